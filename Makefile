@@ -1,0 +1,47 @@
+# The two commands are `make run` and `make test`; each installs what it needs first.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export RAY_USAGE_STATS_ENABLED := 0
+export CUBLAS_WORKSPACE_CONFIG := :4096:8
+UI_PORT ?= 5000
+
+.PHONY: run test ui bench lint install clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --progress-bar off -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# The whole pipeline. PROFILE=reduced runs the same dvc.yaml with profiles/reduced.yaml laid over params.yaml, in a
+# workspace of its own, so that the checkout stays as it is.
+run: install
+ifdef PROFILE
+	contactlens tracks run --profile $(PROFILE) --workspace workspaces/$(PROFILE)
+else
+	contactlens tracks run
+endif
+
+test: install
+	python -m pytest -n 2 $(PYTEST_ARGS)
+
+ui: install
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)
+
+bench: install
+	python benchmarks/simulator_throughput.py
+	python benchmarks/training_throughput.py
+	python benchmarks/all_frames_attribution.py
+
+lint: install
+	ruff check .
+	ruff format --check .
+	mypy
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,43 @@
+"""What both branches share: proper scores, calibration metrics with intervals by track, and recalibration."""
+
+from contactlens.calibration.bootstrap import Interval, Metric, all_metrics, difference, interval, resample_counts
+from contactlens.calibration.metrics import (
+    coverage,
+    ence,
+    ence_bins,
+    mace,
+    mae,
+    pit,
+    quantile_levels,
+    r2,
+    reliability,
+    sharpness,
+)
+from contactlens.calibration.recalibration import Recalibration, RecalibrationConfig, variance_factor
+from contactlens.calibration.scores import Gaussian, Predictive, gaussian_crps, gaussian_nll
+
+__all__ = [
+    "Gaussian",
+    "Interval",
+    "Metric",
+    "Predictive",
+    "Recalibration",
+    "RecalibrationConfig",
+    "all_metrics",
+    "coverage",
+    "difference",
+    "ence",
+    "ence_bins",
+    "gaussian_crps",
+    "gaussian_nll",
+    "interval",
+    "mace",
+    "mae",
+    "pit",
+    "quantile_levels",
+    "r2",
+    "reliability",
+    "resample_counts",
+    "sharpness",
+    "variance_factor",
+]

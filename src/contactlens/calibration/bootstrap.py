@@ -1,0 +1,143 @@
+"""Bootstrap by track: frames of a track resemble each other, so tracks are resampled, never frames.
+
+Every metric here is a function of sums over frames. A metric is therefore a table of sums per track, made once, and a
+function of their total: a thousand resamples are one matrix product (the pair of update and compute that torchmetrics
+uses).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from contactlens.calibration.metrics import equal_count_bins, in_central_band
+from contactlens.calibration.scores import Predictive
+
+Array = np.ndarray
+
+
+class Metric(NamedTuple):
+    """sums: (tracks, K) per-track sums; value: maps totals (..., K) to the metric (..., [width])."""
+
+    sums: Array
+    value: Callable[[Array], Array]
+
+    @property
+    def estimate(self) -> Array:
+        return self.value(self.sums.sum(axis=0))
+
+
+class Interval(NamedTuple):
+    """A metric with its bootstrap percentile interval; floats, or (width,) arrays for a curve."""
+
+    estimate: Array
+    low: Array
+    high: Array
+
+
+def resample_counts(tracks: int, replicates: int, seed: int) -> Array:
+    """How often each track is drawn in each replicate, (replicates, tracks); pass it to every metric compared."""
+    drawn = np.random.default_rng(seed).multinomial(tracks, np.full(tracks, 1 / tracks), size=replicates)
+    return drawn.astype(np.float64)
+
+
+def interval(metric: Metric, counts: Array, confidence: float) -> Interval:
+    """Percentile interval. For errors that cannot be negative (MACE, ENCE) it is conservative: resampling adds
+    noise to what is already the absolute value of noise, so the interval lies high and may exclude the estimate.
+    """
+    replicates = metric.value(counts @ metric.sums)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(replicates, [tail, 1 - tail], axis=0)
+    return Interval(metric.estimate, low, high)
+
+
+def difference(first: Metric, second: Metric) -> Metric:
+    """`first` minus `second` as a metric of its own: both are resampled together, so what tracks share cancels."""
+    width = first.sums.shape[1]
+    return Metric(
+        np.concatenate([first.sums, second.sums], axis=1),
+        lambda total: first.value(total[..., :width]) - second.value(total[..., width:]),
+    )
+
+
+def sum_by_track(track: Array, terms: Array) -> Array:
+    """Sums over the frames of each track: track (n,) int codes from 0, terms (n,) or (n, K) -> (tracks, K)."""
+    columns = terms.reshape(track.size, -1).T
+    return np.stack([np.bincount(track, column, minlength=track.max() + 1) for column in columns], axis=1)
+
+
+def mean_metric(track: Array, values: Array) -> Metric:
+    """The mean over frames of values (n,): NLL, CRPS, absolute error, coverage."""
+    terms = np.stack([values, np.ones(track.size)], axis=1)
+    return Metric(sum_by_track(track, terms), lambda total: total[..., 0] / total[..., 1])
+
+
+def coverage_metric(track: Array, pits: Array, level: float) -> Metric:
+    return mean_metric(track, in_central_band(pits, level).astype(np.float64))
+
+
+def sharpness_metric(track: Array, sd: Array) -> Metric:
+    squares = mean_metric(track, sd**2)
+    return Metric(squares.sums, lambda total: np.sqrt(squares.value(total)))
+
+
+def r2_metric(track: Array, y: Array, mean: Array) -> Metric:
+    # About a fixed centre, so that the variance does not drown in the square of a large mean.
+    centred = y - y.mean()
+    terms = np.stack([(y - mean) ** 2, centred**2, centred, np.ones(y.size)], axis=1)
+
+    def value(total: Array) -> Array:
+        residual, square, first, count = np.moveaxis(total, -1, 0)
+        return 1 - residual / (square - first**2 / count)
+
+    return Metric(sum_by_track(track, terms), value)
+
+
+def histogram_metric(track: Array, index: Array, bins: int) -> Metric:
+    """Share of frames in each bin, (bins,); index (n,) int."""
+    flat = np.bincount(track * bins + index, minlength=(track.max() + 1) * bins)
+    return Metric(flat.reshape(-1, bins).astype(np.float64), lambda n: n / n.sum(axis=-1, keepdims=True))
+
+
+def reliability_metric(track: Array, pits: Array, levels: Array) -> Metric:
+    """Observed share at or below each quantile level, (levels,)."""
+    shares = histogram_metric(track, np.searchsorted(levels, pits, side="left"), levels.size + 1)
+    return Metric(shares.sums, lambda total: np.cumsum(shares.value(total), axis=-1)[..., :-1])
+
+
+def mace_metric(track: Array, pits: Array, levels: Array) -> Metric:
+    observed = reliability_metric(track, pits, levels)
+    return Metric(observed.sums, lambda total: np.abs(observed.value(total) - levels).mean(axis=-1))
+
+
+def ence_metric(track: Array, y: Array, mean: Array, sd: Array, bins: int) -> Metric:
+    """ENCE in bins fixed on all frames; a bin that a replicate leaves empty does not count in it."""
+    index = equal_count_bins(sd, bins)
+    place = track * bins + index
+    size = (track.max() + 1) * bins
+    halves = [np.bincount(place, values, minlength=size).reshape(-1, bins) for values in (sd**2, (y - mean) ** 2)]
+
+    def value(total: Array) -> Array:
+        variance, square = total[..., :bins], total[..., bins:]
+        ratio = np.sqrt(square / np.where(variance > 0, variance, np.nan))
+        return np.nanmean(np.abs(1 - ratio), axis=-1)
+
+    return Metric(np.concatenate(halves, axis=1), value)
+
+
+def all_metrics(
+    track: Array, y: Array, predictive: Predictive, coverage_levels: list[float], levels: Array, variance_bins: int
+) -> dict[str, Metric]:
+    """Every metric of the evaluation table, by name, for flat observed frames."""
+    mean, sd, pits = predictive.mean, predictive.sd, predictive.cdf(y)
+    coverages = {f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels}
+    return {
+        "nll": mean_metric(track, predictive.nll(y)),
+        "crps": mean_metric(track, predictive.crps(y)),
+        "mae": mean_metric(track, np.abs(y - mean)),
+        "r2": r2_metric(track, y, mean),
+        "mace": mace_metric(track, pits, levels),
+        **coverages,
+        "ence": ence_metric(track, y, mean, sd, variance_bins),
+        "sharpness": sharpness_metric(track, sd),
+    }

@@ -1,0 +1,64 @@
+"""Proper scores of Gaussian predictions, and the one shape in which any prediction of flat frames is scored."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.stats import norm
+
+Array = np.ndarray
+
+
+def gaussian_nll(y: Array, mean: Array, sd: Array) -> Array:
+    """Negative log-density of `y` under N(mean, sd^2), in nats, with the 0.5 log(2 pi).
+
+    y, mean, sd: broadcastable, one unit. The density is per that unit.
+    """
+    return 0.5 * np.log(2 * np.pi) + np.log(sd) + 0.5 * ((y - mean) / sd) ** 2
+
+
+def gaussian_crps(y: Array, mean: Array, sd: Array) -> Array:
+    """Continuous ranked probability score of N(mean, sd^2), in the unit of `y`.
+
+    Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102:359, equation 21 (with the sign of a loss).
+    """
+    z = (y - mean) / sd
+    return sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+
+
+class Predictive(Protocol):
+    """A predictive distribution for each of n frames. All arrays are (n,)."""
+
+    @property
+    def mean(self) -> Array: ...
+
+    @property
+    def sd(self) -> Array: ...
+
+    def cdf(self, y: Array) -> Array: ...
+
+    def quantile(self, level: float) -> Array: ...
+
+    def nll(self, y: Array) -> Array: ...
+
+    def crps(self, y: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """N(mean, sd^2) for each of n frames; mean and sd are (n,) in the unit of the target."""
+
+    mean: Array
+    sd: Array
+
+    def cdf(self, y: Array) -> Array:
+        return norm.cdf(y, self.mean, self.sd)
+
+    def quantile(self, level: float) -> Array:
+        return norm.ppf(level, self.mean, self.sd)
+
+    def nll(self, y: Array) -> Array:
+        return gaussian_nll(y, self.mean, self.sd)
+
+    def crps(self, y: Array) -> Array:
+        return gaussian_crps(y, self.mean, self.sd)

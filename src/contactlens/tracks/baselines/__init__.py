@@ -1,0 +1,43 @@
+"""The baselines every network is compared with, on the same splits and with the same scores."""
+
+from dataclasses import dataclass
+
+from contactlens.tracks.baselines.boosted_trees import BoostedTrees, BoostedTreesConfig
+from contactlens.tracks.baselines.constant import ConstantGaussian
+from contactlens.tracks.baselines.contact_filter import ContactFilter, ContactFilterConfig
+from contactlens.tracks.baselines.features import FeatureConfig
+from contactlens.tracks.baselines.frames import Baseline
+from contactlens.tracks.batch import TrackBatch
+
+__all__ = [
+    "Baseline",
+    "BaselineConfig",
+    "BoostedTrees",
+    "BoostedTreesConfig",
+    "ConstantGaussian",
+    "ContactFilter",
+    "ContactFilterConfig",
+    "FeatureConfig",
+    "fit_baselines",
+]
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    contact_filter: ContactFilterConfig
+    boosted_trees: BoostedTreesConfig
+
+
+def fit_baselines(
+    train: TrackBatch, validation: TrackBatch, config: BaselineConfig, seed: int, signal_radius: float | None
+) -> dict[str, Baseline]:
+    """Every baseline by name, the weakest first.
+
+    signal_radius: None where the task hides MS2; else the distance below which the trees may see it, in driver
+    units (give the network's own contact radius, so that both see the same).
+    """
+    return {
+        "constant_gaussian": ConstantGaussian.fit(train),
+        "contact_filter": ContactFilter.fit(train, validation, config.contact_filter),
+        "boosted_trees": BoostedTrees.fit(train, validation, config.boosted_trees, seed, signal_radius),
+    }

@@ -1,0 +1,52 @@
+"""The network beside its baselines."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from contactlens.tracks.figures.style import BLUE, GREY, new_figure, plain, spread, styled, with_unit
+
+METRIC_NAMES = {"nll": "NLL", "crps": "CRPS", "mae": "MAE", "r2": "R²", "mace": "MACE", "ence": "ENCE"}
+IN_SIGNAL_UNIT = {"crps", "mae", "sharpness"}
+
+
+def metric_name(metric: str) -> str:
+    """`coverage_90` -> "coverage 90 %", `nll` -> "NLL"."""
+    if metric.startswith("coverage_"):
+        return f"coverage {metric.removeprefix('coverage_')} %"
+    return METRIC_NAMES.get(metric, plain(metric))
+
+
+def metric_unit(metric: str, signal_unit: str) -> str:
+    """The unit of a metric of `metrics.csv`; "1" where it has none."""
+    if metric == "nll":
+        return "nats per frame"
+    return signal_unit if metric in IN_SIGNAL_UNIT else "1"
+
+
+def _draw_metric(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
+    rows = rows.set_index("model").reindex(models)
+    colors = [BLUE if model.startswith("network") else GREY for model in models]
+    heights = np.arange(len(models))
+    errors = spread(rows["estimate"], rows["low"], rows["high"])
+    axis.errorbar(rows["estimate"], heights, xerr=errors, fmt="none", ecolor=colors, elinewidth=2, capsize=3)
+    axis.scatter(rows["estimate"], heights, c=colors, s=34, zorder=3)
+
+
+@styled
+def comparison_figure(
+    metrics: pd.DataFrame, signal_unit: str, chosen: Sequence[str] = ("nll", "crps")
+) -> Figure:
+    """Dot plot of each chosen metric by model with its interval; models in the order of `metrics.csv`, first on top."""
+    models = list(dict.fromkeys(metrics["model"]))
+    figure = new_figure(1.6 + 3.2 * len(chosen), 1.1 + 0.34 * len(models))
+    axes = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
+    for axis, metric in zip(axes, chosen, strict=True):
+        _draw_metric(axis, metrics[metrics["metric"] == metric], models)
+        axis.set_xlabel(with_unit(metric_name(metric), metric_unit(metric, signal_unit)))
+    axes[0].set_yticks(np.arange(len(models)), [plain(model) for model in models])
+    axes[0].set_ylim(len(models) - 0.5, -0.5)
+    return figure

@@ -1,0 +1,138 @@
+"""What the hyper-parameter search tried, and how far the learned radius depends on it."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from contactlens.tracks.figures.style import (
+    BLACK,
+    BLUE,
+    VERMILION,
+    new_figure,
+    plain,
+    styled,
+    true_line,
+    with_unit,
+)
+from contactlens.tracks.track_set import Driver
+
+RESULTS = {"trial", "kind", "epochs", "radius", "validation_nll", "validation_crps", "validation_mace"}
+KINDS = {"fixed": ("fixed trial", VERMILION, "D"), "search": ("search trial", BLUE, "o")}
+NLL_LABEL = with_unit("validation NLL", "nats per frame")
+
+
+def searched_keys(trials: pd.DataFrame) -> list[str]:
+    """The columns of `trials.csv` that were searched and took more than one value."""
+    return [column for column in trials if column not in RESULTS and trials[column].nunique() > 1]
+
+
+def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
+    for kind, rows in trials.groupby("kind", sort=False):
+        label, color, marker = KINDS.get(str(kind), (str(kind), BLACK, "^"))
+        axis.scatter(rows[x], rows[y], color=color, marker=marker, s=26, alpha=0.8, linewidth=0, label=label)
+
+
+def _scale_x(axis: Axes, values: pd.Series) -> None:
+    """Logarithmic where values span more than a decade and a half; linear near zero where zero is among them."""
+    positive = values[values > 0]
+    if (values < 0).any() or positive.empty or positive.max() < 30 * positive.min():
+        return
+    if (values == 0).any():
+        threshold = 10.0 ** math.floor(math.log10(positive.min()))
+        axis.set_xscale("symlog", linthresh=threshold, linscale=0.6)
+        axis.set_xlim(-0.3 * threshold, 2 * positive.max())
+        decades = math.ceil(math.log10(positive.max() / threshold) / 4)
+        powers = np.arange(round(math.log10(threshold)), math.log10(positive.max()) + 0.1, max(decades, 1))
+        axis.set_xticks([0.0, *(10.0**powers)])
+        axis.minorticks_off()
+    else:
+        axis.set_xscale("log")
+
+
+def _draw_starts(axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None) -> None:
+    starts = trials[trials["lambda_contact"] == 0]
+    _points(axis, starts, "radius_init", "radius")
+    ends = [starts["radius_init"].min(), starts["radius_init"].max()]
+    axis.plot(ends, ends, color=BLACK, linestyle=":", linewidth=1, label="unchanged")
+    true_line(axis, true_radius, "true radius", horizontal=True)
+    axis.set_xlabel(with_unit("starting radius", driver.unit))
+    axis.set_ylabel(with_unit("learned radius", driver.unit))
+    axis.set_title("start, at lambda_contact 0")
+
+
+@styled
+def radius_figure(trials: pd.DataFrame, driver: Driver, true_radius: float | None = None) -> Figure:
+    """Learned radius and validation NLL over lambda_contact, and learned against starting radius at lambda_contact 0.
+
+    trials: rows of `trials.csv`; radii in the driver's unit.
+    """
+    trials = trials.dropna(subset=["validation_nll"])
+    figure = new_figure(10.2, 3.4)
+    left, middle, right = figure.subplots(1, 3)
+    _points(left, trials, "lambda_contact", "radius")
+    _scale_x(left, trials["lambda_contact"])
+    true_line(left, true_radius, "true radius", horizontal=True)
+    _draw_nll(middle, trials, "lambda_contact")
+    for axis in (left, middle):
+        axis.set_xlabel(with_unit("lambda_contact", "nats"))
+    left.set(ylabel=with_unit("learned radius", driver.unit), title="learned radius")
+    middle.set(ylabel=NLL_LABEL, title="validation NLL")
+    _draw_starts(right, trials, driver, true_radius)
+    for axis in (left, middle, right):
+        axis.legend()
+    return figure
+
+
+def ceiling(values: pd.Series) -> float:
+    """The highest value worth an axis: a few failed trials must not flatten all others."""
+    quarter, upper = values.quantile([0.25, 0.75])
+    return float(min(values.max(), upper + 3 * (upper - quarter)))
+
+
+def _clip(axis: Axes, values: pd.Series) -> None:
+    top, bottom = ceiling(values), float(values.min())
+    margin = 0.07 * (top - bottom) or 0.1
+    axis.set_ylim(bottom - margin, top + margin)
+
+
+def _draw_nll(axis: Axes, trials: pd.DataFrame, key: str) -> None:
+    """Validation NLL against a key, below the ceiling; trials above it are arrow heads at the upper edge."""
+    top = ceiling(trials["validation_nll"])
+    above = trials["validation_nll"] > top
+    _points(axis, trials[~above], key, "validation_nll")
+    lost = trials[above]
+    if len(lost):
+        axis.scatter(lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis")
+    best = trials.loc[trials["validation_nll"].idxmin()]
+    axis.scatter([best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial")
+    _clip(axis, trials["validation_nll"])
+    if pd.api.types.is_numeric_dtype(trials[key]):
+        _scale_x(axis, trials[key])
+
+
+@styled
+def sweep_figure(trials: pd.DataFrame, units: Mapping[str, str] | None = None) -> Figure:
+    """Validation NLL against every searched key, one panel a key.
+
+    trials: rows of `trials.csv`; units: the unit of a key where it has one.
+    """
+    trials = trials.dropna(subset=["validation_nll"])
+    keys = searched_keys(trials)
+    columns = min(4, len(keys))
+    rows = math.ceil(len(keys) / columns)
+    figure = new_figure(0.8 + 2.6 * columns, 0.7 + 2.2 * rows)
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axis, key in zip(axes.flat, keys, strict=False):
+        _draw_nll(axis, trials, key)
+        axis.set_xlabel(with_unit(key, (units or {}).get(key, "1")))
+    for axis in axes.flat[len(keys) :]:
+        axis.set_axis_off()
+    for axis in axes[:, 0]:
+        axis.set_ylabel(NLL_LABEL)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure

@@ -1,0 +1,63 @@
+"""How training went, seed by seed."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from contactlens.tracks.figures.style import BLACK, CYCLE, colours, new_figure, plain, styled, true_line, with_unit
+from contactlens.tracks.track_set import Driver
+
+MEASURES = {"train_loss", "validation_nll", "validation_crps", "radius", "gate_alpha"}
+
+
+def loss_terms(history: pd.DataFrame) -> list[str]:
+    """The named terms of the loss: every column of `history.csv` that is neither an index nor a measure."""
+    return [column for column in history if column not in MEASURES | {"seed", "epoch"}]
+
+
+def _draw_seeds(axis: Axes, history: pd.DataFrame, column: str) -> None:
+    shades = colours(sorted(history["seed"].unique()))
+    for seed, run in history.groupby("seed"):
+        axis.plot(run["epoch"], run[column], color=shades[seed], label=f"seed {seed}")
+    best = history.loc[history.groupby("seed")["validation_nll"].idxmin()]
+    axis.plot(best["epoch"], best[column], "o", color=BLACK, markersize=4, label="kept epoch")
+
+
+def _draw_terms(axis: Axes, history: pd.DataFrame) -> None:
+    mean = history.drop(columns="seed").groupby("epoch").mean()
+    axis.plot(mean.index, mean["train_loss"], color=BLACK, label="total")
+    for term, color in zip(loss_terms(history), CYCLE, strict=False):
+        axis.plot(mean.index, mean[term], color=color, linestyle="--", label=plain(term.removeprefix("train_")))
+    axis.set_yscale("symlog", linthresh=0.1)
+    axis.legend()
+
+
+@styled
+def training_figure(
+    history: pd.DataFrame, driver: Driver, signal_unit: str, true_radius: float | None = None
+) -> Figure:
+    """Loss and its terms, training and validation NLL, CRPS, and the gate's two parameters over epochs.
+
+    history: rows of `history.csv`; one line a seed, but for the terms, which are means over seeds. The training loss
+    is of the standardised signal, the validation scores are in the signal's unit, so the two do not share an axis.
+    `true_radius` is in the driver's unit, None where it is not known.
+    """
+    figure = new_figure(10.4, 5.6)
+    axes = figure.subplots(2, 3, sharex=True)
+    panels = {
+        "train_nll": (axes[0, 0], "training NLL", with_unit("NLL of standardised signal", "nats per frame")),
+        "validation_nll": (axes[0, 1], "validation NLL", with_unit("NLL", "nats per frame")),
+        "validation_crps": (axes[0, 2], "validation CRPS", with_unit("CRPS", signal_unit)),
+        "radius": (axes[1, 1], "learned radius", with_unit("radius", driver.unit)),
+        "gate_alpha": (axes[1, 2], "gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
+    }
+    for column, (axis, title, label) in panels.items():
+        _draw_seeds(axis, history, column)
+        axis.set(title=title, ylabel=label)
+    true_line(axes[1, 1], true_radius, "truth", horizontal=True)
+    _draw_terms(axes[1, 0], history)
+    axes[1, 0].set(title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame"))
+    axes[1, 1].legend()
+    for axis in axes[1]:
+        axis.set_xlabel(with_unit("training", "epochs"))
+    return figure

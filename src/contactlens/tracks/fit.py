@@ -1,0 +1,229 @@
+"""The one training loop of the tracks branch. Needs torch and numpy alone."""
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contactlens.files import write_aside
+from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.losses import LossConfig, gaussian_crps, gaussian_nll, loss_terms, masked_mean
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.tasks import Task, model_input
+
+EpochLog = dict[str, float]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How a model is trained.
+
+    gate_learning_rate: of the gate's two parameters, which move over a much larger range than a weight does
+    weight_decay: AdamW's, not applied to the gate
+    patience: epochs without a better validation NLL after which training stops
+    amp, compile: mixed precision and torch.compile, on a GPU only
+    device: `auto` takes a GPU where there is one
+    threads: CPU threads; the same number gives the same bytes
+    """
+
+    learning_rate: float
+    gate_learning_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    gradient_clip: float
+    amp: bool
+    compile: bool
+    device: str
+    threads: int
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "gate_learning_rate", "gradient_clip"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"fit.{name} must be positive, got {getattr(self, name)}")
+        for name in ("batch_size", "max_epochs", "patience", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"fit.{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass
+class FitResult:
+    """history: one dict per epoch with the loss terms, the validation scores and the gate's parameters."""
+
+    history: list[EpochLog] = field(default_factory=list)
+    best_epoch: int = -1
+    best_validation_nll: float = float("inf")
+
+
+def seed_everything(seed: int, threads: int) -> None:
+    """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (libraries below use the global state)
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def resolve_device(name: str) -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+
+
+class _Trainer:
+    """State of one training run; `step` is one epoch, `save` and `resume` carry all of it over a kill."""
+
+    def __init__(self, model: TrackModel, task: Task, loss: LossConfig, config: FitConfig, seed: int) -> None:
+        self.device = resolve_device(config.device)
+        self.model = model.to(self.device)
+        self.task, self.loss, self.config = task, loss, config
+        on_gpu = self.device.type == "cuda"
+        self.amp = config.amp and on_gpu
+        self.predict = torch.compile(model.standardised) if config.compile and on_gpu else model.standardised
+        gate = list(model.distance_gate.parameters())
+        rest = [p for name, p in model.named_parameters() if not name.startswith("distance_gate.")]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": rest, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+                {"params": gate, "lr": config.gate_learning_rate, "weight_decay": 0.0},
+            ]
+        )
+        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.max_epochs)
+        self.order = torch.Generator().manual_seed(seed)
+        self.result = FitResult()
+        self.best_state = self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+    def _forward(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            prediction, gate = self.predict(x, observed)
+        return prediction.float(), gate.float()
+
+    def _standard(self, signal: Tensor) -> Tensor:
+        return (signal - self.model.signal_mean) / self.model.signal_sd
+
+    def train_epoch(self, x: Tensor, batch: TrackBatch, epoch: int) -> EpochLog:
+        """One pass over the training tracks; the mean of each loss term."""
+        self.model.train()
+        sums: dict[str, Tensor] = {}
+        chunks = torch.randperm(len(batch), generator=self.order).split(self.config.batch_size)
+        for rows in chunks:
+            index = rows.to(self.device)
+            observed = batch.observed[index]
+            prediction, gate = self._forward(x[index], observed)
+            terms = loss_terms(self._standard(batch.signal[index]), prediction, gate, observed, epoch, self.loss)
+            total = torch.stack(list(terms.values())).sum()
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+            self.optimizer.step()
+            for name, term in [("loss", total), *terms.items()]:
+                sums[name] = sums.get(name, torch.zeros((), device=self.device)) + term.detach() * len(rows)
+        self.scheduler.step()
+        return {f"train_{name}": float(total) / len(batch) for name, total in sums.items()}
+
+    @torch.no_grad()
+    def validate(self, x: Tensor, batch: TrackBatch) -> EpochLog:
+        """NLL and CRPS on the validation tracks, in the signal's unit."""
+        self.model.eval()
+        rows = torch.arange(len(batch), device=self.device).split(self.config.batch_size)
+        prediction = torch.cat([self._forward(x[i], batch.observed[i])[0] for i in rows])
+        y, (mean, logvar) = self._standard(batch.signal), prediction.unbind(dim=1)
+        sd = self.model.signal_sd
+        return {
+            "validation_nll": float(masked_mean(gaussian_nll(y, mean, logvar), batch.observed) + sd.log()),
+            "validation_crps": float(masked_mean(gaussian_crps(y, mean, logvar), batch.observed) * sd),
+        }
+
+    def epoch(self, x: Tensor, train: TrackBatch, x_validation: Tensor, validation: TrackBatch) -> EpochLog:
+        number = len(self.result.history)
+        log: EpochLog = {"epoch": float(number), **self.train_epoch(x, train, number)}
+        log |= self.validate(x_validation, validation)
+        log |= {"radius": self.model.contact_radius, "gate_alpha": self.model.gate_alpha}
+        self.result.history.append(log)
+        if log["validation_nll"] < self.result.best_validation_nll:
+            self.result.best_validation_nll = log["validation_nll"]
+            self.result.best_epoch = number
+            self.best_state = self._weights()
+        return log
+
+    @property
+    def finished(self) -> bool:
+        done = len(self.result.history)
+        waited = done - 1 - self.result.best_epoch
+        return done >= self.config.max_epochs or (done > 0 and waited >= self.config.patience)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self._weights(),
+            "best": self.best_state,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "order": self.order.get_state(),
+            "result": asdict(self.result),
+            "config": [asdict(self.config), asdict(self.loss)],
+        }
+
+    def resume(self, path: Path) -> None:
+        """Take up the state saved at `path`; a state of another configuration is left alone."""
+        state = torch.load(path, weights_only=True)
+        if state["config"] != [asdict(self.config), asdict(self.loss)]:
+            return
+        self.model.load_state_dict(state["model"])
+        self.best_state = state["best"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.order.set_state(state["order"])
+        self.result = FitResult(**state["result"])
+
+
+def fit(
+    model: TrackModel,
+    task: Task,
+    train: TrackBatch,
+    validation: TrackBatch,
+    loss: LossConfig,
+    config: FitConfig,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[EpochLog], None] | None = None,
+) -> FitResult:
+    """Train `model` in place and leave it with the weights of its best validation NLL.
+
+    Both batches go to the device once. With a `checkpoint` path every epoch's whole state is kept there, and a run
+    that finds one of its own configuration goes on from it to the same end. `on_epoch` gets each epoch's log.
+    """
+    trainer = _Trainer(model, task, loss, config, seed)
+    if checkpoint is not None and checkpoint.is_file():
+        trainer.resume(checkpoint)
+    train, validation = train.to(trainer.device), validation.to(trainer.device)
+    x, x_validation = model_input(task, train), model_input(task, validation)
+    while not trainer.finished:
+        log = trainer.epoch(x, train, x_validation, validation)
+        if checkpoint is not None:
+            with write_aside(checkpoint) as aside:
+                torch.save(trainer.state(), aside)
+        if on_epoch is not None:
+            on_epoch(log)
+    model.load_state_dict(trainer.best_state)
+    model.eval()
+    return trainer.result
+
+
+@torch.no_grad()
+def predict(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation per frame, each (N, T) float64 in the signal's unit, computed on the model's device."""
+    model.eval()
+    device = model.signal_mean.device
+    parts = [
+        model(x[i : i + batch_size].to(device), observed[i : i + batch_size].to(device))
+        for i in range(0, len(x), batch_size)
+    ]
+    mean, logvar = torch.cat(parts).double().cpu().unbind(dim=1)
+    return mean.numpy(), torch.exp(0.5 * logvar).numpy()

@@ -1,0 +1,91 @@
+"""The calibrated Gaussian loss and its terms; every term is logged under the name it has here."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss's terms.
+
+    lambda_contact: weight of the mean gate opening (the contact regulariser)
+    lambda_var, lambda_prior, target_logvar: calibration terms on the predicted variance (see `loss_terms`)
+    warmup_epochs, anneal_epochs: the calibration terms count fully during the warm-up, then fall to nothing over the
+        anneal, so that training ends on the proper score alone
+    beta: 0 for the Gaussian NLL; above 0 for beta-NLL (Seitzer et al., ICLR 2022), which weights each frame by its
+        predicted variance to that power
+    """
+
+    lambda_contact: float
+    lambda_var: float
+    lambda_prior: float
+    target_logvar: float
+    warmup_epochs: int
+    anneal_epochs: int
+    beta: float
+
+    def __post_init__(self) -> None:
+        for name in ("lambda_contact", "lambda_var", "lambda_prior", "warmup_epochs", "anneal_epochs"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"loss.{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"loss.beta must lie in [0, 1], got {self.beta}")
+
+
+def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Negative log-likelihood per frame, in nats, all terms included."""
+    return 0.5 * (logvar + (y - mean).square() * torch.exp(-logvar)) + HALF_LOG_2PI
+
+
+def gaussian_crps(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Continuous ranked probability score per frame, in y's unit (Gneiting & Raftery, JASA 2007, eq. 21)."""
+    sd = torch.exp(0.5 * logvar)
+    z = (y - mean) / sd
+    density = torch.exp(-0.5 * z.square() - HALF_LOG_2PI)
+    return sd * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
+
+
+def anneal(epoch: int, config: LossConfig) -> float:
+    """Weight of the calibration terms: 1 during the warm-up, a half cosine down to 0, then 0."""
+    after = epoch - config.warmup_epochs
+    if after < 0:
+        return 1.0
+    if after >= config.anneal_epochs:
+        return 0.0
+    return 0.5 * (1 + math.cos(math.pi * after / config.anneal_epochs))
+
+
+def masked_mean(values: Tensor, observed: Tensor) -> Tensor:
+    """Mean over the observed frames of a batch."""
+    mask = observed.to(values.dtype)
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def loss_terms(
+    y: Tensor, prediction: Tensor, gate: Tensor, observed: Tensor, epoch: int, config: LossConfig
+) -> dict[str, Tensor]:
+    """The terms whose sum is minimised, by name.
+
+    y (B, T) is the standardised signal, prediction (B, 2, T) its mean and log-variance, gate (B, T), observed (B, T).
+    nll: masked Gaussian NLL, weighted by var**beta (no gradient through the weight) for beta-NLL
+    variance: lambda_var * var; variance_prior: lambda_prior * (logvar - target_logvar)**2, both annealed
+    contact: lambda_contact * mean gate opening
+    """
+    mean, logvar = prediction.unbind(dim=1)
+    nll = gaussian_nll(y, mean, logvar)
+    if config.beta > 0:
+        nll = nll * torch.exp(config.beta * logvar.detach())
+    weight = anneal(epoch, config)
+    return {
+        "nll": masked_mean(nll, observed),
+        "variance": weight * config.lambda_var * masked_mean(logvar.exp(), observed),
+        "variance_prior": weight
+        * config.lambda_prior
+        * masked_mean((logvar - config.target_logvar).square(), observed),
+        "contact": config.lambda_contact * masked_mean(gate, observed),
+    }

@@ -1,0 +1,6 @@
+"""Models of the tracks branch."""
+
+from contactlens.tracks.models.gate import DistanceGate, GateConfig
+from contactlens.tracks.models.track_model import ModelConfig, Scaling, TrackModel
+
+__all__ = ["DistanceGate", "GateConfig", "ModelConfig", "Scaling", "TrackModel"]

@@ -1,0 +1,94 @@
+"""A trained model as one safetensors file whose metadata hold its configuration; loading it runs no code."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from contactlens.errors import InputError
+from contactlens.files import write_aside
+from contactlens.tracks.models.gate import GateConfig
+from contactlens.tracks.models.track_model import ModelConfig, Scaling, TrackModel
+from contactlens.tracks.tasks import Task, task_named
+from contactlens.tracks.track_set import Driver
+
+FORMAT = "contactlens-tracks-1"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything about a model but its weights."""
+
+    task: str
+    driver: Driver
+    model: ModelConfig
+    gate: GateConfig
+    scaling: Scaling
+    frame_interval_s: float
+    signal_unit: str
+
+    def build(self) -> TrackModel:
+        """The untrained model."""
+        return TrackModel(
+            self.model,
+            self.gate,
+            self.scaling,
+            driver_channels=len(self.driver.columns),
+            signal_input=self.resolved_task.signal_input,
+        )
+
+    @property
+    def resolved_task(self) -> Task:
+        return task_named(self.task)
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelSpec":
+        raw = json.loads(text)
+        if raw.pop("format", None) != FORMAT:
+            raise ValueError(f"not a {FORMAT} description")
+        return cls(
+            task=raw["task"],
+            driver=Driver(**raw["driver"]),
+            model=ModelConfig(**dict(raw["model"], logvar_bounds=tuple(raw["model"]["logvar_bounds"]))),
+            gate=GateConfig(**dict(raw["gate"], radius_bounds=tuple(raw["gate"]["radius_bounds"]))),
+            scaling=Scaling(**raw["scaling"]),
+            frame_interval_s=raw["frame_interval_s"],
+            signal_unit=raw["signal_unit"],
+        )
+
+
+def save_model(model: TrackModel, spec: ModelSpec, path: Path | str) -> None:
+    """Write weights and spec. One metadata key only: safetensors writes several in no fixed order."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with write_aside(path) as aside:
+        aside.write_bytes(save(state, metadata={"contactlens": spec.to_json()}))
+
+
+def load_model(path: Path | str) -> tuple[TrackModel, ModelSpec]:
+    """The model, ready to predict, and its spec.
+
+    Raises InputError where the file is missing, truncated, or not written by `save_model`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from error
+    if "contactlens" not in metadata:
+        raise InputError(f"{path}: holds no contactlens model description")
+    try:
+        spec = ModelSpec.from_json(metadata["contactlens"])
+        model = spec.build()
+        model.load_state_dict(state)
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: not a contactlens tracks model ({error})") from error
+    return model.eval(), spec
