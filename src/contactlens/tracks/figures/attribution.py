@@ -14,9 +14,10 @@ from contactlens.tracks.figures.style import (
     DIVERGING,
     GREY,
     OUTPUT_NAMES,
-    OUTPUT_UNITS,
     colours,
+    legend_below,
     new_figure,
+    output_unit,
     styled,
     with_unit,
 )
@@ -30,7 +31,8 @@ SCALE_QUANTILE = 0.999
 class TrackAttribution:
     """The attribution matrix of one track with what was seen at its frames.
 
-    matrix: (T, T), row = predicted frame, column = input frame; minutes, driver, signal: (T,), NaN where not observed
+    matrix: (T, T), row = predicted frame, column = input frame
+    minutes, driver, signal: (T,), NaN where not observed
     output: `mean` or `logvar`
     """
 
@@ -43,11 +45,15 @@ class TrackAttribution:
 
     @property
     def scale(self) -> float:
-        return float(np.quantile(np.abs(self.matrix[self.matrix != 0]), SCALE_QUANTILE)) if self.matrix.any() else 1.0
+        return (
+            float(np.quantile(np.abs(self.matrix[self.matrix != 0]), SCALE_QUANTILE))
+            if self.matrix.any()
+            else 1.0
+        )
 
 
 def matrix_frame(track: TrackAttribution) -> pd.DataFrame:
-    """The matrix as a table: predicted_min, driver and signal there, then one column for each input minute."""
+    """The matrix as a table: predicted_min, driver and signal there, then one column an input minute."""
     cells = pd.DataFrame(track.matrix, columns=[f"{minute:.4g}" for minute in track.minutes])
     seen = pd.DataFrame({"predicted_min": track.minutes, "driver": track.driver, "signal": track.signal})
     return pd.concat([seen, cells], axis=1)
@@ -56,7 +62,7 @@ def matrix_frame(track: TrackAttribution) -> pd.DataFrame:
 def lag_frame(track: TrackAttribution, max_lag_min: float) -> pd.DataFrame:
     """The matrix sheared to lags: predicted_min, driver, signal, then one column for each lag in minutes.
 
-    Lag = predicted minus input time, from -max_lag_min to max_lag_min; NaN where the input would lie off the track.
+    Lag = predicted minus input time, from -max_lag_min to max_lag_min; NaN where that is off the track.
     """
     T = len(track.minutes)
     step = float(track.minutes[1] - track.minutes[0])
@@ -79,14 +85,16 @@ def _heat(axis: Axes, cells: np.ndarray, x: np.ndarray, y: np.ndarray, scale: fl
     )
 
 
-def _colour_bar(figure: Figure, image: AxesImage, axes: Sequence[Axes], output: str) -> None:
-    label = with_unit(f"attribution to {OUTPUT_NAMES[output]}", OUTPUT_UNITS[output])
+def _colour_bar(
+    figure: Figure, image: AxesImage, axes: Sequence[Axes], output: str, signal_unit: str
+) -> None:
+    label = with_unit(f"attribution to {OUTPUT_NAMES[output]}", output_unit(output, signal_unit))
     figure.colorbar(image, ax=axes, label=label, extend="both", shrink=0.9, pad=0.02)
 
 
 @styled
 def matrix_figure(track: TrackAttribution, driver: Driver, signal_unit: str) -> Figure:
-    """The whole frame-by-frame matrix; the driver runs along the input axis, the signal along the predicted axis."""
+    """The whole frame-by-frame matrix; the driver runs along the input axis, the signal along the other."""
     figure = new_figure(7.4, 6.6)
     grid = figure.subplots(2, 2, height_ratios=[1, 4], width_ratios=[4, 1])
     upper, corner, main, right = grid.flat
@@ -102,34 +110,34 @@ def matrix_figure(track: TrackAttribution, driver: Driver, signal_unit: str) -> 
     right.tick_params(labelleft=False)
     corner.set_axis_off()
     upper.set_title(f"track {track.track_id}")
-    _colour_bar(figure, image, list(grid.flat), track.output)
+    _colour_bar(figure, image, list(grid.flat), track.output, signal_unit)
     return figure
 
 
 @styled
-def lag_map_figure(
-    frame: pd.DataFrame, output: str, track_id: str, scale: float, driver: Driver, signal_unit: str
-) -> Figure:
+def lag_map_figure(frame: pd.DataFrame, track: TrackAttribution, driver: Driver, signal_unit: str) -> Figure:
     """The same attributions by lag, under the driver and above the signal of the track.
 
-    frame: as `lag_frame` returns it; scale: attribution at the ends of the colour scale.
+    frame: `lag_frame` of the track.
     """
     lags = np.array([float(name) for name in frame.columns[3:]])
     minutes = frame["predicted_min"].to_numpy()
     figure = new_figure(8.4, 5.4)
     upper, main, lower = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 2.4, 1.2])
     upper.plot(minutes, frame["driver"], color=GREY, linewidth=0.8)
-    image = _heat(main, frame.iloc[:, 3:].to_numpy().T, minutes, lags, scale)
+    image = _heat(main, frame.iloc[:, 3:].to_numpy().T, minutes, lags, track.scale)
     main.axhline(0, color=BLACK, linewidth=0.7, linestyle=":")
     lower.plot(minutes, frame["signal"], color=BLACK, linewidth=0.8)
-    upper.set(ylabel=with_unit(driver.name, driver.unit), title=f"track {track_id}")
+    upper.set(ylabel=with_unit(driver.name, driver.unit), title=f"track {track.track_id}")
     main.set_ylabel(with_unit("time before\npredicted frame", "min"))
     lower.set(ylabel=with_unit("signal", signal_unit), xlabel=with_unit("predicted time", "min"))
-    _colour_bar(figure, image, [upper, main, lower], output)
+    _colour_bar(figure, image, [upper, main, lower], track.output, signal_unit)
     return figure
 
 
-def feature_frame(by_output: dict[str, np.ndarray], features: Sequence[str], minutes: np.ndarray) -> pd.DataFrame:
+def feature_frame(
+    by_output: dict[str, np.ndarray], features: Sequence[str], minutes: np.ndarray
+) -> pd.DataFrame:
     """Attributions of one predicted frame, long: output, feature, input_min, attribution.
 
     by_output: (C, T) for each of `mean` and `logvar`; features: the C channels' names; minutes: (T,).
@@ -161,7 +169,7 @@ def _draw_totals(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) -> N
 
 
 @styled
-def feature_figure(frame: pd.DataFrame, frame_min: float) -> Figure:
+def feature_figure(frame: pd.DataFrame, frame_min: float, signal_unit: str) -> Figure:
     """Attribution per input channel for one predicted frame: its course over time, and its sum.
 
     frame: as `feature_frame` returns it; frame_min: time of the predicted frame in minutes.
@@ -174,8 +182,8 @@ def feature_figure(frame: pd.DataFrame, frame_min: float) -> Figure:
         rows = frame[frame["output"] == output]
         _draw_course(left, rows, shades, frame_min)
         _draw_totals(right, rows, shades)
-        left.set(title=OUTPUT_NAMES[output], ylabel=with_unit("attribution", OUTPUT_UNITS[output]))
-        left.set_xlabel(with_unit("input time", "min"))
-        right.set(title="sum over input time", xlabel=with_unit("attribution", OUTPUT_UNITS[output]))
-    axes[0, 0].legend()
+        label = with_unit("attribution", output_unit(output, signal_unit))
+        left.set(title=OUTPUT_NAMES[output], xlabel=with_unit("input time", "min"), ylabel=label)
+        right.set(title="sum over input time", xlabel=label)
+    legend_below(figure, [axes[0, 0]])
     return figure

@@ -26,12 +26,16 @@ def _look(model: str) -> tuple[str, str, str]:
 
 
 def draw_reliability(axis: Axes, reliability: pd.DataFrame, difference: bool = False) -> None:
-    """Observed against expected share, with the bootstrap band; as a difference from the diagonal if asked."""
+    """Observed against expected share, with the bootstrap band; as difference from the diagonal if asked."""
     for model, rows in reliability.groupby("model", sort=False):
         label, color, marker = _look(str(model))
         base = rows["expected"] if difference else 0.0
-        axis.fill_between(rows["expected"], rows["low"] - base, rows["high"] - base, color=color, alpha=0.25, linewidth=0)
-        axis.plot(rows["expected"], rows["observed"] - base, color=color, marker=marker, markersize=3, label=label)
+        axis.fill_between(
+            rows["expected"], rows["low"] - base, rows["high"] - base, color=color, alpha=0.25, linewidth=0
+        )
+        axis.plot(
+            rows["expected"], rows["observed"] - base, color=color, marker=marker, markersize=3, label=label
+        )
     axis.plot([0, 1], [0, 0] if difference else [0, 1], color=BLACK, linestyle="--", linewidth=1)
 
 
@@ -42,9 +46,11 @@ def reliability_figure(reliability: pd.DataFrame) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.4])
     draw_reliability(upper, reliability)
     draw_reliability(lower, reliability, difference=True)
-    upper.set(ylabel=with_unit("observed share", "1"), ylim=(0, 1), xlim=(0, 1))
+    upper.set(ylabel=with_unit("observed share", "fraction"), ylim=(0, 1), xlim=(0, 1))
     upper.legend()
-    lower.set(xlabel=with_unit("expected share", "1"), ylabel=with_unit("observed - expected", "1"))
+    lower.set(
+        xlabel=with_unit("expected share", "fraction"), ylabel=with_unit("observed - expected", "fraction")
+    )
     return figure
 
 
@@ -56,7 +62,7 @@ def _draw_pit(axis: Axes, rows: pd.DataFrame, model: str) -> None:
     errors = spread(rows["density"], rows["low"], rows["high"])
     axis.errorbar(centre, rows["density"], yerr=errors, fmt="none", ecolor=BLACK, elinewidth=0.9, capsize=2)
     axis.axhline(1.0, color=BLACK, linestyle="--", linewidth=1)
-    axis.set(title=label, xlabel=with_unit("probability integral transform", "1"), xlim=(0, 1))
+    axis.set(title=label, xlabel=with_unit("probability integral transform", "probability"), xlim=(0, 1))
 
 
 @styled
@@ -67,13 +73,13 @@ def pit_figure(pit: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
     for axis, model in zip(axes, models, strict=True):
         _draw_pit(axis, pit[pit["model"] == model], model)
-    axes[0].set_ylabel(with_unit("density", "1"))
+    axes[0].set_ylabel(with_unit("density", "uniform = 1"))
     return figure
 
 
 @styled
 def ence_figure(bins: pd.DataFrame, signal_unit: str) -> Figure:
-    """RMSE against the root mean predicted variance in bins of predicted variance; calibrated points lie on the line."""
+    """RMSE against root mean predicted variance, in bins of that variance; the line is calibrated."""
     figure = new_figure(4.6, 4.2)
     axis = figure.subplots()
     for model, rows in bins.groupby("model", sort=False):

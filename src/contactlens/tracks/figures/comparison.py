@@ -24,23 +24,28 @@ def metric_unit(metric: str, signal_unit: str) -> str:
     """The unit of a metric of `metrics.csv`; "1" where it has none."""
     if metric == "nll":
         return "nats per frame"
+    if metric.startswith("coverage_"):
+        return "fraction"
     return signal_unit if metric in IN_SIGNAL_UNIT else "1"
 
 
 def _draw_metric(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     rows = rows.set_index("model").reindex(models)
-    colors = [BLUE if model.startswith("network") else GREY for model in models]
+    is_network = np.array([model.startswith("network") for model in models])
     heights = np.arange(len(models))
-    errors = spread(rows["estimate"], rows["low"], rows["high"])
-    axis.errorbar(rows["estimate"], heights, xerr=errors, fmt="none", ecolor=colors, elinewidth=2, capsize=3)
-    axis.scatter(rows["estimate"], heights, c=colors, s=34, zorder=3)
+    for mine, color in ((is_network, BLUE), (~is_network, GREY)):
+        some = rows[mine]
+        errors = spread(some["estimate"], some["low"], some["high"])
+        axis.errorbar(
+            some["estimate"], heights[mine], xerr=errors, fmt="o", color=color, elinewidth=2, capsize=3
+        )
 
 
 @styled
 def comparison_figure(
     metrics: pd.DataFrame, signal_unit: str, chosen: Sequence[str] = ("nll", "crps")
 ) -> Figure:
-    """Dot plot of each chosen metric by model with its interval; models in the order of `metrics.csv`, first on top."""
+    """Dot plot of each chosen metric by model with its interval, in the order of `metrics.csv`."""
     models = list(dict.fromkeys(metrics["model"]))
     figure = new_figure(1.6 + 3.2 * len(chosen), 1.1 + 0.34 * len(models))
     axes = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]

@@ -12,54 +12,46 @@ from contactlens.tracks.figures.style import (
     OUTPUT_NAMES,
     VERMILION,
     colours,
+    legend_below,
     new_figure,
     plain,
     spread,
     styled,
+    true_line,
     with_unit,
 )
 
 RANDOM, TRUTH = "random", "true_kernel"
+METRIC_NAMES = {"lag_peak_s": ("lag of the peak", "s"), "lag_mean_s": ("mean lag", "s")}
 OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION}
-
-
-def lag_shares(profile: pd.DataFrame) -> pd.DataFrame:
-    """Profiles on one scale: each method's attribution as % of its total absolute attribution over all lags.
-
-    profile: rows of `lag_profile.csv`. Methods have units of their own; their shapes can be compared, not their sizes.
-    """
-    total = profile["attribution"].abs().groupby([profile["method"], profile["output"]]).transform("sum")
-    scaled = profile.copy()
-    for column in ("attribution", "low", "high"):
-        scaled[column] = 100 * profile[column] / total
-    return scaled
 
 
 def _rows(frame: pd.DataFrame, method: str, output: str) -> pd.DataFrame:
     return frame[(frame["method"] == method) & (frame["output"] == output)]
 
 
-def _draw_profile(axis: Axes, rows: pd.DataFrame, color: str, label: str, linestyle: str = "-") -> None:
+def _draw_profile(axis: Axes, rows: pd.DataFrame, color: str, label: str) -> None:
     minutes = rows["lag_s"] / 60
-    if rows["low"].notna().all():
-        axis.fill_between(minutes, rows["low"], rows["high"], color=color, alpha=0.25, linewidth=0)
-    axis.plot(minutes, rows["attribution"], color=color, label=label, linestyle=linestyle)
+    axis.fill_between(minutes, rows["low"], rows["high"], color=color, alpha=0.25, linewidth=0)
+    axis.plot(minutes, rows["attribution"], color=color, label=label)
 
 
-def draw_lag(axis: Axes, shares: pd.DataFrame, method: str, output: str) -> None:
-    """One method's profile over the random control, with the true kernel where it is known.
-
-    The true kernel belongs to the signal, so it is given once, under the mean, and drawn under every output.
-    """
-    _draw_profile(axis, _rows(shares, RANDOM, output), GREY, "random control")
-    _draw_profile(axis, _rows(shares, method, output), OUTPUT_COLOURS[output], plain(method))
-    kernel = shares[shares["method"] == TRUTH].drop_duplicates("lag_s")
+def draw_lag(axis: Axes, profile: pd.DataFrame, method: str, output: str) -> None:
+    """One method's profile over the random control, with the true kernel if that output has one."""
+    _draw_profile(axis, _rows(profile, RANDOM, output), GREY, "random control")
+    _draw_profile(axis, _rows(profile, method, output), OUTPUT_COLOURS[output], plain(method))
+    kernel = _rows(profile, TRUTH, output)
     if len(kernel):
-        sign = np.sign(_rows(shares, method, output)["attribution"].sum()) or 1.0
         axis.plot(
-            kernel["lag_s"] / 60, sign * kernel["attribution"], color=BLACK, linestyle="--", label="true kernel"
+            kernel["lag_s"] / 60, kernel["attribution"], color=BLACK, linestyle="--", label="true kernel"
         )
     axis.axvline(0, color=BLACK, linewidth=0.7, linestyle=":")
+
+
+def metric_label(metric: str) -> str:
+    """Name and unit of a metric of `faithfulness.csv`."""
+    name, unit = METRIC_NAMES.get(metric, (plain(metric), "1"))
+    return with_unit(name, unit)
 
 
 def explained_methods(frame: pd.DataFrame) -> list[str]:
@@ -68,20 +60,20 @@ def explained_methods(frame: pd.DataFrame) -> list[str]:
 
 
 @styled
-def lag_figure(shares: pd.DataFrame) -> Figure:
-    """Mean attribution against time before the predicted frame: a row a method, a column an output.
+def lag_figure(profile: pd.DataFrame) -> Figure:
+    """Attribution against time before the predicted frame: a row a method, a column an output.
 
-    shares: as `lag_shares` returns them.
+    profile: rows of `lag_profile.csv`, in units of each method's peak.
     """
-    methods = explained_methods(shares)
-    outputs = [output for output in OUTPUT_NAMES if output in set(shares["output"])]
+    methods = explained_methods(profile)
+    outputs = [output for output in OUTPUT_NAMES if output in set(profile["output"])]
     figure = new_figure(0.8 + 3.8 * len(outputs), 0.9 + 1.7 * len(methods))
     axes = figure.subplots(len(methods), len(outputs), sharex=True, sharey=True, squeeze=False)
     for row, method in zip(axes, methods, strict=True):
         for axis, output in zip(row, outputs, strict=True):
-            draw_lag(axis, shares, method, output)
+            draw_lag(axis, profile, method, output)
             axis.set_title(f"{plain(method)}: {OUTPUT_NAMES[output]}")
-        row[0].set_ylabel(with_unit("share", "% per frame"))
+        row[0].set_ylabel(with_unit("attribution", "peak = 1"))
     for axis in axes[-1]:
         axis.set_xlabel(with_unit("time before predicted frame", "min"))
     axes[0, 0].legend()
@@ -98,19 +90,19 @@ def _draw_deletion(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) ->
 
 @styled
 def deletion_figure(curves: pd.DataFrame) -> Figure:
-    """Score against the share of input frames deleted, most attributed first; the control deletes at random.
+    """Change of the prediction against the input frames deleted, most attributed first; control: at random.
 
     curves: rows of `deletion_curve.csv`.
     """
     outputs = [output for output in OUTPUT_NAMES if output in set(curves["output"])]
     shades = colours(explained_methods(curves))
     figure = new_figure(0.8 + 3.8 * len(outputs), 3.2)
-    axes = figure.subplots(1, len(outputs), squeeze=False)[0]
+    axes = figure.subplots(1, len(outputs), sharey=True, squeeze=False)[0]
     for axis, output in zip(axes, outputs, strict=True):
         _draw_deletion(axis, curves[curves["output"] == output], shades)
         axis.set(title=OUTPUT_NAMES[output], xlabel=with_unit("input frames deleted", "%"))
-        axis.set_ylabel(with_unit("change of prediction", "1"))
-    axes[0].legend()
+    axes[0].set_ylabel(with_unit("change of the prediction", "share of largest"))
+    legend_below(figure, axes)
     return figure
 
 
@@ -118,7 +110,7 @@ def _draw_scores(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     heights = pd.Series(np.arange(len(methods)), index=methods)
     outputs = [output for output in OUTPUT_NAMES if output in set(rows["output"])]
     for shift, output in zip(np.linspace(-0.15, 0.15, 2), outputs, strict=False):
-        mine = rows[rows["output"] == output]
+        mine = rows[(rows["output"] == output) & (rows["method"] != TRUTH)]
         axis.errorbar(
             mine["estimate"],
             heights[mine["method"]] + shift,
@@ -129,31 +121,31 @@ def _draw_scores(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
             capsize=2.5,
             label=OUTPUT_NAMES[output],
         )
-    positive = rows["estimate"][rows["estimate"] > 0]
-    if (rows["estimate"] > 0).all() and (rows["low"] > 0).all() and positive.max() > 50 * positive.min():
-        axis.set_xscale("log")
+    axis.locator_params(axis="x", nbins=5)
+    truth = rows.loc[rows["method"] == TRUTH, "estimate"]
+    true_line(axis, float(truth.iloc[0]) if len(truth) else None, "truth")
 
 
 @styled
 def faithfulness_figure(faithfulness: pd.DataFrame) -> Figure:
-    """Dot plot of every faithfulness metric by method, with intervals; the random control is the last row.
+    """Dot plot of every metric that compares methods, with intervals; the random control is the last row.
 
     faithfulness: rows of `faithfulness.csv`.
     """
-    metrics = list(dict.fromkeys(faithfulness["metric"]))
+    compared = faithfulness.groupby("metric", sort=False)["method"].nunique()
+    metrics = [str(metric) for metric in compared.index[compared > 1]]
     methods = explained_methods(faithfulness)
     methods += [RANDOM] if RANDOM in set(faithfulness["method"]) else []
-    columns = min(len(metrics), 3)
+    columns = 2 if len(metrics) == 4 else min(len(metrics), 3)
     rows = -(-len(metrics) // columns)
     figure = new_figure(1.6 + 2.8 * columns, 0.7 + rows * (0.8 + 0.34 * len(methods)))
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axis, metric in zip(axes.flat, metrics, strict=False):
         _draw_scores(axis, faithfulness[faithfulness["metric"] == metric], methods)
-        axis.set_xlabel(with_unit(plain(metric), "1"))
+        axis.set_xlabel(metric_label(metric))
     for axis in axes.flat[len(metrics) :]:
         axis.set_axis_off()
     axes[0, 0].set_yticks(np.arange(len(methods)), [plain(method) for method in methods])
     axes[0, 0].set_ylim(len(methods) - 0.5, -0.5)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, list(axes.flat))
     return figure

@@ -21,18 +21,20 @@ BINS = 60
 
 
 def gate_frame(seeds: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
-    """What the gate figure shows, long: series (gate | histogram), seed, value (driver's unit), width, height.
+    """What the gate figure shows: series (gate | histogram), seed, value (driver's unit), width, height.
 
-    The gate is sigmoid(gate_alpha * (radius - value)) for each row of `seeds.csv`; the histogram's heights are shares of
-    `values`, a flat array of the observed driver. Values above the 99.5th percentile are left off the axis.
+    The gate is sigmoid(gate_alpha * (radius - value)) for each row of `seeds.csv`; the histogram's heights
+    are shares of `values`, the flat observed driver. Values above the 99.5th percentile are left off.
     """
     values = values[np.isfinite(values)]
     top = float(np.quantile(values, 0.995))
     bottom = min(0.0, float(values.min()))
     grid = np.linspace(bottom, top, GRID_POINTS)
     curves = [
-        pd.DataFrame({"series": "gate", "seed": row.seed, "value": grid, "height": expit(row.gate_alpha * (row.radius - grid))})
-        for row in seeds.itertuples()
+        pd.DataFrame(
+            {"series": "gate", "seed": int(seed), "value": grid, "height": expit(alpha * (radius - grid))}
+        )
+        for seed, alpha, radius in seeds[["seed", "gate_alpha", "radius"]].to_numpy()
     ]
     counts, edges = np.histogram(values, bins=BINS, range=(bottom, top))
     histogram = pd.DataFrame(
@@ -48,7 +50,12 @@ def draw_gate(axis: Axes, frame: pd.DataFrame, seeds: pd.DataFrame, true_radius:
         label = f"gate, {len(seeds)} seeds" if index == 0 else None
         axis.plot(curve["value"], curve["height"], color=BLUE, alpha=0.8, label=label)
     axis.axvspan(
-        seeds["radius"].min(), seeds["radius"].max(), color=BLUE, alpha=0.2, linewidth=1, label="learned radius, range"
+        seeds["radius"].min(),
+        seeds["radius"].max(),
+        color=BLUE,
+        alpha=0.2,
+        linewidth=1,
+        label="learned radius, range",
     )
     true_line(axis, true_radius, "true radius")
     axis.set_ylim(-0.03, 1.03)
@@ -72,7 +79,7 @@ def gate_figure(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     draw_gate(upper, frame, seeds, true_radius)
     draw_histogram(lower, frame, true_radius)
-    upper.set_ylabel(with_unit("gate", "1"))
+    upper.set_ylabel(with_unit("gate", "open = 1"))
     upper.legend()
     lower.set(xlabel=with_unit(driver.name, driver.unit), ylabel=with_unit("frames", "% per bin"))
     return figure

@@ -13,7 +13,7 @@ def with_power_law(msd: pd.DataFrame, prefactor: float, exponent: float) -> pd.D
 
 @styled
 def msd_figure(msd: pd.DataFrame, exponent: float | None = None) -> Figure:
-    """MSD of the separation against lag on logarithmic axes, with its interval and, where given, the power law.
+    """MSD of the separation against lag on logarithmic axes with its interval, and the fitted power law.
 
     msd: columns lag_s, msd_nm2, low, high, and fitted_nm2 where `with_power_law` added it.
     """

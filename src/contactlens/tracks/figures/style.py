@@ -1,4 +1,4 @@
-"""One look for every figure: colours that colour-blind readers tell apart, labels with units, bytes without a date."""
+"""One look for every figure: colours that all can tell apart, labels with units, no date in the bytes."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -8,6 +8,7 @@ from typing import Any, ParamSpec
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -23,7 +24,6 @@ GREY = "#8A8A8A"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
 OUTPUT_NAMES = {"mean": "predicted mean", "logvar": "predicted log-variance"}
-OUTPUT_UNITS = {"mean": "a.u.", "logvar": "log a.u.²"}
 
 RC: dict[str, Any] = {
     "font.size": 9,
@@ -40,7 +40,7 @@ RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.4,
-    "savefig.dpi": 140,
+    "savefig.dpi": 160,
     "svg.hashsalt": "contactlens",
 }
 
@@ -80,6 +80,11 @@ def with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})"
 
 
+def output_unit(output: str, signal_unit: str) -> str:
+    """The unit of the model's output `mean` or `logvar`."""
+    return signal_unit if output == "mean" else f"log ({signal_unit})²"
+
+
 def spread(estimate: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:
     """Distances of an interval's ends from the estimate, (2, n), as matplotlib's error bars want them."""
     return np.clip(np.stack([estimate - low, high - estimate]), 0.0, None)
@@ -95,12 +100,13 @@ def colours(names: Sequence[object]) -> dict[object, str]:
     return {name: CYCLE[index % len(CYCLE)] for index, name in enumerate(names)}
 
 
-def outer_labels(axes: np.ndarray, x_label: str, y_label: str) -> None:
-    """Label a grid of panels with shared axes on its outer edge alone."""
-    for axis in axes[-1, :]:
-        axis.set_xlabel(x_label)
-    for axis in axes[:, 0]:
-        axis.set_ylabel(y_label)
+def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend under the figure for all that `axes` show, each label once."""
+    found: dict[str, Artist] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        found.update(zip(labels, handles, strict=True))
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=len(found))
 
 
 def true_line(axis: Axes, value: float | None, label: str, horizontal: bool = False) -> None:

@@ -15,6 +15,7 @@ from contactlens.tracks.figures.style import (
     PURPLE,
     VERMILION,
     YELLOW,
+    legend_below,
     new_figure,
     styled,
     with_unit,
@@ -27,7 +28,7 @@ PERCENTILES = (10.0, 50.0, 90.0)
 def choose_examples(predictions: pd.DataFrame, percentiles: Sequence[float] = PERCENTILES) -> pd.DataFrame:
     """The test tracks at the given percentiles of the mean NLL per track.
 
-    predictions: rows of `predictions.parquet`. Returns percentile, track_id, nll (nats per frame), one row a percentile.
+    predictions: rows of `predictions.parquet`. Returns percentile, track_id and nll (nats per frame).
     """
     density = norm.logpdf(predictions["ms2"], predictions["mean"], predictions["sd"])
     nll = pd.Series(-density).groupby(predictions["track_id"].to_numpy()).mean().sort_values(kind="stable")
@@ -42,7 +43,7 @@ def example_frames(predictions: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFr
 
 
 def with_gaps(track: pd.DataFrame) -> pd.DataFrame:
-    """One row for every frame from the first to the last, NaN where none was observed, so that lines break there."""
+    """One row a frame from the first to the last, NaN where none was observed, so that lines break there."""
     frames = np.arange(track["frame"].min(), track["frame"].max() + 1)
     full = track.set_index("frame").reindex(frames)
     interval = (track["time_s"].diff() / track["frame"].diff()).median()
@@ -57,10 +58,12 @@ def shade_states(axis: Axes, promoter_state: pd.DataFrame | None, track_id: str,
     mine = promoter_state[promoter_state["track_id"] == track_id]
     for index, (start, end) in enumerate(zip(mine["start_s"] / 60, mine["end_s"] / 60, strict=True)):
         name = "promoter on (truth)" if label and index == 0 else None
-        axis.axvspan(start, end, color=YELLOW, alpha=0.45, linewidth=0, label=name)
+        axis.axvspan(start, end, color=YELLOW, alpha=0.3, linewidth=0, label=name)
 
 
-def draw_driver(axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, true_radius: float | None) -> None:
+def draw_driver(
+    axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, true_radius: float | None
+) -> None:
     """The driver over time with the learned threshold and the true one."""
     axis.plot(track["time_s"] / 60, track[driver.gate_column], color=GREY, linewidth=0.9)
     axis.axhline(radius, color=VERMILION, linewidth=1.2, label="learned radius")
@@ -94,7 +97,9 @@ def _draw_column(
     axes[1].plot(full["time_s"] / 60, full["contact"], color=PURPLE, linewidth=0.9)
     axes[1].set_ylim(-0.03, 1.03)
     draw_signal(axes[2], full)
-    axes[0].set_title(f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame")
+    axes[0].set_title(
+        f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame"
+    )
     axes[2].set_xlabel(with_unit("time", "min"))
 
 
@@ -109,7 +114,8 @@ def examples_figure(
 ) -> Figure:
     """Driver, gate and signal of example tracks, one column a track.
 
-    examples: as `example_frames` returns them; radii in the driver's unit; promoter_state: the truth's on-intervals.
+    examples: as `example_frames` returns them; radii in the driver's unit
+    promoter_state: the truth's on-intervals
     """
     tracks = [track for _, track in examples.groupby("percentile", sort=True)]
     figure = new_figure(1.2 + 3.3 * len(tracks), 5.6)
@@ -120,15 +126,7 @@ def examples_figure(
             axis.sharex(column[2])
             axis.tick_params(labelbottom=False)
     axes[0, 0].set_ylabel(with_unit(driver.name, driver.unit))
-    axes[1, 0].set_ylabel(with_unit("gate", "1"))
+    axes[1, 0].set_ylabel(with_unit("gate", "open = 1"))
     axes[2, 0].set_ylabel(with_unit("signal", signal_unit))
-    _legend_below(figure, [axes[0, 0], axes[2, 0]])
+    legend_below(figure, [axes[0, 0], axes[2, 0]])
     return figure
-
-
-def _legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    found: dict[str, object] = {}
-    for axis in axes:
-        handles, labels = axis.get_legend_handles_labels()
-        found.update(zip(labels, handles, strict=True))
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=len(found))

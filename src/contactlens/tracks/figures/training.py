@@ -3,8 +3,18 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from contactlens.tracks.figures.style import BLACK, CYCLE, colours, new_figure, plain, styled, true_line, with_unit
+from contactlens.tracks.figures.style import (
+    BLACK,
+    CYCLE,
+    colours,
+    new_figure,
+    plain,
+    styled,
+    true_line,
+    with_unit,
+)
 from contactlens.tracks.track_set import Driver
 
 MEASURES = {"train_loss", "validation_nll", "validation_crps", "radius", "gate_alpha"}
@@ -12,7 +22,7 @@ MEASURES = {"train_loss", "validation_nll", "validation_crps", "radius", "gate_a
 
 def loss_terms(history: pd.DataFrame) -> list[str]:
     """The named terms of the loss: every column of `history.csv` that is neither an index nor a measure."""
-    return [column for column in history if column not in MEASURES | {"seed", "epoch"}]
+    return [column for column in map(str, history) if column not in MEASURES | {"seed", "epoch"}]
 
 
 def _draw_seeds(axis: Axes, history: pd.DataFrame, column: str) -> None:
@@ -27,7 +37,9 @@ def _draw_terms(axis: Axes, history: pd.DataFrame) -> None:
     mean = history.drop(columns="seed").groupby("epoch").mean()
     axis.plot(mean.index, mean["train_loss"], color=BLACK, label="total")
     for term, color in zip(loss_terms(history), CYCLE, strict=False):
-        axis.plot(mean.index, mean[term], color=color, linestyle="--", label=plain(term.removeprefix("train_")))
+        axis.plot(
+            mean.index, mean[term], color=color, linestyle="--", label=plain(term.removeprefix("train_"))
+        )
     axis.set_yscale("symlog", linthresh=0.1)
     axis.legend()
 
@@ -38,15 +50,16 @@ def training_figure(
 ) -> Figure:
     """Loss and its terms, training and validation NLL, CRPS, and the gate's two parameters over epochs.
 
-    history: rows of `history.csv`; one line a seed, but for the terms, which are means over seeds. The training loss
-    is of the standardised signal, the validation scores are in the signal's unit, so the two do not share an axis.
+    history: rows of `history.csv`; one line a seed, but for the terms, which are means over seeds. The
+    training loss is of the standardised signal, the validation scores are not: the two share no axis.
     `true_radius` is in the driver's unit, None where it is not known.
     """
     figure = new_figure(10.4, 5.6)
     axes = figure.subplots(2, 3, sharex=True)
+    nll = with_unit("NLL", "nats per frame")
     panels = {
-        "train_nll": (axes[0, 0], "training NLL", with_unit("NLL of standardised signal", "nats per frame")),
-        "validation_nll": (axes[0, 1], "validation NLL", with_unit("NLL", "nats per frame")),
+        "train_nll": (axes[0, 0], "training NLL, standardised signal", nll),
+        "validation_nll": (axes[0, 1], "validation NLL", nll),
         "validation_crps": (axes[0, 2], "validation CRPS", with_unit("CRPS", signal_unit)),
         "radius": (axes[1, 1], "learned radius", with_unit("radius", driver.unit)),
         "gate_alpha": (axes[1, 2], "gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
@@ -56,8 +69,11 @@ def training_figure(
         axis.set(title=title, ylabel=label)
     true_line(axes[1, 1], true_radius, "truth", horizontal=True)
     _draw_terms(axes[1, 0], history)
-    axes[1, 0].set(title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame"))
+    axes[1, 0].set(
+        title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame")
+    )
     axes[1, 1].legend()
     for axis in axes[1]:
         axis.set_xlabel(with_unit("training", "epochs"))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

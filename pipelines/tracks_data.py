@@ -1,0 +1,19 @@
+"""Simulate tracks, or take up the tracks that were imported: -> data/tracks."""
+
+from contactlens.ops.params import load_params
+from contactlens.ops.stage import stage
+from contactlens.tracks.simulate import simulate
+from contactlens.tracks.track_set import TrackSet
+
+
+def main() -> None:
+    params = load_params()
+    if params.tracks.source == "import":
+        tracks = TrackSet.read("data/import/tracks")
+    else:
+        tracks = simulate(params.tracks.simulate, params.seed)
+    tracks.write("data/tracks")
+
+
+if __name__ == "__main__":
+    stage(main)

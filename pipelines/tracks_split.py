@@ -1,0 +1,17 @@
+"""Split the tracks by group into train, validation, calibration and test -> models/tracks/splits.json."""
+
+from contactlens.files import write_json
+from contactlens.ops.params import load_params
+from contactlens.ops.stage import stage
+from contactlens.tracks.dataset import split_tracks
+from contactlens.tracks.track_set import TrackSet
+
+
+def main() -> None:
+    params = load_params()
+    splits = split_tracks(TrackSet.read("data/tracks"), params.tracks.split, params.seed)
+    write_json("models/tracks/splits.json", splits)
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,106 @@
+"""params.yaml, typed: every value the pipeline uses, once, with nothing unknown and nothing missing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from contactlens.errors import InputError
+from contactlens.ops.registry_rules import PromotionRules
+from contactlens.ops.strict import from_mapping, load_section, suggestion
+from contactlens.ops.sweep_space import SweepConfig
+from contactlens.tracks.baselines import BaselineConfig
+from contactlens.tracks.checks import CheckLimits
+from contactlens.tracks.dataset import SplitConfig
+from contactlens.tracks.evaluate import EvaluateConfig
+from contactlens.tracks.explain import ExplainConfig
+from contactlens.tracks.fit import FitConfig
+from contactlens.tracks.losses import LossConfig
+from contactlens.tracks.models import GateConfig, ModelConfig
+from contactlens.tracks.simulate import SimulationConfig
+
+PARAMS_FILE = "params.yaml"
+
+# Swept key -> section and field that it sets. `depth` is the encoder's; the decoder keeps its lead over it.
+SWEPT = {
+    "lambda_contact": ("loss", "lambda_contact"),
+    "lambda_var": ("loss", "lambda_var"),
+    "lambda_prior": ("loss", "lambda_prior"),
+    "target_logvar": ("loss", "target_logvar"),
+    "anneal_epochs": ("loss", "anneal_epochs"),
+    "gate_sharpness": ("gate", "sharpness"),
+    "radius_init": ("gate", "radius_init"),
+    "learning_rate": ("fit", "learning_rate"),
+    "width": ("model", "width"),
+    "depth": ("model", "encoder_depth"),
+}
+
+
+@dataclass(frozen=True)
+class TracksParams:
+    """The `tracks` section; each part is documented beside the code that it configures."""
+
+    task: str
+    source: Literal["simulate", "import"]
+    simulate: SimulationConfig
+    checks: CheckLimits
+    split: SplitConfig
+    model: ModelConfig
+    gate: GateConfig
+    loss: LossConfig
+    fit: FitConfig
+    sweep: SweepConfig
+    baselines: BaselineConfig
+    evaluate: EvaluateConfig
+    explain: ExplainConfig
+    promotion: PromotionRules
+
+    def __post_init__(self) -> None:
+        for key in self.sweep.space:
+            if key not in SWEPT:
+                raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole file. One seed for everything."""
+
+    seed: int
+    tracks: TracksParams
+
+
+def load_params(path: Path | str = PARAMS_FILE) -> Params:
+    """The params file, validated; InputError names the file, line and key at fault."""
+    return load_section(path, Params)
+
+
+def swept_values(params: TracksParams) -> dict[str, Any]:
+    """The value that params.yaml gives to each key a sweep may change: what a sweep calls `defaults`."""
+    return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items()}
+
+
+def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> TracksParams:
+    """`params` with the swept keys at the values in `best` (of a trial, or read from best_params.yaml).
+
+    Raises InputError for a key that is not swept and a value that its section would refuse.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in best.items():
+        if key not in SWEPT:
+            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(SWEPT))}")
+        section, field = SWEPT[key]
+        changes.setdefault(section, {})[field] = value
+        if key == "depth":
+            changes[section]["decoder_depth"] = (
+                value + params.model.decoder_depth - params.model.encoder_depth
+            )
+    sections = {
+        section: from_mapping(
+            {section: {**asdict(getattr(params, section)), **changed}},
+            type(getattr(params, section)),
+            section,
+            name,
+        )
+        for section, changed in changes.items()
+    }
+    return replace(params, **sections)

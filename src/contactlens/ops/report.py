@@ -1,0 +1,111 @@
+"""Render a report as one HTML file that needs nothing else: figures, their data and the style are inside."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from PIL import Image
+
+from contactlens.errors import InputError
+from contactlens.files import write_aside
+from contactlens.report_blocks import Block, FigureBlock, Report, TableBlock, TextBlock
+
+# A larger table behind a figure is named but not carried along.
+CSV_LIMIT_BYTES = 300_000
+CSS_DPI = 96
+MISSING = "–"
+
+
+def _kind(block: Block) -> str:
+    return {TextBlock: "text", FigureBlock: "figure", TableBlock: "table"}[type(block)]
+
+
+def _data_uri(path: Path, media_type: str) -> str:
+    if not path.is_file():
+        raise InputError(f"{path}: the report names this file, but it does not exist")
+    return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _png(block: FigureBlock) -> str:
+    return _data_uri(block.path, "image/png")
+
+
+def _width(block: FigureBlock) -> int:
+    """Width in CSS pixels at which the figure's text has the size it was drawn for."""
+    with Image.open(block.path) as image:
+        dpi = image.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
+        return round(image.width * CSS_DPI / dpi)
+
+
+def _csv(block: FigureBlock) -> dict[str, str] | None:
+    """Name of the CSV behind a figure, and its content as a link where it is small enough."""
+    if block.csv is None:
+        return None
+    uri = _data_uri(block.csv, "text/csv") if not _is_large(block.csv) else ""
+    return {"name": block.csv.name, "uri": uri}
+
+
+def _is_large(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > CSV_LIMIT_BYTES
+
+
+def _cell(value: Any, spec: str) -> str:
+    if pd.isna(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return format(value, spec) if spec and not isinstance(value, str) else str(value)
+
+
+def _rows(block: TableBlock) -> list[list[str]]:
+    columns = list(block.frame.columns)
+    specs = [block.formats.get(column, "") for column in columns]
+    records = block.frame.astype(object).itertuples(index=False, name=None)
+    return [[_cell(value, spec) for value, spec in zip(record, specs, strict=True)] for record in records]
+
+
+def _numeric(block: TableBlock) -> list[bool]:
+    """Which columns are numbers, or read as numbers, and so are set flush right."""
+    cells = _rows(block)
+    return [
+        all(re.match(r"[-−–+]?\d|–$", row[index]) for row in cells) and bool(cells)
+        for index in range(len(block.frame.columns))
+    ]
+
+
+def _split_caption(caption: str) -> tuple[str, str]:
+    """First sentence and the rest."""
+    head, dot, rest = caption.partition(". ")
+    return head + dot.strip(), rest
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("contactlens.ops", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters = [_kind, _png, _width, _csv, _rows, _numeric, _split_caption]
+    environment.filters.update({function.__name__.lstrip("_"): function for function in filters})
+    return environment
+
+
+def build_report(report: Report) -> str:
+    """The report as HTML. Equal inputs give equal bytes; every text is escaped.
+
+    Raises InputError where a figure or its CSV does not exist.
+    """
+    return _environment().get_template("report.html.j2").render(report=report)
+
+
+def write_report(report: Report, path: Path | str) -> None:
+    """Write the HTML; nothing appears at `path` unless all of the report could be built."""
+    html = build_report(report)
+    with write_aside(path) as aside:
+        aside.write_text(html, encoding="utf-8")

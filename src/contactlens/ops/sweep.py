@@ -1,0 +1,193 @@
+"""The sweep: every trial of a typed configuration run by Ray Tune, reproducible and resumable."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from contactlens.errors import InputError
+from contactlens.ops.sweep_space import SweepConfig
+from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrainTrial, run_trial
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid, Tuner
+
+    from contactlens.ops.sweep_search import BatchSearch
+    from contactlens.ops.sweep_tracking import SweepRuns
+
+OBJECT_STORE_BYTES = 512 * 2**20
+MAX_FAILURES = 2
+RESULT_COLUMNS = ["epochs", "radius", "validation_nll", "validation_crps", "validation_mace"]
+
+
+@dataclass(frozen=True)
+class SweepTracking:
+    """Where the sweep's MLflow runs go and what describes them."""
+
+    experiment: str
+    params: Any
+    tags: Mapping[str, str]
+    name: str = "sweep"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """trials: one row per trial, by number; best, best_metrics: swept keys and results of the best trial."""
+
+    trials: pd.DataFrame
+    best: dict[str, Any]
+    best_metrics: dict[str, float]
+
+
+def sweep_key(config: SweepConfig, defaults: Mapping[str, Any], seed: int, identity: list[str]) -> str:
+    """Names a sweep by its content; `identity` holds the hashes of data, code and all else that decides."""
+    content = json.dumps([asdict(config), dict(defaults), seed, identity], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def run_sweep(
+    train_trial: TrainTrial,
+    data: Any,
+    config: SweepConfig,
+    defaults: dict[str, Any],
+    seed: int,
+    states: Path,
+    identity: list[str],
+    tracking: SweepTracking | None = None,
+) -> SweepResult:
+    """Run every trial and give their table and the best one's values.
+
+    train_trial: called in a worker as `train_trial(values, data, report, folder)`. It calls `report` with
+        `{"epoch": n, "validation_nll": ..., ...}` after each epoch, keeps a checkpoint in `folder` from which
+        a second call goes on, and returns its final metrics, which hold RESULT_COLUMNS.
+    data: sent to the workers once, through Ray's object store
+    defaults: the value in params.yaml of every key that a trial has
+    states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an
+        unfinished sweep
+        again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
+            the end.
+
+    Two runs on the same seed give the same table although trials run at once (not with the scheduler `asha`).
+    Raises SweepError where a trial failed MAX_FAILURES + 1 times or the sweep was interrupted, InputError
+    where a trial needs more CPUs than there are.
+    """
+    state = Path(states).absolute() / sweep_key(config, defaults, seed, identity)
+    state.mkdir(parents=True, exist_ok=True)
+    with ray_session(config.cpus_per_trial):
+        from contactlens.ops.sweep_search import BatchSearch
+        from contactlens.ops.sweep_tracking import SweepRuns
+
+        runs = None
+        if tracking is not None:
+            runs = SweepRuns.open(tracking.experiment, tracking.name, tracking.params, tracking.tags, state)
+        search = BatchSearch(config, defaults, seed)
+        try:
+            result = _table(_fit(train_trial, data, search, state, runs), search)
+        except BaseException:
+            if runs is not None:
+                runs.end("FAILED")
+            raise
+    if runs is not None:
+        runs.end("FINISHED", result.best_metrics, result.trials.to_csv(index=False))
+    shutil.rmtree(state)
+    return result
+
+
+@contextmanager
+def ray_session(cpus_per_trial: int) -> Iterator[None]:
+    """The cluster at RAY_ADDRESS, or a Ray on this machine alone, closed at the end."""
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
+    if address == "local":
+        settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    import ray
+
+    ray.init(**settings)
+    try:
+        cpus = ray.cluster_resources().get("CPU", 0)
+        if cpus < cpus_per_trial:
+            raise InputError(f"sweep.cpus_per_trial: {cpus_per_trial} asked, but Ray has {cpus:g} CPUs")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _fit(
+    train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Path, runs: "SweepRuns | None"
+) -> "ResultGrid":
+    """All trials through Ray Tune; anything but a full set of results is an error."""
+    from contactlens.ops.sweep_tracking import SweepCallback
+
+    callback = SweepCallback(runs, search.n_fixed, search.total)
+    try:
+        grid = _tuner(train_trial, data, search, state, callback).fit()
+    except Exception as error:
+        cause: BaseException | None = error  # Ray wraps what the callback raised
+        while cause is not None and not isinstance(cause, SweepError):
+            cause = cause.__cause__
+        raise cause or error from None
+    if grid.num_errors or callback.ended < search.total:
+        raise SweepError(
+            f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on"
+        )
+    return grid
+
+
+def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Path, callback: Any) -> "Tuner":
+    import ray
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+
+    config = search.config
+    gpus = config.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
+    trainable = tune.with_parameters(run_trial, train_trial=train_trial, data=data, state=state)
+    asha = ASHAScheduler(time_attr="epoch", metric=OBJECTIVE, mode="min", max_t=config.max_epochs + 1)
+    storage = state / "ray"
+    shutil.rmtree(storage, ignore_errors=True)
+    return tune.Tuner(
+        tune.with_resources(trainable, {"cpu": config.cpus_per_trial, "gpu": gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=search,
+            scheduler=asha if config.scheduler == "asha" else FIFOScheduler(),
+            num_samples=search.total,
+            max_concurrent_trials=config.max_concurrent,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=str(storage),
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            callbacks=[callback],
+            verbose=0,
+        ),
+    )
+
+
+def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
+    """Rows by trial number: number, kind, swept keys, results. No times and no ids."""
+    rows = []
+    for result in (grid[i] for i in range(len(grid))):
+        assert result.metrics is not None
+        number, reported = result.metrics["config"]["trial"], result.metrics["reported"]
+        epochs = reported.get(
+            "epochs", reported.get("epoch", 0) + 1
+        )  # a trial that ASHA stopped has no end of its own
+        measured = {name: reported.get(name, math.nan) for name in RESULT_COLUMNS[1:]}
+        kind = "fixed" if number < search.n_fixed else "search"
+        row = {"trial": number, "kind": kind, **search.trials[number], "epochs": int(epochs), **measured}
+        rows.append(row)
+    rows.sort(key=lambda row: row["trial"])
+    finite = [row for row in rows if math.isfinite(row[OBJECTIVE])]
+    if not finite:
+        raise InputError(f"sweep: no trial reached a finite {OBJECTIVE}")
+    top = min(finite, key=lambda row: row[OBJECTIVE])  # the first of equals
+    metrics = {name: float(top[name]) for name in RESULT_COLUMNS}
+    return SweepResult(pd.DataFrame(rows), search.trials[top["trial"]], metrics)

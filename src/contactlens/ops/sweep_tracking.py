@@ -1,0 +1,158 @@
+"""A sweep as it runs: one MLflow run with a child per trial, and a line per trial in the terminal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from rich.console import Console
+
+from contactlens.files import read_json, write_json
+from contactlens.ops.sweep_trial import OBJECTIVE, SweepError
+from contactlens.ops.tracking import (
+    EpochLogger,
+    ensure_experiment,
+    log_params,
+    mlflow_client,
+    no_inherited_run,
+    parent_tags,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass
+class SweepRuns:
+    """The MLflow runs of one sweep. Their ids lie beside the trials' state, for a resumed sweep."""
+
+    client: "MlflowClient"
+    experiment_id: str
+    file: Path
+    parent: str
+    trials: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls, experiment: str, name: str, params: Any, tags: Mapping[str, str], state: Path
+    ) -> "SweepRuns":
+        """The runs noted in `state`, or a new parent where there is no note or the store lost them."""
+        experiment_id = ensure_experiment(experiment)
+        client, file = mlflow_client(), state / "mlflow.json"
+        if file.is_file() and _exists(client, read_json(file)["parent"]):
+            runs = cls(client, experiment_id, file, **read_json(file))
+            client.update_run(runs.parent, status="RUNNING")
+            return runs
+        with no_inherited_run() as grandparent:
+            all_tags = {"pipeline_stage": name, **tags, **parent_tags(grandparent)}
+            run = client.create_run(experiment_id, tags=all_tags, run_name=name)
+        log_params(client, run.info.run_id, params)
+        runs = cls(client, experiment_id, file, run.info.run_id)
+        runs._note()
+        return runs
+
+    def _note(self) -> None:
+        write_json(self.file, {"parent": self.parent, "trials": self.trials})
+
+    def trial(self, number: int, kind: str, values: Mapping[str, Any]) -> str:
+        """The run of a trial, open."""
+        known = self.trials.get(str(number))
+        if known is not None:
+            self.client.update_run(known, status="RUNNING")
+            return known
+        tags = {**parent_tags(self.parent), "trial": str(number), "kind": kind}
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"trial {number}")
+        log_params(self.client, run.info.run_id, values)
+        self.trials[str(number)] = run.info.run_id
+        self._note()
+        return str(run.info.run_id)
+
+    def last_epoch(self, run_id: str) -> float:
+        """The last epoch that the store has of a trial."""
+        return max((m.step for m in self.client.get_metric_history(run_id, OBJECTIVE)), default=float("-inf"))
+
+    def end_trial(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log a trial's final metrics, its best epoch's, under names of their own and close its run."""
+        with EpochLogger(self.client, run_id, "final_") as log:
+            log({**metrics, "epoch": 0})
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def end(self, status: str, summary: Mapping[str, float] | None = None, trials_csv: str = "") -> None:
+        """Close the parent run; a finished sweep leaves its best metrics and the table of trials there."""
+        if summary is not None:
+            with EpochLogger(self.client, self.parent, "best_") as log:
+                log({**summary, "epoch": 0})
+            self.client.log_text(self.parent, trials_csv, "trials.csv")
+        self.client.set_terminated(self.parent, status)
+
+
+def _exists(client: "MlflowClient", run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
+
+
+class SweepCallback(tune.Callback):
+    """Ray Tune's events, in the driver, into MLflow and the terminal. A trial failed for good ends all."""
+
+    def __init__(self, runs: SweepRuns | None, n_fixed: int, total: int) -> None:
+        self.runs, self.n_fixed, self.total = runs, n_fixed, total
+        self.console = Console(highlight=False)
+        self.loggers: dict[int, EpochLogger] = {}
+        self.logged: dict[int, float] = {}
+        self.best = (float("inf"), -1)
+        self.ended = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Empty: Ray pickles its callbacks for a `Tuner.restore` that is never used here."""
+        return {}
+
+    def kind(self, number: int) -> str:
+        return "fixed" if number < self.n_fixed else "search"
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        number = trial.config["trial"]
+        if self.runs is None or number in self.loggers:
+            return
+        run_id = self.runs.trial(number, self.kind(number), trial.config["values"])
+        self.loggers[number] = EpochLogger(self.runs.client, run_id)
+        self.logged[number] = self.runs.last_epoch(run_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        number = trial.config["trial"]
+        if self.runs is None or result["final"] or result["epoch"] <= self.logged[number]:
+            return
+        self.loggers[number](result["reported"])
+        self.logged[number] = result["epoch"]
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        number, result = trial.config["trial"], trial.last_result
+        self.ended += 1
+        self.best = min(self.best, (result[OBJECTIVE], number))
+        self.console.print(
+            f"sweep {self.ended}/{self.total}: trial {number} ({self.kind(number)}) {OBJECTIVE} "
+            f"{result[OBJECTIVE]:.4f} after {result['epoch']:g} epochs; "
+            f"best {self.best[0]:.4f} (trial {self.best[1]})",
+            soft_wrap=True,
+        )
+        if self.runs is not None:
+            self.loggers[number].flush()
+            self.runs.end_trial(self.runs.trials[str(number)], result["reported"])
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        number = trial.config["trial"]
+        if self.runs is not None and str(number) in self.runs.trials:
+            self.loggers[number].flush()
+            self.runs.client.set_terminated(self.runs.trials[str(number)], "FAILED")
+        reason = str(trial.get_error()).strip().splitlines()
+        raise SweepError(
+            f"trial {number} failed {trial.num_failures} times with {trial.config['values']}: "
+            f"{reason[-1] if reason else ''}"
+        )

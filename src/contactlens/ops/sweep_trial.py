@@ -1,0 +1,79 @@
+"""One trial inside a Ray worker, and the folder from which it goes on after a kill."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from contactlens.files import write_aside
+
+Metrics = dict[str, float]
+Report = Callable[[Metrics], None]
+TrainTrial = Callable[[dict[str, Any], Any, Report, Path], Metrics]
+OBJECTIVE = "validation_nll"
+
+
+class SweepError(RuntimeError):
+    """A trial failed for good, or the sweep was interrupted. Running it again goes on from there."""
+
+
+class TrialFolder:
+    """`epochs.jsonl` (what was reported), `final.json` (once it ended) and `work/`, the training's own
+    checkpoints.
+
+    The folder is named by the trial's number in the sweep's state folder, so it must lie on a disk that every
+    Ray node sees, as Ray Tune's own storage path must.
+    """
+
+    def __init__(self, state: Path, number: int) -> None:
+        self.path = state / f"trial_{number:04d}"
+        self.work = self.path / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def epochs(self) -> list[Metrics]:
+        """Reported epochs; a line that the kill cut short is dropped."""
+        file = self.path / "epochs.jsonl"
+        if not file.is_file():
+            return []
+        whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        file.write_text("".join(whole))
+        return [json.loads(line) for line in whole]
+
+    def append(self, metrics: Metrics) -> None:
+        with (self.path / "epochs.jsonl").open("a") as file:
+            file.write(json.dumps(metrics) + "\n")
+
+    def final(self) -> Metrics | None:
+        file = self.path / "final.json"
+        return json.loads(file.read_text()) if file.is_file() else None
+
+    def finish(self, metrics: Metrics) -> None:
+        with write_aside(self.path / "final.json") as aside:
+            aside.write_text(json.dumps(metrics))
+
+
+def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state: Path) -> None:
+    """Report to Ray Tune what this trial did before, go on from there, report the rest and the end."""
+    folder = TrialFolder(state, config["trial"])
+    reported = folder.epochs()
+    for metrics in reported:
+        _tell_ray(metrics, final=False)
+    last = reported[-1]["epoch"] if reported else float("-inf")
+
+    def report(metrics: Metrics) -> None:
+        if metrics["epoch"] > last:  # a training that starts over repeats epochs that were reported before
+            folder.append(metrics)
+            _tell_ray(metrics, final=False)
+
+    final = folder.final()
+    if final is None:
+        final = train_trial(config["values"], data, report, folder.work)
+        folder.finish(final)
+    _tell_ray(final, final=True)
+
+
+def _tell_ray(metrics: Metrics, final: bool) -> None:
+    from ray import tune
+
+    epoch = metrics["epochs"] if final else metrics["epoch"]
+    tune.report({"epoch": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final})

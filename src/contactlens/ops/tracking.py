@@ -1,0 +1,184 @@
+"""MLflow: where runs go, one run per pipeline stage, and per-epoch metrics at little cost."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contactlens.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "tracks"
+PARENT_TAG = "mlflow.parentRunId"
+SQLITE = "sqlite:///"
+FLUSH_SECONDS = 2.0
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder from `start` (the working folder) upwards that holds a dvc.yaml."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise InputError(f"{start}: neither this folder nor one above it holds a dvc.yaml")
+
+
+def tracking_uri(root: Path | None = None) -> str:
+    """MLFLOW_TRACKING_URI, or the project's SQLite file, absolute: every process means the same one."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root or project_root()}/mlflow.db"
+
+
+def artifact_location(uri: str) -> str | None:
+    """Beside a SQLite file; a server decides for itself."""
+    if not uri.startswith(SQLITE):
+        return None
+    return (Path(uri.removeprefix(SQLITE)).absolute().parent / "mlartifacts").as_uri()
+
+
+def mlflow_client(uri: str | None = None) -> "MlflowClient":
+    """A client of the store; MLflow is imported here and nowhere earlier."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    import mlflow
+
+    uri = uri or tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient(uri)
+
+
+def ensure_experiment(name: str = EXPERIMENT, uri: str | None = None) -> str:
+    """The experiment's id; made, or brought back from the bin, where need be.
+
+    Call it in the driver before workers start: many processes that create an experiment at once lose runs.
+    """
+    client = mlflow_client(uri)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name, artifact_location(uri or tracking_uri())))
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
+
+
+def flat_params(params: Any, prefix: str = "") -> dict[str, str]:
+    """Nested mappings and dataclasses as dotted keys; lists as JSON."""
+    if is_dataclass(params) and not isinstance(params, type):
+        params = asdict(params)
+    if not isinstance(params, Mapping):
+        text = json.dumps(params) if isinstance(params, (list, tuple)) else str(params)
+        return {prefix.rstrip("."): text}
+    return {
+        key: text
+        for name, value in params.items()
+        for key, text in flat_params(value, f"{prefix}{name}.").items()
+    }
+
+
+def log_params(client: "MlflowClient", run_id: str, params: Any) -> None:
+    """Log nested params in as few calls as MLflow allows; longer values than it allows are cut."""
+    from mlflow.entities import Param
+    from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
+
+    entries = [Param(key, value[:MAX_PARAM_VAL_LENGTH]) for key, value in flat_params(params).items()]
+    for batch in chunks(entries, MAX_PARAMS_TAGS_PER_BATCH):
+        client.log_batch(run_id, params=batch)
+
+
+def chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+class EpochLogger:
+    """Per-epoch metrics to one run, sent together every couple of seconds. Close it, or use it as a context.
+
+    Called with an epoch's log, `{"epoch": 3, "validation_nll": ...}`; `prefix` goes before each metric's
+    name.
+    """
+
+    def __init__(self, client: "MlflowClient", run_id: str, prefix: str = "") -> None:
+        self._client, self._run_id, self._prefix = client, run_id, prefix
+        self._waiting: list[Any] = []
+        self._sent_at = time.monotonic()
+
+    def __call__(self, metrics: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now, step = int(time.time() * 1000), int(metrics["epoch"])
+        names = [name for name in metrics if name != "epoch"]
+        self._waiting += [Metric(self._prefix + name, float(metrics[name]), now, step) for name in names]
+        if time.monotonic() - self._sent_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+
+        for batch in chunks(self._waiting, MAX_METRICS_PER_BATCH):
+            self._client.log_batch(self._run_id, metrics=batch)
+        self._waiting = []
+        self._sent_at = time.monotonic()
+
+    def __enter__(self) -> "EpochLogger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """The run of one stage while it is open; MLflow's own functions log to it too."""
+
+    client: "MlflowClient"
+    run_id: str
+
+    def epoch_logger(self, prefix: str = "") -> EpochLogger:
+        return EpochLogger(self.client, self.run_id, prefix)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        with self.epoch_logger() as log:
+            log({**metrics, "epoch": 0})
+
+
+def parent_tags(parent: str | None) -> dict[str, str]:
+    return {PARENT_TAG: parent} if parent else {}
+
+
+@contextmanager
+def no_inherited_run() -> Iterator[str | None]:
+    """Take MLFLOW_RUN_ID out of the environment and give its value.
+
+    `mlflow run` sets it for all children, and each stage would write into that one run.
+    """
+    inherited = os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        yield inherited
+    finally:
+        if inherited is not None:
+            os.environ["MLFLOW_RUN_ID"] = inherited
+
+
+@contextmanager
+def stage_run(
+    stage: str, params: Any, tags: Mapping[str, str], experiment: str = EXPERIMENT
+) -> Iterator[StageRun]:
+    """A run named after the stage; finished at the end, failed where the body raises.
+
+    Under `mlflow run` it becomes a child of the run that MLflow opened.
+    """
+    experiment_id = ensure_experiment(experiment)
+    client = mlflow_client()
+    import mlflow
+
+    with no_inherited_run() as parent:
+        all_tags = {"pipeline_stage": stage, **tags, **parent_tags(parent)}
+        with mlflow.start_run(experiment_id=experiment_id, run_name=stage, tags=all_tags) as run:
+            log_params(client, run.info.run_id, params)
+            yield StageRun(client, run.info.run_id)

@@ -1,0 +1,85 @@
+"""Workspaces: the same dvc.yaml run elsewhere, with other parameters or a user's own data."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from contactlens.errors import InputError
+from contactlens.files import write_aside
+from contactlens.ops.params import Params
+from contactlens.ops.strict import from_mapping, overlay, read_yaml
+from contactlens.ops.tracking import tracking_uri
+
+# The sources are what dvc.yaml depends on, so DVC must find them; what runs is the installed package.
+COPIED = ("dvc.yaml", "pipelines", "src/contactlens")
+DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
+YAML_WIDTH = 110
+
+
+def create_workspace(
+    folder: Path | str, overlays: Sequence[Mapping[str, Any] | Path | str], source_root: Path
+) -> Path:
+    """Make `folder` a DVC workspace of `source_root`'s pipeline, its params.yaml with `overlays` laid over in
+    turn.
+
+    A folder that is a workspace already keeps its data, outputs and cache; code and params are brought up to
+    date.
+
+    Raises InputError where an overlay is not understood, or where the folder holds something else. Then
+    nothing is written.
+    """
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ".dvc").is_dir():
+        raise InputError(f"{folder}: exists and is not a workspace; give a new or empty folder")
+    params = _params(source_root / "params.yaml", overlays)
+    for name in COPIED:
+        _copy(source_root / name, folder / name)
+    (folder / "data" / "import").mkdir(parents=True, exist_ok=True)
+    (folder / ".dvc").mkdir(exist_ok=True)
+    (folder / ".dvc" / "config").write_text(DVC_CONFIG)
+    with write_aside(folder / "params.yaml") as aside, aside.open("w", encoding="utf-8") as file:
+        yaml = YAML()
+        yaml.width = YAML_WIDTH
+        yaml.dump(params, file)
+    return folder
+
+
+def _params(base: Path, overlays: Sequence[Mapping[str, Any] | Path | str]) -> Any:
+    """The base file, comments kept, with all overlays; valid as a whole."""
+    params = read_yaml(base)
+    name = str(base)
+    for i, extra in enumerate(overlays):
+        name = f"overlay {i + 1}" if isinstance(extra, Mapping) else str(extra)
+        params = overlay(params, extra if isinstance(extra, Mapping) else read_yaml(extra), Params, name)
+    from_mapping(params, Params, "", f"params.yaml with {name}" if overlays else name)
+    return params
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    elif source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def run_workspace(folder: Path | str, source_root: Path, targets: Sequence[str] = ()) -> int:
+    """`dvc repro` in the workspace and its exit status.
+
+    Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
+    MLFLOW_TRACKING_URI names another.
+    """
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "MLFLOW_TRACKING_URI": tracking_uri(source_root.resolve()),
+    }
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode

@@ -1,0 +1,121 @@
+"""Reading a pickle that holds only NumPy arrays in plain containers, without running anything it names.
+
+Not even NumPy's own reconstruction functions are handed to the pickle: what stands for them here records a
+dtype name, a shape and raw bytes, which become an array only when asked for, and only for plain numbers.
+"""
+
+import io
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+PLAIN_NUMBER = re.compile(r"[biuf][1248]")
+
+
+class _Dtype:
+    """Stands for `numpy.dtype(name, align, copy)` and the byte order of its state."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name = name
+        self.byte_order = "<"
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.byte_order, *_ = state
+
+    def resolve(self) -> np.dtype:
+        if not isinstance(self.name, str) or not PLAIN_NUMBER.fullmatch(self.name):
+            raise ValueError(f"holds {self.name!r}, not plain numbers")
+        return np.dtype(self.name).newbyteorder(">" if self.byte_order == ">" else "<")
+
+
+class PickledArray:
+    """An array as the pickle describes it: nothing in here has been trusted yet."""
+
+    def __init__(self, dtype: Any = None, shape: Any = (), order: Any = "C", raw: Any = b"") -> None:
+        self.dtype, self.shape, self.order, self.raw = dtype, shape, order, raw
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.shape, self.dtype, fortran, self.raw = state
+        self.order = "F" if fortran else "C"
+
+    def resolve(self) -> np.ndarray:
+        """The array; ValueError where the description is none of an array of plain numbers."""
+        if not isinstance(self.dtype, _Dtype):
+            raise ValueError("has no dtype")
+        dtype = self.dtype.resolve()
+        raw = self.raw.encode("latin1") if isinstance(self.raw, str) else self.raw
+        if not isinstance(raw, bytes | bytearray):
+            raise ValueError("holds no raw bytes")
+        return np.frombuffer(raw, dtype).reshape(self.shape, order="F" if self.order == "F" else "C")
+
+
+class _Global:
+    """Stands for an admitted global: callable, as the pickle expects, and closed to any change by it."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self.call = call
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a global's state can't be set")
+
+
+def _from_buffer(raw: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
+    return PickledArray(dtype, shape, order, raw)
+
+
+def _scalar(dtype: Any, raw: Any) -> PickledArray:
+    return PickledArray(dtype, raw=raw)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"encoding {encoding!r}")
+    return str(text).encode("latin1")
+
+
+def _never(*_: Any) -> None:
+    raise pickle.UnpicklingError("numpy.ndarray is called")
+
+
+ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "ndarray"): _never,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+}
+for _package in ("numpy.core", "numpy._core"):
+    ADMITTED[f"{_package}.multiarray", "_reconstruct"] = lambda *_: PickledArray()
+    ADMITTED[f"{_package}.multiarray", "scalar"] = _scalar
+    ADMITTED[f"{_package}.numeric", "_frombuffer"] = _from_buffer
+
+
+class RefusedGlobal(pickle.UnpicklingError):
+    """The pickle names something else than a NumPy array."""
+
+
+# The unpickler written in Python keeps its memo in a dict, so that a damaged index can't claim gigabytes.
+class _ArrayUnpickler(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ADMITTED:
+            raise RefusedGlobal(f"{module}.{name}")
+        return _Global(ADMITTED[module, name])
+
+
+def load(content: bytes) -> Any:
+    """Containers and numbers of the pickle, with a `PickledArray` for each array.
+
+    Raises RefusedGlobal for anything but arrays in plain containers, UnpicklingError for a damaged pickle.
+    """
+    try:
+        return _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # damaged pickles fail in any operation of the stack machine
+        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,83 @@
+"""What to see in each figure and table of the tracks report. The first sentence of a caption is its title."""
+
+CAPTIONS = {
+    "msd": """
+        Mean squared displacement of the separation. Straight on these axes means a power law; the
+        band is the 95 % interval over tracks. A flattening at long lags means that the two loci are
+        confined to each other.""",
+    "examples": """
+        Three tracks of the test split. They were picked by a rule, not by eye: the tracks at the
+        10th, 50th and 90th percentile of the mean NLL per track, so the left is among the easiest
+        and the right among the hardest. The band should hold nine of ten measured points; lines
+        break where frames are missing.""",
+    "training": """
+        Training and validation over epochs, one line a seed. Validation NLL rising while training
+        NLL falls would be overfitting; the dot marks the epoch whose weights were kept. The radius
+        should have stopped moving by then.""",
+    "seeds": "The seeds. Radius in {unit}, NLL in nats per frame.",
+    "gate": """
+        The learned gate over the {driver} that it sees in the test split. The gate is open where it
+        is 1; the shaded span is the range of its midpoint, the learned radius, over seeds.""",
+    "radius": """
+        How far the learned radius depends on the regulariser and on where it started. Left and
+        middle: every trial of the sweep over lambda_contact, 0 included; where the NLL is flat
+        while the radius moves, the data do not decide it. Right: without the regulariser; points on
+        the dotted line would never have left their start.""",
+    "comparison": """
+        Proper scores of the network and its baselines on the test split. Lower is better; bars are
+        95 % intervals from a bootstrap over tracks.""",
+    "accuracy": "Accuracy on the test split. In brackets the 95 % interval over tracks.",
+    "reliability": """
+        Reliability diagram. Share of frames below each predicted quantile; on the dashed line the
+        predicted uncertainty is the right size. The lower panel shows the distance from that line,
+        the bands are 95 % intervals over tracks.""",
+    "pit": """
+        Histogram of the probability integral transform. Flat at 1 when calibrated; high edges mean
+        bands that are too narrow, a hump in the middle bands that are too wide. Bars are 95 %
+        intervals over tracks.""",
+    "ence_bins": """
+        Actual against predicted error, in bins of predicted variance. A model that knows which
+        frames are hard spreads along the line; a constant uncertainty would put every bin at one
+        place on the horizontal axis.""",
+    "calibration": "Calibration on the test split. In brackets the 95 % interval over tracks.",
+    "sweep": """
+        Validation NLL against every searched key. Lower is better; a key whose points show no trend
+        matters little within the range that was searched.""",
+    "best_trials": "The {best} best of {all} trials. By validation NLL.",
+    "matrix": """
+        Which input frame speaks for which {output}. Integrated gradients of the explained test
+        track whose gate is open most; one row a predicted frame. Red raises the prediction, blue
+        lowers it; left of the diagonal lies the past. The colours end at the 99.9th percentile of
+        the size.""",
+    "lag_map": """
+        The same attributions to the {output}, by lag. A horizontal stripe is a response with a
+        fixed delay; colour below zero is use of frames that come after the predicted one.""",
+    "channels": """
+        Attribution per input channel for one frame. Track {track} at {minute:g} min; left over
+        input time, right summed. Channels that say the same thing share their attribution between
+        them.""",
+    "lag_profile": """
+        Mean attribution per frame in contact, against the time before the predicted frame. Each
+        method is in units of its own peak, the random control in units of integrated gradients';
+        bands are 95 % intervals over tracks. The control is what no explanation at all would give.""",
+    "true_kernel": """
+        The dashed line is the mean response of the signal to a contact, known from the simulation.""",
+    "deletion_curve": """
+        Deletion curves. Input frames are replaced by the no-contact reference in the order of their
+        attribution; a method that knows what matters changes the prediction sooner than replacement
+        at random does. Bands are 95 % intervals over tracks.""",
+    "faithfulness": """
+        Faithfulness of each method. The random control is the last row of each panel: a method
+        whose interval overlaps it explains nothing by that measure. Infidelity, sensitivity and
+        completeness error are better when low, deletion area and lag correlation when high; the
+        dashed line is the truth.""",
+    "faithfulness_table": "Faithfulness for the {output}. In brackets the 95 % interval over tracks.",
+    "promotion": """
+        The promotion rules. How this model did by each; the champion in use is compared at
+        registration.""",
+}
+
+
+def caption(name: str, **fields: object) -> str:
+    """The caption on one line, with its fields filled in."""
+    return " ".join(CAPTIONS[name].split()).format(**fields)

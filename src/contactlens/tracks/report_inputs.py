@@ -1,0 +1,96 @@
+"""The files that the tracks report is made from, each of which may be missing, and where its figures go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from contactlens.report_blocks import FigureBlock
+from contactlens.tracks.figures import TrackAttribution, save_figure
+from contactlens.tracks.track_set import Driver
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """The outputs of the stages before the report, with what is known of the data.
+
+    reports: the folder of metrics.csv, seeds.csv, predictions.parquet, attribution.npz, ...; a file that is
+        missing leaves its part of the report out
+    figures: the folder that PNG and CSV of every figure are written to
+    true_radius: in the driver's unit, promoter_state: track_id, start_s, end_s; None where not known
+    promotion_reasons: one sentence a rule, `passed: ...` or `failed: ...`; none where nothing was decided
+    """
+
+    reports: Path
+    figures: Path
+    driver: Driver
+    signal_unit: str
+    true_radius: float | None = None
+    promoter_state: pd.DataFrame | None = None
+    promotion_reasons: Sequence[str] = ()
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """`name`.csv of the reports folder."""
+        path = self.reports / f"{name}.csv"
+        return pd.read_csv(path, dtype={"track_id": str}) if path.is_file() else None
+
+    def predictions(self) -> pd.DataFrame | None:
+        path = self.reports / "predictions.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def attribution(self) -> dict[str, np.ndarray]:
+        """The arrays of attribution.npz; none where there is no such file."""
+        path = self.reports / "attribution.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def figure(self, name: str, figure: Figure, frame: pd.DataFrame, caption: str) -> FigureBlock:
+        """Write a figure with the table behind it and refer to both."""
+        path = self.figures / f"{name}.png"
+        save_figure(figure, path, frame)
+        return FigureBlock(path, caption, path.with_suffix(".csv"))
+
+
+def number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def with_interval(frame: pd.DataFrame) -> pd.Series:
+    """Rows as text, 0.470 [0.450, 0.490]; no bracket where there is no interval."""
+    return pd.Series(
+        [
+            number(estimate) if np.isnan(low) else f"{number(estimate)} [{number(low)}, {number(high)}]"
+            for estimate, low, high in frame[["estimate", "low", "high"]].to_numpy()
+        ],
+        index=frame.index,
+    )
+
+
+def most_contact(predictions: pd.DataFrame, track_ids: list[str]) -> str:
+    """The track, of those given, whose gate is open most on average."""
+    contact = predictions[predictions["track_id"].isin(track_ids)].groupby("track_id")["contact"].mean()
+    return str(contact.idxmax()) if len(contact) else track_ids[0]
+
+
+def track_attribution(
+    arrays: dict[str, np.ndarray], output: str, track_id: str, predictions: pd.DataFrame, driver: Driver
+) -> TrackAttribution:
+    """The matrix `ig_{output}` of a track on its own frames, with driver and signal where observed."""
+    row = [str(name) for name in arrays["track_ids"]].index(track_id)
+    track = predictions[predictions["track_id"] == track_id].set_index("frame")
+    T = int(track.index.max()) + 1
+    full = track.reindex(np.arange(T))
+    interval_s = float((track["time_s"].diff() / track.index.to_series().diff()).median())
+    return TrackAttribution(
+        track_id=track_id,
+        output=output,
+        matrix=arrays[f"ig_{output}"][row, :T, :T],
+        minutes=np.arange(T) * interval_s / 60,
+        driver=full[driver.gate_column].to_numpy(),
+        signal=full["ms2"].to_numpy(),
+    )

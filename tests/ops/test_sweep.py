@@ -1,0 +1,166 @@
+"""Real sweeps by Ray Tune, tracked in a real MLflow store: reproducible, resumable after a kill, loud on errors."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import toy_sweep
+
+from contactlens.ops.sweep import SweepResult, sweep_key
+from contactlens.ops.sweep_trial import SweepError, TrialFolder
+from contactlens.ops.tracking import ensure_experiment, mlflow_client
+
+N_FIXED, N_TRIALS = 4, 8
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.delenv("MLFLOW_RUN_ID", raising=False)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        root = Path(__file__).parents[2]
+        patch.setenv(
+            "PYTHONPATH", f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        )  # for Ray's workers
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[SweepResult, Path]:
+    folder = tmp_path_factory.mktemp("finished")
+    return toy_sweep.sweep(folder), folder
+
+
+def children(parent: str) -> dict[str, Any]:
+    query = f"tags.`mlflow.parentRunId` = '{parent}'"
+    runs = mlflow_client().search_runs([ensure_experiment()], query)
+    return {run.data.tags["trial"]: run for run in runs}
+
+
+def parents() -> list[Any]:
+    return mlflow_client().search_runs([ensure_experiment()], "tags.pipeline_stage = 'sweep'")
+
+
+def wait_for(condition: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_every_trial_is_a_row_with_the_known_result(finished: tuple[SweepResult, Path]) -> None:
+    trials = finished[0].trials
+    assert trials["trial"].to_list() == list(range(N_TRIALS))
+    assert trials["kind"].to_list() == ["fixed"] * N_FIXED + ["search"] * (N_TRIALS - N_FIXED)
+    pairs = zip(trials["lambda_contact"], trials["radius_init"], strict=True)
+    assert list(pairs)[:N_FIXED] == [(0.0, 100.0), (0.5, 100.0), (0.0, 50.0), (0.0, 200.0)]
+    expected = [toy_sweep.loss(row, toy_sweep.EPOCHS) for row in trials.to_dict("records")]
+    assert trials["validation_nll"].to_list() == pytest.approx(expected)
+    assert (trials["epochs"] == toy_sweep.EPOCHS).all()
+    best = trials.loc[trials["validation_nll"].idxmin()]
+    assert finished[0].best == {key: best[key] for key in toy_sweep.DEFAULTS}
+    assert finished[0].best_metrics["validation_nll"] == best["validation_nll"]
+
+
+@pytest.mark.slow
+def test_a_finished_sweep_leaves_no_state_so_that_running_again_trains_again(
+    finished: tuple[SweepResult, Path],
+) -> None:
+    assert list((finished[1] / "states").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_mlflow_has_a_parent_and_a_finished_child_per_trial_with_its_epochs(
+    finished: tuple[SweepResult, Path],
+) -> None:
+    [parent] = parents()
+    assert parent.info.status == "FINISHED"
+    runs = children(parent.info.run_id)
+    assert sorted(runs, key=int) == [str(number) for number in range(N_TRIALS)]
+    for number, row in enumerate(finished[0].trials.to_dict("records")):
+        run = runs[str(number)]
+        assert run.info.status == "FINISHED"
+        assert run.data.params == {key: str(row[key]) for key in toy_sweep.DEFAULTS}
+        assert run.data.metrics["final_validation_nll"] == pytest.approx(row["validation_nll"])
+        history = mlflow_client().get_metric_history(run.info.run_id, "validation_nll")
+        assert {m.step: m.value for m in history} == pytest.approx(
+            {epoch: toy_sweep.loss(row, epoch + 1) for epoch in range(toy_sweep.EPOCHS)}
+        )
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_to_the_same_table_without_training_any_epoch_twice(
+    finished: tuple[SweepResult, Path], store: Path, tmp_path: Path
+) -> None:
+    before = {run.info.run_id for run in parents()}
+    driver = subprocess.Popen([sys.executable, toy_sweep.__file__, str(tmp_path), "0.25"])
+    ray_processes: list[psutil.Process] = []
+    try:
+        state = tmp_path / "states"
+        wait_for(lambda: len(list(state.glob("*/trial_*/final.json"))) >= N_FIXED + 1, 120)
+        wait_for(lambda: len(list(state.glob("*/trial_0006/epochs.jsonl"))) == 1, 60)
+        ray_processes = psutil.Process(driver.pid).children(recursive=True)
+    finally:
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    _, alive = psutil.wait_procs(ray_processes, timeout=30)
+    assert alive == []  # no orphan of the killed Ray keeps training
+
+    resumed = toy_sweep.sweep(tmp_path, pause=0.25)
+    assert resumed.trials.to_csv(index=False) == finished[0].trials.to_csv(index=False)
+    trained = Counter((tmp_path / "log").read_text().splitlines())
+    assert set(trained.values()) == {1}
+    assert (
+        len(trained) == len(set(map(str, resumed.trials[list(toy_sweep.DEFAULTS)].to_dict("records")))) * 12
+    )
+
+    [parent] = [run for run in parents() if run.info.run_id not in before]
+    assert parent.info.status == "FINISHED"
+    for run in children(parent.info.run_id).values():
+        assert run.info.status == "FINISHED"
+        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, "validation_nll")]
+        assert sorted(steps) == list(range(toy_sweep.EPOCHS))
+
+
+@pytest.mark.slow
+def test_a_trial_that_keeps_failing_ends_the_sweep_with_its_number_and_reason(
+    finished: tuple[SweepResult, Path], store: Path, tmp_path: Path
+) -> None:
+    before = {run.info.run_id for run in parents()}
+    with pytest.raises(SweepError, match=r"trial 3 failed 3 times .*no gradient at radius 200"):
+        toy_sweep.sweep(tmp_path, broken_radius=200.0)
+    [parent] = [run for run in parents() if run.info.run_id not in before]
+    assert parent.info.status == "FAILED"
+    assert children(parent.info.run_id)["3"].info.status == "FAILED"
+    repaired = toy_sweep.sweep(tmp_path)
+    assert repaired.trials.to_csv(index=False) == finished[0].trials.to_csv(index=False)
+
+
+def test_state_is_named_by_all_that_decides_the_result() -> None:
+    def key(seed: int = 1, data: str = "a", **changes: Any) -> str:
+        return sweep_key(toy_sweep.config(**changes), toy_sweep.DEFAULTS, seed, [data])
+
+    assert key() == key()
+    assert len({key(), key(seed=2), key(data="b"), key(n_trials=5), key(searcher="random")}) == 5
+
+
+def test_a_line_cut_short_by_a_kill_is_dropped_for_good(tmp_path: Path) -> None:
+    folder = TrialFolder(tmp_path, 3)
+    for epoch in range(3):
+        folder.append({"epoch": epoch, "validation_nll": float("nan") if epoch == 1 else 0.5})
+    log = folder.path / "epochs.jsonl"
+    log.write_text(log.read_text()[:-4])
+    assert [line["epoch"] for line in TrialFolder(tmp_path, 3).epochs()] == [0, 1]
+    folder.append({"epoch": 2, "validation_nll": 0.25})
+    assert folder.epochs()[-1] == {"epoch": 2, "validation_nll": 0.25}

@@ -1,0 +1,72 @@
+"""A training whose course is known in closed form, run as a sweep by the tests and as a process they kill."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from contactlens.files import write_json
+from contactlens.ops.sweep import SweepResult, SweepTracking, run_sweep
+from contactlens.ops.sweep_space import Dimension, SweepConfig
+from contactlens.ops.sweep_trial import Report
+
+DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1, "width": 8}
+TARGET, EPOCHS = 3.0, 12
+
+
+def config(**changes: Any) -> SweepConfig:
+    settings: dict[str, Any] = {
+        "n_trials": 4,
+        "max_concurrent": 2,
+        "cpus_per_trial": 1,
+        "gpus_per_trial": 0.5,
+        "max_epochs": EPOCHS,
+        "searcher": "optuna",
+        "scheduler": "none",
+        "lambda_contact_grid": (0.0, 0.5),
+        "radius_starts": (50.0, 200.0),
+        "space": {"learning_rate": Dimension(loguniform=(0.01, 1.0)), "width": Dimension(choice=(4, 8, 16))},
+    }
+    return SweepConfig(**{**settings, **changes})
+
+
+def loss(values: dict[str, Any], epochs: int) -> float:
+    """After so many steps of x += rate (target - x) from 0 the distance is target (1 - rate)^epochs."""
+    distance = TARGET * (1 - values["learning_rate"]) ** epochs
+    return float(distance**2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2)
+
+
+def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: Path) -> dict[str, float]:
+    """Steps with a checkpoint after each. `data` holds the target, a pause and where to note epochs done."""
+    file = folder / "state.json"
+    state = json.loads(file.read_text()) if file.is_file() else {"epoch": 0, "x": 0.0}
+    if values["radius_init"] == data.get("broken_radius"):
+        raise RuntimeError(f"no gradient at radius {values['radius_init']}")
+    while state["epoch"] < EPOCHS:
+        x = state["x"] + values["learning_rate"] * (data["target"] - state["x"])
+        state = {"epoch": state["epoch"] + 1, "x": x}
+        nll = (x - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
+        write_json(file, state)
+        with Path(data["log"]).open("a") as log:
+            log.write(f"{json.dumps(values, sort_keys=True)} {state['epoch']}\n")
+        report({"epoch": state["epoch"] - 1, "validation_nll": nll, "radius": values["radius_init"]})
+        time.sleep(data["pause"])
+    return {
+        "epochs": state["epoch"],
+        "radius": values["radius_init"],
+        "validation_nll": nll,
+        "validation_crps": nll / 2,
+        "validation_mace": 0.1,
+    }
+
+
+def sweep(folder: Path, pause: float = 0.0, broken_radius: float | None = None) -> SweepResult:
+    """A sweep whose state lies in `folder`; every epoch trained is a line in `folder/log`."""
+    data = {"target": TARGET, "pause": pause, "log": str(folder / "log"), "broken_radius": broken_radius}
+    tracking = SweepTracking("tracks", {"seed": 7}, {"seed": "7"})
+    return run_sweep(train, data, config(), DEFAULTS, 7, folder / "states", ["data"], tracking)
+
+
+if __name__ == "__main__":
+    sweep(Path(sys.argv[1]), pause=float(sys.argv[2]))
