@@ -4,6 +4,7 @@ import re
 import struct
 import warnings
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import report_samples as samples
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter
 from matplotlib.transforms import Bbox
 from scipy.stats import norm
 
@@ -52,7 +52,7 @@ def overview(driver: Driver = samples.DISTANCE, truth: bool = True) -> Figure:
         example=examples(driver).query("percentile == 50"),
         gate=gate_frame(driver),
         seeds=samples.seeds(),
-        profile=samples.lag_profile(),
+        profile=samples.lag_profile() if truth else samples.lag_profile().query("method != 'true_kernel'"),
         reliability=samples.reliability(),
         radius=104.0,
         true_radius=TRUE if truth else None,
@@ -83,6 +83,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
+@cache
 def drawn(name: str) -> Figure:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -93,8 +94,8 @@ def drawn(name: str) -> Figure:
 
 def shows_values(axis: Axis, side: str) -> bool:
     """Whether an axis shows tick labels that are numbers, and so needs a name and a unit."""
-    names = isinstance(axis.get_major_formatter(), FixedFormatter)
-    return bool(axis.get_tick_params()[f"label{side}"]) and len(axis.get_ticklocs()) > 0 and not names
+    texts = [text for text in (label.get_text() for label in axis.get_ticklabels()) if text]
+    return bool(axis.get_tick_params()[f"label{side}"]) and any(not text[0].isalpha() for text in texts)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -123,12 +124,11 @@ def text_boxes(figure: Figure) -> dict[str, Bbox]:
     boxes = {}
     for number, axes in enumerate(axes for axes in figure.axes if axes.axison):
         texts = [axes.xaxis.label, axes.yaxis.label, axes._left_title]  # type: ignore[attr-defined]
-        texts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
-        low, high = sorted(axes.get_xlim())
-        texts = [text for text in texts if text.get_text() and text.get_visible()]
+        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            ticks = (t for t in axis.get_major_ticks() if min(low, high) <= t.get_loc() <= max(low, high))
+            texts += [tick.label1 for tick in ticks]
         for text in texts:
-            inside = text not in axes.get_xticklabels() or low <= text.get_position()[0] <= high
-            if inside:
+            if text.get_text() and text.get_visible():
                 boxes[f"{number}:{text.get_text()}:{len(boxes)}"] = text.get_window_extent(renderer)
     return boxes
 
@@ -165,7 +165,7 @@ def png_chunks(path: Path) -> set[bytes]:
     return names
 
 
-@pytest.mark.parametrize("name", ["examples", "lag_map", "sweep"])
+@pytest.mark.parametrize("name", ["examples", "lag_map"])
 def test_bytes_are_the_same_whatever_the_users_settings(name: str, tmp_path: Path) -> None:
     frame = samples.seeds()
     figures.save_figure(FIGURES[name](), tmp_path / "a.png", frame)
@@ -223,8 +223,9 @@ def test_examples_follow_the_rule_of_the_caption() -> None:
 
 
 def test_example_lines_break_at_missing_frames() -> None:
-    table = examples()
-    gaps = next(part for _, part in table.groupby("percentile") if part["frame"].diff().max() > 1)
+    chosen = pd.DataFrame({"percentile": [50.0], "track_id": ["t001"], "nll": [0.4]})
+    gaps = figures.example_frames(samples.predictions(), chosen)
+    assert gaps["frame"].diff().max() > 1
     figure = figures.examples_figure(gaps, NM, UNIT, 104.0)
     (measured,) = [line for line in figure.axes[2].lines if line.get_label() == "measured"]
     y = np.asarray(measured.get_ydata())
@@ -317,7 +318,7 @@ def test_palette_stays_apart_for_colour_blind_readers() -> None:
         assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 0.08
 
 
-def test_nll_of_the_samples_is_what_scipy_says() -> None:
+def test_percentiles_0_and_100_are_the_best_and_the_worst_track() -> None:
     predictions = samples.predictions()
     nll = -norm.logpdf(predictions["ms2"], predictions["mean"], predictions["sd"])
     by_track = pd.Series(nll).groupby(predictions["track_id"]).mean()

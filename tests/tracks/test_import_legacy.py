@@ -1,6 +1,7 @@
 """The legacy pickle gives tracks with their truth, and whatever else a pickle may ask for is not run."""
 
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,27 @@ def test_the_attacks_are_real(tmp_path: Path) -> None:
         pickle.loads(attacks(canary)[name])
         assert canary.exists(), name
         canary.unlink()
+
+
+@pytest.mark.parametrize("opcodes", [b"\x96", b"\x8e", b"\x8d"], ids=["bytearray", "bytes", "text"])
+def test_a_damaged_length_claims_no_memory(tmp_path: Path, opcodes: bytes) -> None:
+    path = tmp_path / "legacy.pkl"
+    path.write_bytes(b"\x80\x05" + opcodes + (2**32).to_bytes(8, "little") + b"abc.")
+    tracemalloc.start()
+    with pytest.raises(InputError, match="not a readable pickle"):
+        import_legacy(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_a_damaged_index_claims_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "legacy.pkl"
+    path.write_bytes(b"\x80\x02]r\xff\xff\xff\xff.")
+    tracemalloc.start()
+    with pytest.raises(InputError, match="list of 0"):
+        import_legacy(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)

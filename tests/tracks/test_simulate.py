@@ -8,7 +8,14 @@ from scipy import stats
 
 from contactlens.errors import InputError
 from contactlens.tracks.ms2 import polymerase_response
-from contactlens.tracks.simulate import CHUNK, SimulationConfig, contact_kernel, polymerase_kernel, simulate
+from contactlens.tracks.simulate import (
+    CHUNK,
+    SimulationConfig,
+    contact_kernel,
+    polymerase_kernel,
+    simulate,
+    simulation_of,
+)
 from contactlens.tracks.track_set import VECTOR_COLUMNS, TrackSet
 
 SMALL = SimulationConfig(n_tracks=120, n_frames=121, n_groups=4)
@@ -128,3 +135,9 @@ def test_kernels_are_the_parts_of_the_signal() -> None:
 def test_an_impossible_value_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(InputError, match=rf"simulate\.{field}"):
         dataclasses.replace(SMALL, **{field: value})
+
+
+def test_the_configuration_can_be_read_back_from_the_truth(tracks: TrackSet, tmp_path: Path) -> None:
+    tracks.write(tmp_path / "tracks")
+    assert simulation_of(TrackSet.read(tmp_path / "tracks")) == SMALL
+    assert simulation_of(dataclasses.replace(tracks, source="a lab")) is None

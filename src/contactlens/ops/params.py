@@ -18,6 +18,8 @@ from contactlens.tracks.fit import FitConfig
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.simulate import SimulationConfig
+from contactlens.tracks.tasks import task_named
+from contactlens.tracks.training import TrainConfig, TrainingConfig
 
 PARAMS_FILE = "params.yaml"
 
@@ -50,12 +52,18 @@ class TracksParams:
     loss: LossConfig
     fit: FitConfig
     sweep: SweepConfig
+    train: TrainConfig
     baselines: BaselineConfig
     evaluate: EvaluateConfig
     explain: ExplainConfig
     promotion: PromotionRules
 
+    @property
+    def training(self) -> TrainingConfig:
+        return TrainingConfig(self.task, self.model, self.gate, self.loss, self.fit)
+
     def __post_init__(self) -> None:
+        task_named(self.task)
         for key in self.sweep.space:
             if key not in SWEPT:
                 raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")

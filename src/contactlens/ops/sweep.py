@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
@@ -111,6 +112,7 @@ def ray_session(cpus_per_trial: int) -> Iterator[None]:
     import ray
 
     ray.init(**settings)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
     try:
         cpus = ray.cluster_resources().get("CPU", 0)
         if cpus < cpus_per_trial:
@@ -126,14 +128,11 @@ def _fit(
     """All trials through Ray Tune; anything but a full set of results is an error."""
     from contactlens.ops.sweep_tracking import SweepCallback
 
-    callback = SweepCallback(runs, search.n_fixed, search.total)
+    callback = SweepCallback(runs, state, search.n_fixed, search.total)
     try:
         grid = _tuner(train_trial, data, search, state, callback).fit()
-    except Exception as error:
-        cause: BaseException | None = error  # Ray wraps what the callback raised
-        while cause is not None and not isinstance(cause, SweepError):
-            cause = cause.__cause__
-        raise cause or error from None
+    except Exception as error:  # Ray hides what its callback raised behind its own error
+        raise callback.failure or error from None
     if grid.num_errors or callback.ended < search.total:
         raise SweepError(
             f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on"

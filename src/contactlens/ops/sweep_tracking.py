@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 
 from contactlens.files import read_json, write_json
-from contactlens.ops.sweep_trial import OBJECTIVE, SweepError
+from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
 from contactlens.ops.tracking import (
     EpochLogger,
     ensure_experiment,
@@ -100,8 +100,9 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
 class SweepCallback(tune.Callback):
     """Ray Tune's events, in the driver, into MLflow and the terminal. A trial failed for good ends all."""
 
-    def __init__(self, runs: SweepRuns | None, n_fixed: int, total: int) -> None:
-        self.runs, self.n_fixed, self.total = runs, n_fixed, total
+    def __init__(self, runs: SweepRuns | None, state: Path, n_fixed: int, total: int) -> None:
+        self.runs, self.state, self.n_fixed, self.total = runs, state, n_fixed, total
+        self.failure: SweepError | None = None
         self.console = Console(highlight=False)
         self.loggers: dict[int, EpochLogger] = {}
         self.logged: dict[int, float] = {}
@@ -151,8 +152,15 @@ class SweepCallback(tune.Callback):
         if self.runs is not None and str(number) in self.runs.trials:
             self.loggers[number].flush()
             self.runs.client.set_terminated(self.runs.trials[str(number)], "FAILED")
-        reason = str(trial.get_error()).strip().splitlines()
-        raise SweepError(
+        self.failure = SweepError(
             f"trial {number} failed {trial.num_failures} times with {trial.config['values']}: "
-            f"{reason[-1] if reason else ''}"
+            f"{self._keep_error(trial)}"
         )
+        raise self.failure
+
+    def _keep_error(self, trial: Trial) -> str:
+        """Copy Ray's record of the failures into the trial's folder; give its last line and where that is."""
+        text = Path(trial.error_file).read_text() if trial.error_file else ""
+        kept = TrialFolder(self.state, trial.config["trial"]).path / "error.txt"
+        kept.write_text(text)
+        return f"{(text.strip().splitlines() or ['no message'])[-1]} (all of it: {kept})"

@@ -70,8 +70,19 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def run_workspace(folder: Path | str, source_root: Path, targets: Sequence[str] = ()) -> int:
-    """`dvc repro` in the workspace and its exit status.
+def setting(text: str) -> dict[str, Any]:
+    """`tracks.fit.max_epochs=3` as the overlay {"tracks": {"fit": {"max_epochs": 3}}}; the value is YAML."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text}: expected key=value, such as tracks.task=ep_to_ms2")
+    nested: Any = YAML(typ="safe").load(value)
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def run_pipeline(folder: Path, source_root: Path, stage: str | None = None) -> int:
+    """`dvc repro` (of one stage, if given) and, after the whole pipeline, the registration; its exit status.
 
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
@@ -81,5 +92,11 @@ def run_workspace(folder: Path | str, source_root: Path, targets: Sequence[str] 
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "MLFLOW_TRACKING_URI": tracking_uri(source_root.resolve()),
     }
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
-    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    commands = [[sys.executable, "-m", "dvc", "repro", *([stage] if stage else [])]]
+    if stage is None:
+        commands.append([sys.executable, "pipelines/tracks_register.py"])
+    for command in commands:
+        status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+        if status != 0:
+            return status
+    return 0

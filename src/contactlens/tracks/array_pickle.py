@@ -100,12 +100,21 @@ class RefusedGlobal(pickle.UnpicklingError):
     """The pickle names something else than a NumPy array."""
 
 
-# The unpickler written in Python keeps its memo in a dict, so that a damaged index can't claim gigabytes.
+def _load_bytearray(unpickler: Any) -> None:
+    # The inherited method reserves the stated length before it looks whether the file is that long.
+    length = int.from_bytes(unpickler.read(8), "little")
+    unpickler.append(unpickler.read(length))
+
+
 class _ArrayUnpickler(pickle._Unpickler):
+    """Unlike the unpickler written in C, it can't be made to claim gigabytes by a damaged index or length."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
             raise RefusedGlobal(f"{module}.{name}")
         return _Global(ADMITTED[module, name])
+
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _load_bytearray}
 
 
 def load(content: bytes) -> Any:

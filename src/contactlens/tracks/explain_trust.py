@@ -1,5 +1,6 @@
 """Faithfulness of a study's attributions: deletion, infidelity, sensitivity, completeness; with controls."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from contactlens.attribution import faithfulness as faith
 from contactlens.attribution.captum_methods import GRADIENT_METHODS, METHODS
 from contactlens.attribution.lag import interval, ratio, ratio_interval, resamples
+from contactlens.attribution.reach import Model
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.explain_lag import Rows, metric_row
 from contactlens.tracks.explain_study import OUTPUTS, RANDOM, Study
@@ -80,6 +82,25 @@ def faithfulness(
     return curves, metrics
 
 
+class Remembered:
+    """A model without gradients that computes the output for an input once; infidelity asks for the same
+    perturbed inputs with every method."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.outputs: dict[bytes, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, *extra: Tensor) -> Tensor:
+        digest = hashlib.sha256()
+        for value in (x, *extra):
+            digest.update(value.cpu().contiguous().numpy().data)
+        key = digest.digest()
+        if key not in self.outputs:
+            self.outputs[key] = self.model(x, *extra)
+        return self.outputs[key]
+
+
 def _deletion(
     examples: Examples, output: str, attributions: dict[str, Tensor], config: ExplainConfig, draws: Floats
 ) -> tuple[Rows, Rows]:
@@ -88,12 +109,12 @@ def _deletion(
     changes = {
         method: examples.by_track(_changes(examples, output, method, values, config))
         for method, values in attributions.items()
-    }  # (P, fractions)
+    }  # (P, fractions and, last, every frame)
     rows: Rows = []
     metrics: Rows = []
     random_areas = _areas(changes[RANDOM], draws, fractions)
     for method, change in changes.items():
-        curve = ratio_interval(change, change[:, -1:], draws, level)
+        curve = ratio_interval(change[:, :-1], change[:, -1:], draws, level)
         rows += [
             {
                 "method": method,
@@ -116,13 +137,13 @@ def _deletion(
 def _areas(change: Floats, draws: Floats, fractions: tuple[float, ...]) -> Floats:
     """Area under the curve of all tracks, then of every bootstrap replicate: (1 + R,)."""
     sums = np.vstack([np.ones(len(change)), draws]) @ change
-    return np.asarray(faith.area_under(ratio(sums, sums[:, -1:]), fractions))
+    return np.asarray(faith.area_under(ratio(sums[:, :-1], sums[:, -1:]), fractions))
 
 
 def _changes(
     examples: Examples, output: str, method: str, attributions: Tensor, config: ExplainConfig
 ) -> Tensor:
-    """(E, fractions); for the control the mean over random orders of the frames within the target's reach."""
+    """(E, fractions + 1); for the control the mean over random orders of the frames within reach."""
     study = examples.study
     if method == RANDOM:
         generator = torch.Generator(study.x.device).manual_seed(study.settings.seed)
@@ -143,7 +164,7 @@ def _changes(
             examples.targets(output),
             (examples.observed,),
             observed=examples.observed,
-            fractions=config.deletion_fractions,
+            fractions=(*config.deletion_fractions, 1.0),
             rows_per_pass=study.settings.rows_per_pass,
         )
         for order in orders
@@ -155,10 +176,11 @@ def _infidelity(
     examples: Examples, output: str, attributions: dict[str, Tensor], config: ExplainConfig, draws: Floats
 ) -> Rows:
     """Share of the mean square change of the output, when blocks are removed, that is left unexplained."""
+    model = Remembered(examples.study.model)
 
     def unexplained(values: Tensor, per_unit: bool) -> Floats:
         error = faith.block_infidelity(
-            examples.study.model,
+            model,
             examples.x,
             values,
             examples.study.reference,

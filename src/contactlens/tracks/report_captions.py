@@ -53,9 +53,9 @@ CAPTIONS = {
         The same attributions to the {output}, by lag. A horizontal stripe is a response with a
         fixed delay; colour below zero is use of frames that come after the predicted one.""",
     "channels": """
-        Attribution per input channel for one frame. Track {track} at {minute:g} min; left over
-        input time, right summed. Channels that say the same thing share their attribution between
-        them.""",
+        Attribution per input channel for one frame. Track {track} at {minute:g} min, the frame with
+        the highest predicted mean in the explained track whose gate is open most; left over input
+        time, right summed. Channels that say the same thing share their attribution between them.""",
     "lag_profile": """
         Mean attribution per frame in contact, against the time before the predicted frame. Each
         method is in units of its own peak, the random control in units of integrated gradients';

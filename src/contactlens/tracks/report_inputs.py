@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from contactlens.report_blocks import FigureBlock
 from contactlens.tracks.figures import TrackAttribution, save_figure
-from contactlens.tracks.track_set import Driver
+from contactlens.tracks.track_set import Driver, TrackSet
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,22 @@ class ReportInputs:
     true_radius: float | None = None
     promoter_state: pd.DataFrame | None = None
     promotion_reasons: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls, track_set: TrackSet, reports: Path, figures: Path, promotion_reasons: Sequence[str] = ()
+    ) -> "ReportInputs":
+        """What is known of a track set: its driver and units and, where it was simulated, the truth."""
+        truth = track_set.truth
+        return cls(
+            reports=reports,
+            figures=figures,
+            driver=track_set.driver,
+            signal_unit=track_set.signal_unit or "",
+            true_radius=None if truth is None else float(truth.parameters["contact_radius_nm"]),
+            promoter_state=None if truth is None else truth.promoter_state,
+            promotion_reasons=promotion_reasons,
+        )
 
     def table(self, name: str) -> pd.DataFrame | None:
         """`name`.csv of the reports folder."""

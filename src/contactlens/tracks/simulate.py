@@ -14,6 +14,7 @@ from contactlens.tracks.rouse import RouseChain, SeparationSampler
 from contactlens.tracks.track_set import DISTANCE_COLUMN, VECTOR_COLUMNS, Driver, TrackSet, Truth
 
 CHUNK = 200  # tracks drawn at once; part of what a seed means
+SOURCE = "simulated"
 Floats = NDArray[np.float64]
 
 
@@ -112,6 +113,14 @@ def contact_kernel(config: SimulationConfig, lag_s: Floats) -> Floats:
     return config.polymerase_signal * config.loading_rate_per_s * response
 
 
+def simulation_of(track_set: TrackSet) -> SimulationConfig | None:
+    """The configuration that simulated a track set; None for tracks that were not simulated here."""
+    if track_set.source != SOURCE or track_set.truth is None:
+        return None
+    values = track_set.truth.parameters
+    return SimulationConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
 def simulate(config: SimulationConfig, seed: int) -> TrackSet:
     """A track set of `config.n_tracks` tracks with its truth; the same seed gives the same bytes.
 
@@ -128,7 +137,7 @@ def simulate(config: SimulationConfig, seed: int) -> TrackSet:
     tables = {name: pd.concat([chunk[name] for chunk in chunks], ignore_index=True) for name in chunks[0]}
     frames = tables.pop("frames")
     truth = Truth(**tables, parameters=_plain(asdict(config)))
-    return TrackSet(frames, config.frame_interval_s, Driver("vector", "E-P distance", "nm"), "a.u.", "simulated", truth)
+    return TrackSet(frames, config.frame_interval_s, Driver("vector", "E-P distance", "nm"), "a.u.", SOURCE, truth)
 
 
 def _simulate_chunk(

@@ -35,3 +35,8 @@ def model_input(task: Task, batch: TrackBatch) -> Tensor:
     if not task.signal_input:
         return batch.driver
     return torch.cat([batch.driver, batch.signal[:, None].detach()], dim=1)
+
+
+def channel_names(task: Task, driver_columns: list[str]) -> list[str]:
+    """Names of the channels of `model_input`, in its order."""
+    return [*driver_columns, "ms2"] if task.signal_input else list(driver_columns)

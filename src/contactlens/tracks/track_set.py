@@ -76,8 +76,35 @@ class Truth:
 
     @classmethod
     def read(cls, folder: Path) -> "Truth":
-        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in cls.TABLES}
-        return cls(**tables, parameters=read_json(folder / "parameters.json"))
+        """Raises InputError where a table of the truth is missing or not readable."""
+        tables = {name: _read_parquet(folder / f"{name}.parquet").to_pandas() for name in cls.TABLES}
+        parameters = folder / "parameters.json"
+        try:
+            return cls(**tables, parameters=read_json(parameters))
+        except (OSError, json.JSONDecodeError) as error:
+            raise InputError(f"{parameters}: not readable JSON ({error})") from error
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+
+
+def _parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
+    """The settings that `TrackSet.write` put into the schema."""
+    try:
+        found = json.loads(raw)
+        driver = Driver(**found["driver"])
+        if driver.kind not in DRIVER_COLUMNS:
+            raise ValueError(f"unknown driver kind {driver.kind!r}")
+        names = ("signal_unit", "source")
+        return {"driver": driver, "frame_interval_s": float(found["frame_interval_s"])} | {n: found[n] for n in names}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: its contactlens metadata are damaged ({error}); import the table again") from error
 
 
 @dataclass(frozen=True)
@@ -131,20 +158,13 @@ class TrackSet:
         path = Path(folder) / "frames.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such file; a track set is a folder written by `contactlens import tracks`")
-        try:
-            table = pq.read_table(path)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+        table = _read_parquet(path)
         raw = (table.schema.metadata or {}).get(METADATA_KEY)
         if raw is None:
             raise InputError(f"{path}: no contactlens metadata; import the table with `contactlens import tracks`")
-        metadata = json.loads(raw)
         truth = Path(folder) / "truth"
         return cls(
             frames=table.to_pandas(ignore_metadata=True),
-            frame_interval_s=float(metadata["frame_interval_s"]),
-            driver=Driver(**metadata["driver"]),
-            signal_unit=metadata["signal_unit"],
-            source=metadata["source"],
             truth=Truth.read(truth) if truth.is_dir() else None,
+            **_parse_metadata(raw, path),
         )

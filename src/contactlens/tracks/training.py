@@ -1,8 +1,11 @@
 """From a configuration and two splits to a trained model: what the sweep's trials and the final training share."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.fit import EpochLog, FitConfig, FitResult, fit, seed_everything
@@ -22,6 +25,21 @@ class TrainingConfig:
     loss: LossConfig
     fit: FitConfig
 
+    def with_fit(self, **changes: Any) -> "TrainingConfig":
+        """The same system, optimised otherwise."""
+        return replace(self, fit=replace(self.fit, **changes))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """n_seeds: trainings that differ in their seed alone; the best on validation is kept."""
+
+    n_seeds: int
+
+    def __post_init__(self) -> None:
+        if self.n_seeds < 1:
+            raise ValueError(f"train.n_seeds must be at least 1, got {self.n_seeds}")
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -31,6 +49,16 @@ class Trained:
     model: TrackModel
     spec: ModelSpec
     result: FitResult
+
+    def summary(self) -> dict[str, float]:
+        """The seed's row in the table of seeds."""
+        return {
+            "seed": self.seed,
+            "best_epoch": self.result.best_epoch,
+            "validation_nll": self.result.best_validation_nll,
+            "radius": self.model.contact_radius,
+            "gate_alpha": self.model.gate_alpha,
+        }
 
 
 def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> ModelSpec:
@@ -60,3 +88,31 @@ def train_model(
     model = spec.build()
     result = fit(model, spec.resolved_task, train, validation, config.loss, config.fit, seed, checkpoint, on_epoch)
     return Trained(seed, model, spec, result)
+
+
+def train_seeds(
+    spec: ModelSpec,
+    config: TrainingConfig,
+    train: TrackBatch,
+    validation: TrackBatch,
+    seeds: list[int],
+    checkpoints: Path | str,
+    on_epoch: Callable[[int, EpochLog], None],
+) -> list[Trained]:
+    """Train once per seed. Checkpoints of a run that was killed are taken up; at the end they are removed."""
+    folder = Path(checkpoints)
+    states = {seed: folder / f"{_identity(spec, config, train)}-{seed}.pt" for seed in seeds}
+    runs = [
+        train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
+        for seed, state in states.items()
+    ]
+    for state in states.values():
+        state.unlink(missing_ok=True)
+    return runs
+
+
+def _identity(spec: ModelSpec, config: TrainingConfig, train: TrackBatch) -> str:
+    """Names a training by its configuration and data, so that no other one takes up its checkpoint."""
+    digest = hashlib.sha256(f"{spec.to_json()}{config!r}{train.track_ids}".encode())
+    digest.update(train.signal.numpy().tobytes())
+    return digest.hexdigest()[:16]

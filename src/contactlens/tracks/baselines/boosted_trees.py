@@ -1,14 +1,17 @@
-"""The strong baseline: gradient-boosted trees on windowed features, one ensemble for the mean, one for the variance."""
+"""The strong baseline: gradient-boosted trees on windowed features, one for the mean, one for the sd."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from contactlens.calibration.recalibration import variance_factor
+from contactlens.calibration.recalibration import SdMap
 from contactlens.tracks.baselines.features import FeatureConfig, windowed_features
 from contactlens.tracks.baselines.frames import Array, Frames
 from contactlens.tracks.batch import TrackBatch
+
+# Added to the squared residual, relative to its mean, before the logarithm: the smallest residuals say nothing.
+LOG_FLOOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class BoostedTreesConfig:
     """max_rows: frames drawn for training (and as many for early stopping).
     folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
     patience: trees without a gain on validation tracks before an ensemble stops.
+    sd_bins: bins in which the sd is brought to the size of residuals on validation tracks.
     """
 
     features: FeatureConfig
@@ -26,11 +30,17 @@ class BoostedTreesConfig:
     min_leaf_frames: int
     learning_rate: float
     patience: int
+    sd_bins: int
 
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """mean: average of the fold ensembles; variance: a gamma-deviance ensemble times a factor from validation.
+    """mean: average of the fold ensembles. sd: an ensemble on features and mean that orders frames by their residual,
+    then a monotone map from that order to the rms residual.
+
+    The ensemble learns the logarithm of out-of-fold squared residuals. Its mean is not the logarithm of the mean
+    square, and how far it is off varies between frames where residuals are bimodal, which the map corrects; gamma
+    deviance, which would need no map, diverges on leaves whose residuals are all near 0.
 
     thresholds: contact thresholds of the features, driver units; signal_radius: see `windowed_features`.
     """
@@ -39,8 +49,8 @@ class BoostedTrees:
     thresholds: Array
     signal_radius: float | None
     means: list[HistGradientBoostingRegressor]
-    variance: HistGradientBoostingRegressor
-    factor: float
+    log_square: HistGradientBoostingRegressor
+    sd_map: SdMap
 
     @classmethod
     def fit(
@@ -51,7 +61,7 @@ class BoostedTrees:
         seed: int,
         signal_radius: float | None,
     ) -> "BoostedTrees":
-        """Fit on train; validation tracks stop the growth and set the variance factor."""
+        """Fit on train; validation tracks stop the growth and set the sd map."""
         frames = Frames.of(train)
         thresholds = np.quantile(frames.distance[frames.observed], config.features.contact_quantiles)
         rng = np.random.default_rng(seed)
@@ -61,21 +71,22 @@ class BoostedTrees:
         means, out_of_fold = [], np.empty_like(y)
         for k in range(config.folds):
             left_out = fold == k
-            means.append(_grow(x[~left_out], y[~left_out], x_val, y_val, "squared_error", config, seed))
+            means.append(_grow(x[~left_out], y[~left_out], x_val, y_val, config, seed))
             out_of_fold[left_out] = means[-1].predict(x[left_out])
-        mean_val = np.mean([model.predict(x_val) for model in means], axis=0)
-        # The gamma deviance of a squared residual is, up to a constant, twice the Gaussian NLL in the variance.
-        square, square_val = _positive((y - out_of_fold) ** 2), _positive((y_val - mean_val) ** 2)
-        variance = _grow(x, square, x_val, square_val, "gamma", config, seed)
-        factor = variance_factor(y_val, mean_val, np.sqrt(variance.predict(x_val)))
-        return cls(config, thresholds, signal_radius, means, variance, factor)
+        mean_val = _average(means, x_val)
+        x_sd, x_sd_val = np.column_stack([x, out_of_fold]), np.column_stack([x_val, mean_val])
+        log_square = _grow(
+            x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed
+        )
+        sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), config.sd_bins)
+        return cls(config, thresholds, signal_radius, means, log_square, sd_map)
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
         x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, self.signal_radius)
-        mean = np.mean([model.predict(x) for model in self.means], axis=0)
-        variance = self.factor * self.variance.predict(x)
+        mean = _average(self.means, x)
+        sd = self.sd_map(np.exp(0.5 * self.log_square.predict(np.column_stack([x, mean]))))
         shape = tuple(batch.signal.shape)
-        return mean.reshape(shape), np.sqrt(variance).reshape(shape)
+        return mean.reshape(shape), sd.reshape(shape)
 
 
 def _rows(
@@ -93,15 +104,19 @@ def _rows(
     return x[at], frames.signal.ravel()[at], at // frames.observed.shape[1]
 
 
-def _positive(square: Array) -> Array:
-    return np.maximum(square, 1e-9 * square.mean())
+def _average(models: list[HistGradientBoostingRegressor], x: Array) -> Array:
+    return np.mean([model.predict(x) for model in models], axis=0)
+
+
+def _log_square(residual: Array) -> Array:
+    square = residual**2
+    return np.log(square + LOG_FLOOR * square.mean())
 
 
 def _grow(
-    x: Array, y: Array, x_val: Array, y_val: Array, loss: str, config: BoostedTreesConfig, seed: int
+    x: Array, y: Array, x_val: Array, y_val: Array, config: BoostedTreesConfig, seed: int
 ) -> HistGradientBoostingRegressor:
     model = HistGradientBoostingRegressor(
-        loss=loss,
         learning_rate=config.learning_rate,
         max_iter=config.max_trees,
         max_leaf_nodes=config.max_leaves,

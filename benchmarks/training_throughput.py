@@ -1,0 +1,80 @@
+"""Training throughput of `fit` against a plain PyTorch loop with the same model, loss and optimiser.
+
+    python benchmarks/training_throughput.py [--tracks 128] [--epochs 4] [--rounds 3]
+
+The plain loop is the usual one: a TensorDataset and a DataLoader that shuffles, a step per batch, a scored validation
+split. Both train in turn in one process; the ratio is the median over rounds.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from contactlens.ops.params import TracksParams, load_params
+from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.fit import fit, seed_everything
+from contactlens.tracks.losses import gaussian_nll, loss_terms, masked_mean
+from contactlens.tracks.models import Scaling, TrackModel
+from contactlens.tracks.simulate import SimulationConfig, simulate
+from contactlens.tracks.tasks import model_input, task_named
+
+
+def new_model(params: TracksParams, train: TrackBatch) -> TrackModel:
+    seed_everything(0, params.fit.threads)
+    return TrackModel(params.model, params.gate, Scaling.of(train), train.driver.size(1), signal_input=False)
+
+
+def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, validation: TrackBatch, epochs: int) -> None:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=params.fit.learning_rate)
+    data = TensorDataset(train.driver, train.signal, train.observed)
+    held_out = TensorDataset(validation.driver, validation.signal, validation.observed)
+    for epoch in range(epochs):
+        model.train()
+        for x, signal, observed in DataLoader(data, batch_size=params.fit.batch_size, shuffle=True):
+            prediction, gate = model.standardised(x, observed)
+            y = (signal - model.signal_mean) / model.signal_sd
+            loss = sum(loss_terms(y, prediction, gate, observed, epoch, params.loss).values())
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), params.fit.gradient_clip)
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            for x, signal, observed in DataLoader(held_out, batch_size=params.fit.batch_size):
+                mean, logvar = model(x, observed).unbind(dim=1)
+                masked_mean(gaussian_nll(signal, mean, logvar), observed).item()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tracks", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    params = load_params().tracks
+    batch = batch_of(simulate(SimulationConfig(n_tracks=arguments.tracks + 32), seed=0))
+    train = batch.select(list(range(arguments.tracks)))
+    validation = batch.select(list(range(arguments.tracks, len(batch))))
+    task = task_named("ep_to_ms2")
+    config = params.training.with_fit(max_epochs=arguments.epochs).fit
+    seconds: dict[str, list[float]] = {"fit": [], "plain": []}
+    for _ in range(arguments.rounds):
+        start = time.perf_counter()
+        fit(new_model(params, train), task, train, validation, params.loss, config, seed=0)
+        seconds["fit"].append(time.perf_counter() - start)
+        start = time.perf_counter()
+        plain_loop(new_model(params, train), params, train, validation, arguments.epochs)
+        seconds["plain"].append(time.perf_counter() - start)
+    frames = arguments.epochs * model_input(task, train).size(0) * train.signal.size(1)
+    for name, times in seconds.items():
+        print(f"{name:6s} {frames / statistics.median(times):12,.0f} frames/s")
+    ratios = [plain / ours for ours, plain in zip(seconds["fit"], seconds["plain"], strict=True)]
+    print(f"fit is {statistics.median(ratios):.2f}x the plain loop (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
+
+
+if __name__ == "__main__":
+    main()

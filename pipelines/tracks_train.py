@@ -1,0 +1,50 @@
+"""Train with the sweep's best values from several seeds; keep the best on validation -> model.safetensors."""
+
+import pandas as pd
+import yaml
+from rich.progress import Progress
+
+from contactlens.files import read_json, write_aside
+from contactlens.ops.params import apply_best, load_params
+from contactlens.ops.provenance import provenance
+from contactlens.ops.stage import stage
+from contactlens.ops.tracking import stage_run
+from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.models.checkpoint import save_model
+from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.training import spec_of, train_seeds
+
+INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
+
+
+def main() -> None:
+    params = load_params()
+    with open(INPUTS[2]) as file:
+        chosen = apply_best(params.tracks, yaml.safe_load(file), INPUTS[2])
+    tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
+    train, validation = batch_of(tracks, splits["train"]), batch_of(tracks, splits["validation"])
+    spec = spec_of(chosen.training, tracks, train)
+    seeds = [params.seed + i for i in range(chosen.train.n_seeds)]
+    with stage_run("train", chosen, provenance(params.seed, INPUTS)) as run, Progress() as progress:
+        bars = {seed: progress.add_task(f"seed {seed}", total=chosen.fit.max_epochs) for seed in seeds}
+        loggers = {seed: run.epoch_logger(f"seed_{seed}/") for seed in seeds}
+
+        def on_epoch(seed: int, log: dict[str, float]) -> None:
+            loggers[seed](log)
+            progress.update(bars[seed], completed=log["epoch"] + 1)
+
+        runs = train_seeds(spec, chosen.training, train, validation, seeds, ".checkpoints", on_epoch)
+        for logger in loggers.values():
+            logger.flush()
+        best = min(runs, key=lambda one: one.result.best_validation_nll)
+        run.log_metrics({"validation_nll": best.result.best_validation_nll, "radius": best.model.contact_radius})
+    save_model(best.model, spec, "models/tracks/model.safetensors")
+    history = [{"seed": one.seed, **log} for one in runs for log in one.result.history]
+    with write_aside("reports/tracks/history.csv") as aside:
+        pd.DataFrame(history).astype({"epoch": int}).to_csv(aside, index=False)
+    with write_aside("reports/tracks/seeds.csv") as aside:
+        pd.DataFrame([one.summary() for one in runs]).to_csv(aside, index=False)
+
+
+if __name__ == "__main__":
+    stage(main)

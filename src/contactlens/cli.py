@@ -1,0 +1,212 @@
+"""`contactlens ...`: thin, every command is a library call that a notebook could make."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contactlens.errors import InputError
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+imports = typer.Typer(help="Import a lab's own files.", no_args_is_help=True)
+tracks = typer.Typer(help="Enhancer-promoter tracks.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+app.add_typer(tracks, name="tracks")
+
+File = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet (also gzipped), or the legacy pickle (.pkl).")]
+Columns = Annotated[str | None, typer.Option(help="Column names, separated by commas.")]
+Column = Annotated[str | None, typer.Option(help="Column name.")]
+Unit = Annotated[str | None, typer.Option()]
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",")] if text else None
+
+
+def _import(file: Path, out: Path, mapping: dict[str, Any], frame_interval: float | None) -> None:
+    """Read `file` by its kind and write the track set to `out`; says what was kept and what was left out."""
+    from contactlens.tracks.column_mapping import ColumnMapping
+    from contactlens.tracks.import_legacy import import_legacy
+    from contactlens.tracks.import_table import import_table
+
+    if file.suffix in {".pkl", ".pickle"}:
+        imported = import_legacy(file, length_unit=mapping["length_unit"] or "nm")
+    else:
+        if not mapping["track"] or not mapping["time"]:
+            raise InputError(f"{file}: name the columns that hold the track and the time with --track and --time")
+        imported = import_table(file, ColumnMapping(**mapping), frame_interval)
+    imported.track_set.write(out)
+    typer.echo(f"{file.name}: {imported.report}\nwritten to {out}")
+
+
+def mapping_of(
+    track: Columns = None,
+    time: Column = None,
+    time_unit: Annotated[str, typer.Option(help="ms, s, min, h or frame")] = "s",
+    group: Columns = None,
+    vector: Annotated[str | None, typer.Option(help="Columns of the separation's x,y,z.")] = None,
+    locus1: Annotated[str | None, typer.Option(help="Columns of the first locus's x,y,z.")] = None,
+    locus2: Annotated[str | None, typer.Option(help="Columns of the second locus's x,y,z.")] = None,
+    merged: Annotated[str, typer.Option(help="A frame whose second locus is empty: missing or zero.")] = "missing",
+    distance: Column = None,
+    scalar: Annotated[str | None, typer.Option(help="Column of another driver, such as a repressor.")] = None,
+    length_unit: Annotated[str | None, typer.Option(help="nm, um, mm, ...")] = None,
+    driver_unit: Unit = None,
+    signal: Column = None,
+    signal_unit: Annotated[str, typer.Option()] = "a.u.",
+) -> dict[str, Any]:
+    """The arguments of a ColumnMapping from the flags that every import shares."""
+    return {
+        "track": _names(track) or [],
+        "time": time or "",
+        "time_unit": time_unit,
+        "group": _names(group),
+        "vector": _names(vector),
+        "locus1": _names(locus1),
+        "locus2": _names(locus2),
+        "merged": merged,
+        "distance": distance,
+        "scalar": scalar,
+        "length_unit": length_unit,
+        "driver_unit": driver_unit,
+        "signal": signal,
+        "signal_unit": signal_unit,
+    }
+
+
+def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the flags of `mapping_of`; it receives them as its argument `mapping`."""
+    own, shared = inspect.signature(command), inspect.signature(mapping_of)
+
+    @wraps(command)
+    def combined(**values: Any) -> None:
+        mapping = mapping_of(**{name: values.pop(name) for name in shared.parameters})
+        command(**values, mapping=mapping)
+
+    parameters = [p for p in own.parameters.values() if p.name != "mapping"]
+    merged = {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in [*parameters, *shared.parameters.values()]}
+    combined.__signature__ = own.replace(parameters=list(merged.values()))  # type: ignore[attr-defined]
+    combined.__annotations__ = {name: p.annotation for name, p in merged.items()} | {"return": None}
+    return combined
+
+
+@imports.command("tracks")
+@with_mapping
+def import_tracks(
+    file: File,
+    mapping: dict[str, Any],
+    out: Annotated[Path, typer.Option(help="Folder to write the track set to.")] = Path("data/import/tracks"),
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+) -> None:
+    """Read tracks from a long table (one row per track and time) or the legacy pickle, and write a track set."""
+    _import(file, out, mapping, frame_interval)
+
+
+@tracks.command("run")
+@with_mapping
+def run_tracks(
+    mapping: dict[str, Any],
+    file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
+    profile: Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="Folder to run in; the checkout itself if left out.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this DVC stage and what it depends on.")] = None,
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+) -> None:
+    """Run the whole pipeline with DVC, then bring the MLflow registry up to date."""
+    from contactlens.ops.tracking import project_root
+    from contactlens.ops.workspace import create_workspace, run_pipeline, setting
+
+    root = project_root()
+    overlays = [_profile(name, root) for name in profile or []] + [setting(text) for text in set_ or []]
+    if workspace is None and (overlays or file):
+        raise InputError("give --workspace FOLDER with --profile, --set or a file, so that the checkout stays as it is")
+    if workspace is None:
+        raise typer.Exit(run_pipeline(root, root, stage))
+    overlays += [setting("tracks.source=import")] if file else []
+    folder = create_workspace(workspace, overlays, root)
+    if file:
+        _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
+    raise typer.Exit(run_pipeline(folder, root, stage))
+
+
+def _profile(name: str, root: Path) -> Path:
+    path = Path(name) if Path(name).suffix in {".yaml", ".yml"} else root / "profiles" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (root / "profiles").glob("*.yaml")))
+        raise InputError(f"{path}: no such profile; known are {known}")
+    return path
+
+
+@tracks.command("check")
+def check_tracks(folder: Annotated[Path, typer.Argument(help="A track set's folder.")]) -> None:
+    """Check a track set with Great Expectations, within the limits of params.yaml."""
+    from contactlens.ops.params import load_params
+    from contactlens.tracks.checks import validate_tracks
+    from contactlens.tracks.track_set import TrackSet
+
+    result = validate_tracks(TrackSet.read(folder), load_params().tracks.checks, str(folder / "frames.parquet"))
+    typer.echo(f"{folder}: all {len(result.results)} expectations hold")
+
+
+@tracks.command("msd")
+def msd_of_tracks(
+    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for msd.csv, the figure and the report.")] = Path("msd"),
+    max_lag: Annotated[int, typer.Option(help="Longest lag, in frames.")] = 40,
+    of_distance: Annotated[bool, typer.Option(help="Of the distance, which a turning nucleus leaves alone.")] = False,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates over tracks.")] = 1000,
+    seed: int = 0,
+) -> None:
+    """Mean squared displacement of the separation at each lag, with intervals over tracks and a power law."""
+    import pandas as pd
+
+    from contactlens.files import write_aside
+    from contactlens.ops.report import write_report
+    from contactlens.tracks.figures.msd import with_power_law
+    from contactlens.tracks.msd import fit_power_law, mean_squared_displacement
+    from contactlens.tracks.report_inputs import ReportInputs
+    from contactlens.tracks.report_sections import tracks_report
+    from contactlens.tracks.track_set import TrackSet
+
+    track_set = TrackSet.read(folder)
+    msd = mean_squared_displacement(track_set, max_lag, replicates, seed, of_distance=of_distance)
+    law = fit_power_law(msd, msd.lag_s[0], msd.lag_s[-1])
+    with write_aside(out) as aside:
+        aside.mkdir()
+        table = pd.DataFrame({"lag_s": msd.lag_s, "msd_nm2": msd.msd, "low": msd.low, "high": msd.high})
+        with_power_law(table, law.prefactor, law.exponent).to_csv(aside / "msd.csv", index=False)
+        inputs = ReportInputs.of(track_set, aside, aside)
+        report = tracks_report(inputs, f"Motion of {track_set.source}", {"seed": str(seed)})
+        write_report(report, aside / "report.html")
+    typer.echo(f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]; written to {out}")
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 5000,
+) -> None:
+    """Open the MLflow UI of this project's store on 127.0.0.1."""
+    from contactlens.ops.tracking import tracking_uri
+
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    store = ["--backend-store-uri", tracking_uri(), "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *store])
+
+
+def main() -> None:
+    """The console script: a user's mistake is one message and exit status 1, not a traceback."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
