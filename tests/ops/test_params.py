@@ -103,5 +103,5 @@ def keys(content: Any) -> set[str]:
 
 
 def test_no_param_has_a_name_that_the_run_cache_of_dvc_leaves_out() -> None:
-    """DVC 3 drops keys of these names from a stage's hash, so a change of their value would not run the stage."""
+    """DVC 3 drops keys of these names from a stage's hash: a change of their value would not run it."""
     assert not keys(read_yaml(PARAMS)) & {"size", "nfiles"}

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import toy_sweep
 
-from contactlens.ops.sweep import SweepResult, sweep_key
+from contactlens.ops.sweep import SweepResult, run_sweep, sweep_key
 from contactlens.ops.sweep_trial import SweepError, TrialFolder
 from contactlens.ops.tracking import ensure_experiment, mlflow_client
 
@@ -152,6 +152,18 @@ def test_a_trial_that_keeps_failing_ends_the_sweep_with_its_number_and_reason(
     assert children(parent.info.run_id)["3"].info.status == "FAILED"
     repaired = toy_sweep.sweep(tmp_path)
     assert repaired.trials.to_csv(index=False) == finished[0].trials.to_csv(index=False)
+
+
+@pytest.mark.slow
+def test_asha_stops_poor_search_trials_and_never_a_fixed_one(store: Path, tmp_path: Path) -> None:
+    data = {"target": 3.0, "pause": 0.0, "log": str(tmp_path / "log")}
+    config = toy_sweep.config(scheduler="asha", n_trials=12)
+    trials = run_sweep(toy_sweep.train, data, config, toy_sweep.DEFAULTS, 7, tmp_path, ["data"]).trials
+    epochs = trials.groupby("kind")["epochs"].agg(["min", "max"])
+    assert epochs.loc["fixed"].to_list() == [toy_sweep.EPOCHS, toy_sweep.EPOCHS]
+    assert epochs.loc["search"].to_list() == [toy_sweep.EPOCHS // 4, toy_sweep.EPOCHS]
+    expected = [toy_sweep.loss(row, row["epochs"]) for row in trials.to_dict("records")]
+    assert trials["validation_nll"].to_list() == pytest.approx(expected)
 
 
 def test_state_is_named_by_all_that_decides_the_result() -> None:

@@ -19,6 +19,7 @@ def config(**changes: Any) -> SweepConfig:
         "cpus_per_trial": 1,
         "gpus_per_trial": 0.0,
         "max_epochs": 5,
+        "nll_tolerance": 0.0,
         "searcher": "optuna",
         "scheduler": "none",
         "lambda_contact_grid": (0.0, 0.5),

@@ -15,6 +15,7 @@ SWEEP: dict[str, Any] = {
     "cpus_per_trial": 1,
     "gpus_per_trial": 0.5,
     "max_epochs": 20,
+    "nll_tolerance": 0.0,
     "searcher": "optuna",
     "scheduler": "none",
     "lambda_contact_grid": [0, 0.1, 1],

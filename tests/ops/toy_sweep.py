@@ -22,6 +22,7 @@ def config(**changes: Any) -> SweepConfig:
         "cpus_per_trial": 1,
         "gpus_per_trial": 0.5,
         "max_epochs": EPOCHS,
+        "nll_tolerance": 0.0,
         "searcher": "optuna",
         "scheduler": "none",
         "lambda_contact_grid": (0.0, 0.5),

@@ -125,7 +125,7 @@ def test_occlusion_blurs_the_kernel_by_its_window(explanation):
     assert metric(explanation, "occlusion", "lag_correlation").estimate > 0.9
 
 
-def test_every_method_beats_the_random_control_and_the_control_knows_nothing(explanation):
+def test_every_method_beats_the_random_control(explanation):
     for output in ("mean", "logvar"):
         random = {
             name: metric(explanation, "random", name, output) for name in ("deletion_area", "infidelity")
@@ -136,9 +136,10 @@ def test_every_method_beats_the_random_control_and_the_control_knows_nothing(exp
             assert metric(explanation, method, "infidelity", output).high < random["infidelity"].low
             assert metric(explanation, method, "sensitivity", output).high < 1
         assert metric(explanation, "random", "sensitivity", output).low > 1
-    control = metric(explanation, "random", "lag_correlation")
-    assert abs(control.estimate) < 0.5
-    assert profile(explanation, "random")["attribution"].abs().max() < 0.5
+    # The control knows the model's reach, here the support of the kernel, and is flat within it.
+    assert metric(explanation, "random", "lag_correlation").high < 0.9
+    within = profile(explanation, "random").loc[0 : DT * (len(KERNEL) - 1), "attribution"]
+    assert within.max() - within.min() < 0.25
 
 
 def test_integrated_gradients_are_complete_and_matrices_hold_the_filter(explanation, tracks):

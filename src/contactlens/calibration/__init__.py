@@ -1,6 +1,13 @@
 """What both branches share: proper scores, calibration metrics with intervals by track, and recalibration."""
 
-from contactlens.calibration.bootstrap import Interval, Metric, all_metrics, difference, interval, resample_counts
+from contactlens.calibration.bootstrap import (
+    Interval,
+    Metric,
+    all_metrics,
+    difference,
+    interval,
+    resample_counts,
+)
 from contactlens.calibration.metrics import (
     coverage,
     ence,

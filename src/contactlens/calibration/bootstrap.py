@@ -1,8 +1,9 @@
 """Bootstrap by track: frames of a track resemble each other, so tracks are resampled, never frames.
 
-Every metric here is a function of sums over frames. A metric is therefore a table of sums per track, made once, and a
-function of their total: a thousand resamples are one matrix product (the pair of update and compute that torchmetrics
-uses).
+Every metric here is a function of sums over frames. A metric is therefore a table of sums per track, made
+once, and a
+function of their total: a thousand resamples are one matrix product (the pair of update and compute that
+torchmetrics uses).
 """
 
 from collections.abc import Callable
@@ -36,14 +37,15 @@ class Interval(NamedTuple):
 
 
 def resample_counts(tracks: int, replicates: int, seed: int) -> Array:
-    """How often each track is drawn in each replicate, (replicates, tracks); pass it to every metric compared."""
+    """How often each replicate draws each track, (replicates, tracks); share it between metrics compared."""
     drawn = np.random.default_rng(seed).multinomial(tracks, np.full(tracks, 1 / tracks), size=replicates)
     return drawn.astype(np.float64)
 
 
 def interval(metric: Metric, counts: Array, confidence: float) -> Interval:
-    """Percentile interval. For errors that cannot be negative (MACE, ENCE) it is conservative: resampling adds
-    noise to what is already the absolute value of noise, so the interval lies high and may exclude the estimate.
+    """Percentile interval. For errors that cannot be negative (MACE, ENCE) it is conservative: resampling
+    adds noise to what is already the absolute value of noise, so the interval lies high and may exclude the
+    estimate.
     """
     replicates = metric.value(counts @ metric.sums)
     tail = (1 - confidence) / 2
@@ -52,7 +54,7 @@ def interval(metric: Metric, counts: Array, confidence: float) -> Interval:
 
 
 def difference(first: Metric, second: Metric) -> Metric:
-    """`first` minus `second` as a metric of its own: both are resampled together, so what tracks share cancels."""
+    """`first` minus `second` as one metric: resampled together, so that what a track does to both cancels."""
     width = first.sums.shape[1]
     return Metric(
         np.concatenate([first.sums, second.sums], axis=1),
@@ -61,7 +63,7 @@ def difference(first: Metric, second: Metric) -> Metric:
 
 
 def sum_by_track(track: Array, terms: Array) -> Array:
-    """Sums over the frames of each track: track (n,) int codes from 0, terms (n,) or (n, K) -> (tracks, K)."""
+    """Sums over each track's frames: track (n,) int codes from 0, terms (n,) or (n, K) -> (tracks, K)."""
     columns = terms.reshape(track.size, -1).T
     return np.stack([np.bincount(track, column, minlength=track.max() + 1) for column in columns], axis=1)
 
@@ -115,7 +117,9 @@ def ence_metric(track: Array, y: Array, mean: Array, sd: Array, bins: int) -> Me
     index = equal_count_bins(sd, bins)
     place = track * bins + index
     size = (track.max() + 1) * bins
-    halves = [np.bincount(place, values, minlength=size).reshape(-1, bins) for values in (sd**2, (y - mean) ** 2)]
+    halves = [
+        np.bincount(place, values, minlength=size).reshape(-1, bins) for values in (sd**2, (y - mean) ** 2)
+    ]
 
     def value(total: Array) -> Array:
         variance, square = total[..., :bins], total[..., bins:]
@@ -126,11 +130,18 @@ def ence_metric(track: Array, y: Array, mean: Array, sd: Array, bins: int) -> Me
 
 
 def all_metrics(
-    track: Array, y: Array, predictive: Predictive, coverage_levels: list[float], levels: Array, variance_bins: int
+    track: Array,
+    y: Array,
+    predictive: Predictive,
+    coverage_levels: list[float],
+    levels: Array,
+    variance_bins: int,
 ) -> dict[str, Metric]:
     """Every metric of the evaluation table, by name, for flat observed frames."""
     mean, sd, pits = predictive.mean, predictive.sd, predictive.cdf(y)
-    coverages = {f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels}
+    coverages = {
+        f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels
+    }
     return {
         "nll": mean_metric(track, predictive.nll(y)),
         "crps": mean_metric(track, predictive.crps(y)),

@@ -32,7 +32,8 @@ def reliability(pits: Array, levels: Array) -> Array:
 def mace(pits: Array, levels: Array) -> float:
     """Mean absolute calibration error: mean |observed - expected| over quantile levels.
 
-    Chung et al. (2021), "Uncertainty Toolbox", arXiv:2109.10254. A constant sd can score well: read it with `ence`.
+    Chung et al. (2021), "Uncertainty Toolbox", arXiv:2109.10254. A constant sd can
+    score well: read it with `ence` and `sharpness`.
     """
     return float(np.mean(np.abs(reliability(pits, levels) - levels)))
 

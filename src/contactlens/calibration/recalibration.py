@@ -1,8 +1,8 @@
 """Recalibration of Gaussian predictions, fitted on a split of its own.
 
-`variance_factor` is the one-number version. `Recalibration` corrects the predicted sd where it misjudges the size of
-residuals and then replaces the Gaussian by the residuals' own distribution, which for MS2 is far from Gaussian: the
-promoter was on or it was not.
+`variance_factor` is the one-number version. `Recalibration` corrects the predicted sd where it misjudges the
+size of residuals and then replaces the Gaussian by the residuals' own distribution, which for MS2 is far from
+Gaussian: the promoter was on or it was not.
 """
 
 from dataclasses import dataclass
@@ -78,10 +78,7 @@ class Recalibration:
 
     @classmethod
     def fit(cls, y: Array, mean: Array, sd: Array, config: RecalibrationConfig) -> "Recalibration":
-        """Fit to flat arrays (n,) of a split that neither trained nor tests the model.
-
-        Raises ValueError where a bin holds fewer than two frames per residual group.
-        """
+        """Fit to flat arrays (n,) of a split that neither trained nor tests the model."""
         sd_map = SdMap.fit(y - mean, sd, config.sd_bins)
         z = (y - mean) / sd_map(sd)
         inner = np.arange(1, config.residual_bins) / config.residual_bins

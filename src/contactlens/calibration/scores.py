@@ -1,4 +1,4 @@
-"""Proper scores of Gaussian predictions, and the one shape in which any prediction of flat frames is scored."""
+"""Proper scores of Gaussian predictions, and the shape in which any prediction of frames is scored."""
 
 from dataclasses import dataclass
 from typing import Protocol

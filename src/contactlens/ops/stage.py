@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable
 
 from contactlens.errors import InputError
+from contactlens.ops.sweep_trial import SweepError
 
 
 def stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a user's mistake becomes its message on standard error and exit status 1."""
+    """Run a stage's `main`; a user's mistake, or an interrupted sweep, becomes its message on standard error and exit status 1."""
     try:
         main()
-    except InputError as error:
+    except (InputError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -16,7 +16,7 @@ import pandas as pd
 
 from contactlens.errors import InputError
 from contactlens.ops.sweep_space import SweepConfig
-from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrainTrial, run_trial
+from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepError, TrainTrial, run_trial
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid, Tuner
@@ -128,7 +128,7 @@ def _fit(
     """All trials through Ray Tune; anything but a full set of results is an error."""
     from contactlens.ops.sweep_tracking import SweepCallback
 
-    callback = SweepCallback(runs, state, search.n_fixed, search.total)
+    callback = SweepCallback(runs, state, search.total)
     try:
         grid = _tuner(train_trial, data, search, state, callback).fit()
     except Exception as error:  # Ray hides what its callback raised behind its own error
@@ -148,7 +148,13 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
     config = search.config
     gpus = config.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
     trainable = tune.with_parameters(run_trial, train_trial=train_trial, data=data, state=state)
-    asha = ASHAScheduler(time_attr="epoch", metric=OBJECTIVE, mode="min", max_t=config.max_epochs + 1)
+    asha = ASHAScheduler(
+        time_attr=SCHEDULER_CLOCK,
+        metric=OBJECTIVE,
+        mode="min",
+        max_t=config.max_epochs + 1,  # the end comes from the training itself
+        grace_period=max(1, config.max_epochs // 4),
+    )
     storage = state / "ray"
     shutil.rmtree(storage, ignore_errors=True)
     return tune.Tuner(
@@ -175,18 +181,27 @@ def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
     rows = []
     for result in (grid[i] for i in range(len(grid))):
         assert result.metrics is not None
-        number, reported = result.metrics["config"]["trial"], result.metrics["reported"]
-        epochs = reported.get(
-            "epochs", reported.get("epoch", 0) + 1
-        )  # a trial that ASHA stopped has no end of its own
+        asked, reported = result.metrics["config"], result.metrics["reported"]
         measured = {name: reported.get(name, math.nan) for name in RESULT_COLUMNS[1:]}
-        kind = "fixed" if number < search.n_fixed else "search"
-        row = {"trial": number, "kind": kind, **search.trials[number], "epochs": int(epochs), **measured}
+        row = {"trial": asked["trial"], "kind": asked["kind"], **search.trials[asked["trial"]]}
+        row |= {"epochs": int(result.metrics["epochs"]), **measured}
         rows.append(row)
     rows.sort(key=lambda row: row["trial"])
+    top = choose(rows, search.config.nll_tolerance)
+    metrics = {name: float(top[name]) for name in RESULT_COLUMNS}
+    return SweepResult(pd.DataFrame(rows), search.trials[top["trial"]], metrics)
+
+
+def choose(rows: list[dict[str, Any]], tolerance: float) -> dict[str, Any]:
+    """Of the trials within `tolerance` of the lowest NLL, the one with the largest lambda_contact; of equals the lowest
+    NLL, then the first.
+
+    The rule of the simplest model within reach of the best (Breiman et al., Classification and Regression Trees, 1984,
+    3.4.3), with an explicit tolerance in place of one standard error.
+    """
     finite = [row for row in rows if math.isfinite(row[OBJECTIVE])]
     if not finite:
         raise InputError(f"sweep: no trial reached a finite {OBJECTIVE}")
-    top = min(finite, key=lambda row: row[OBJECTIVE])  # the first of equals
-    metrics = {name: float(top[name]) for name in RESULT_COLUMNS}
-    return SweepResult(pd.DataFrame(rows), search.trials[top["trial"]], metrics)
+    limit = min(row[OBJECTIVE] for row in finite) + tolerance
+    near = [row for row in finite if row[OBJECTIVE] <= limit]
+    return min(near, key=lambda row: (-row["lambda_contact"], row[OBJECTIVE]))

@@ -30,7 +30,7 @@ class BatchSearch(Searcher):
     fixed trials that
     lie inside the space are told too: the search starts from what they showed.
 
-    A configuration that Ray sees is `{"trial": number, "values": {key: value}}`.
+    A configuration that Ray sees is `{"trial": number, "kind": "fixed" or "search", "values": {key: value}}`.
     """
 
     def __init__(self, config: SweepConfig, defaults: dict[str, Any], seed: int) -> None:
@@ -59,7 +59,8 @@ class BatchSearch(Searcher):
             self._tell()
             self._ask()
         self.numbers[trial_id] = number
-        return {"trial": number, "values": self.trials[number]}
+        kind = "fixed" if number < self.n_fixed else "search"
+        return {"trial": number, "kind": kind, "values": self.trials[number]}
 
     def _ask(self) -> None:
         size = min(self.config.max_concurrent, self.total - len(self.trials))

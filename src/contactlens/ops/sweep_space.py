@@ -47,10 +47,13 @@ class SweepConfig:
     cpus_per_trial, gpus_per_trial: resources of one trial; a fraction of a GPU lets trials share it, and the
         GPU share counts only where there is a GPU
     max_epochs: longest training of one trial
+    nll_tolerance: validation NLL (nats per frame) that a stronger regularisation may cost: of the trials this near the
+        best, the one with the largest lambda_contact is chosen. Without the regulariser the radius is not identified
+        (any gate wide enough predicts as well), so the smallest contact that suffices is preferred
     searcher: `optuna` (TPE; Bergstra et al., NeurIPS 2011) or `random`
     scheduler: `none`, every trial stops by its own patience; or `asha` (Li et al., MLSys 2020), which stops
-        trials by
-        comparing those that happen to be running: cheaper in large sweeps, and *not reproducible*
+        trials by comparing those that happen to be running: cheaper in large sweeps, and *not reproducible*;
+        it leaves the fixed trials and the first quarter of max_epochs alone
     lambda_contact_grid: contact regularisations tried with every other key at its value in params.yaml; 0 is
         among them
     radius_starts: starting radii (driver's unit) tried at lambda_contact 0
@@ -62,6 +65,7 @@ class SweepConfig:
     cpus_per_trial: int
     gpus_per_trial: float
     max_epochs: int
+    nll_tolerance: float
     searcher: Literal["optuna", "random"]
     scheduler: Literal["none", "asha"]
     lambda_contact_grid: tuple[float, ...]
@@ -72,6 +76,8 @@ class SweepConfig:
         for name, least in (("n_trials", 0), ("max_concurrent", 1), ("cpus_per_trial", 1), ("max_epochs", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"sweep.{name} must be at least {least}, got {getattr(self, name)}")
+        if self.nll_tolerance < 0:
+            raise ValueError(f"sweep.nll_tolerance must not be negative, got {self.nll_tolerance}")
         if self.gpus_per_trial < 0:
             raise ValueError(f"sweep.gpus_per_trial must not be negative, got {self.gpus_per_trial}")
         if 0 not in self.lambda_contact_grid or min(self.lambda_contact_grid) < 0:

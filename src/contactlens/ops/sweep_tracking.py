@@ -100,8 +100,8 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
 class SweepCallback(tune.Callback):
     """Ray Tune's events, in the driver, into MLflow and the terminal. A trial failed for good ends all."""
 
-    def __init__(self, runs: SweepRuns | None, state: Path, n_fixed: int, total: int) -> None:
-        self.runs, self.state, self.n_fixed, self.total = runs, state, n_fixed, total
+    def __init__(self, runs: SweepRuns | None, state: Path, total: int) -> None:
+        self.runs, self.state, self.total = runs, state, total
         self.failure: SweepError | None = None
         self.console = Console(highlight=False)
         self.loggers: dict[int, EpochLogger] = {}
@@ -113,14 +113,11 @@ class SweepCallback(tune.Callback):
         """Empty: Ray pickles its callbacks for a `Tuner.restore` that is never used here."""
         return {}
 
-    def kind(self, number: int) -> str:
-        return "fixed" if number < self.n_fixed else "search"
-
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number = trial.config["trial"]
         if self.runs is None or number in self.loggers:
             return
-        run_id = self.runs.trial(number, self.kind(number), trial.config["values"])
+        run_id = self.runs.trial(number, trial.config["kind"], trial.config["values"])
         self.loggers[number] = EpochLogger(self.runs.client, run_id)
         self.logged[number] = self.runs.last_epoch(run_id)
 
@@ -128,18 +125,18 @@ class SweepCallback(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         number = trial.config["trial"]
-        if self.runs is None or result["final"] or result["epoch"] <= self.logged[number]:
+        if self.runs is None or result["final"] or result["reported"]["epoch"] <= self.logged[number]:
             return
         self.loggers[number](result["reported"])
-        self.logged[number] = result["epoch"]
+        self.logged[number] = result["reported"]["epoch"]
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number, result = trial.config["trial"], trial.last_result
         self.ended += 1
         self.best = min(self.best, (result[OBJECTIVE], number))
         self.console.print(
-            f"sweep {self.ended}/{self.total}: trial {number} ({self.kind(number)}) {OBJECTIVE} "
-            f"{result[OBJECTIVE]:.4f} after {result['epoch']:g} epochs; "
+            f"sweep {self.ended}/{self.total}: trial {number} ({trial.config['kind']}) {OBJECTIVE} "
+            f"{result[OBJECTIVE]:.4f} after {result['epochs']:g} epochs; "
             f"best {self.best[0]:.4f} (trial {self.best[1]})",
             soft_wrap=True,
         )

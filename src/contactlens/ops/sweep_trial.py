@@ -11,6 +11,7 @@ Metrics = dict[str, float]
 Report = Callable[[Metrics], None]
 TrainTrial = Callable[[dict[str, Any], Any, Report, Path], Metrics]
 OBJECTIVE = "validation_nll"
+SCHEDULER_CLOCK = "searched_epochs"
 
 
 class SweepError(RuntimeError):
@@ -18,8 +19,7 @@ class SweepError(RuntimeError):
 
 
 class TrialFolder:
-    """`epochs.jsonl` (what was reported), `final.json` (once it ended) and `work/`, the training's own
-    checkpoints.
+    """`epochs.jsonl` (what was reported), `final.json` (once it ended), `work/` (the training's checkpoint).
 
     The folder is named by the trial's number in the sweep's state folder, so it must lie on a disk that every
     Ray node sees, as Ray Tune's own storage path must.
@@ -57,23 +57,27 @@ def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state:
     folder = TrialFolder(state, config["trial"])
     reported = folder.epochs()
     for metrics in reported:
-        _tell_ray(metrics, final=False)
+        _tell_ray(metrics, config["kind"])
     last = reported[-1]["epoch"] if reported else float("-inf")
 
     def report(metrics: Metrics) -> None:
         if metrics["epoch"] > last:  # a training that starts over repeats epochs that were reported before
             folder.append(metrics)
-            _tell_ray(metrics, final=False)
+            _tell_ray(metrics, config["kind"])
 
     final = folder.final()
     if final is None:
         final = train_trial(config["values"], data, report, folder.work)
         folder.finish(final)
-    _tell_ray(final, final=True)
+    _tell_ray(final, config["kind"], final=True)
 
 
-def _tell_ray(metrics: Metrics, final: bool) -> None:
+def _tell_ray(metrics: Metrics, kind: str, final: bool = False) -> None:
+    """A fixed trial keeps its clock to itself, so a scheduler never stops it."""
     from ray import tune
 
-    epoch = metrics["epochs"] if final else metrics["epoch"]
-    tune.report({"epoch": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final})
+    epoch = metrics["epochs"] if final else metrics["epoch"] + 1
+    clock = {SCHEDULER_CLOCK: epoch} if kind == "search" else {}
+    tune.report(
+        {"epochs": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final, **clock}
+    )

@@ -99,8 +99,7 @@ def chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
 class EpochLogger:
     """Per-epoch metrics to one run, sent together every couple of seconds. Close it, or use it as a context.
 
-    Called with an epoch's log, `{"epoch": 3, "validation_nll": ...}`; `prefix` goes before each metric's
-    name.
+    Called with an epoch's log, `{"epoch": 3, "validation_nll": ...}`; `prefix` goes before each name.
     """
 
     def __init__(self, client: "MlflowClient", run_id: str, prefix: str = "") -> None:

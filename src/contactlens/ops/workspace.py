@@ -25,14 +25,11 @@ YAML_WIDTH = 110
 def create_workspace(
     folder: Path | str, overlays: Sequence[Mapping[str, Any] | Path | str], source_root: Path
 ) -> Path:
-    """Make `folder` a DVC workspace of `source_root`'s pipeline, its params.yaml with `overlays` laid over in
-    turn.
+    """Make `folder` a DVC workspace of `source_root`'s pipeline; `overlays` go over params.yaml in turn.
 
-    A folder that is a workspace already keeps its data, outputs and cache; code and params are brought up to
-    date.
+    A folder that is a workspace already keeps its data, outputs and cache; code and params are renewed.
 
-    Raises InputError where an overlay is not understood, or where the folder holds something else. Then
-    nothing is written.
+    Raises InputError, and writes nothing, where an overlay is not understood or the folder holds more.
     """
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / ".dvc").is_dir():

@@ -1,15 +1,16 @@
-"""The network beside its baselines on the test split, before and after recalibration, with intervals over tracks."""
+"""The network beside its baselines on the test split, before and after recalibration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from contactlens.calibration import (
     Gaussian,
+    Interval,
     Metric,
     Predictive,
     Recalibration,
@@ -30,6 +31,7 @@ Array = np.ndarray
 NETWORK = "network"
 RECALIBRATED = "_recalibrated"
 BAND = 0.9
+INTERVAL = ["estimate", "low", "high"]
 PROPER_SCORES = ("nll", "crps")
 
 
@@ -62,11 +64,6 @@ class GaussianFrames(NamedTuple):
 
     mean: Array
     sd: Array
-
-    def flat(self, batch: TrackBatch) -> Gaussian:
-        """The prediction of the observed frames, (n,) float64."""
-        observed = batch.observed.cpu().numpy()
-        return Gaussian(self.mean[observed].astype(np.float64), self.sd[observed].astype(np.float64))
 
 
 class SplitPredictions(NamedTuple):
@@ -103,29 +100,158 @@ def evaluate(
 ) -> Evaluation:
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
-    models: by name, `network` among them; the others are its baselines. All share one set of resampled tracks. The
-    network is compared with a baseline as it is, the recalibrated network with the recalibrated baseline.
+    models: by name, `network` among them; the others are its baselines. All share one set of resampled
+    tracks. The network is compared with a baseline as it is, the recalibrated network with the recalibrated
+    baseline.
     """
-    y, track = _signal(test), _track_codes(test)
-    counts = resample_counts(int(track.max()) + 1, config.bootstrap_replicates, seed)
-    recalibrations = {name: _recalibration(calibration, m.calibration, config) for name, m in models.items()}
+    judge = _Judge.of(test, config, seed)
+    recalibrations = {
+        name: Recalibration.fit(
+            _signal(calibration), *_flat(model.calibration, calibration), config.recalibration
+        )
+        for name, model in models.items()
+    }
     forms: dict[str, Predictive] = {}
     for name, model in models.items():
-        forms[name] = model.test.flat(test)
-        forms[name + RECALIBRATED] = recalibrations[name].predict(forms[name].mean, forms[name].sd)
-    levels = quantile_levels(config.reliability_levels)
-    metrics = {
-        name: all_metrics(track, y, form, config.coverage_levels, levels, config.ence_bins)
-        for name, form in forms.items()
-    }
+        mean, sd = _flat(model.test, test)
+        forms[name] = Gaussian(mean, sd)
+        forms[name + RECALIBRATED] = recalibrations[name].predict(mean, sd)
+    metrics = {name: judge.metrics(form) for name, form in forms.items()}
     for baseline in (name for name in models if name != NETWORK):
         for suffix in ("", RECALIBRATED):
-            _add_differences(metrics, NETWORK + suffix, baseline + suffix)
+            metrics[NETWORK + suffix] |= _differences(metrics[NETWORK + suffix], metrics, baseline + suffix)
     shown = {name: forms[name] for name in (NETWORK, NETWORK + RECALIBRATED)}
     return Evaluation(
-        metrics=_metric_table(metrics, counts, config.confidence),
-        reliability=_curves(shown, lambda form: _reliability(form, y, track, levels, counts, config)),
-        pit=_curves(shown, lambda form: _pit(form, y, track, counts, config)),
-        ence_bins=_curves(shown, lambda form: _variance_bins(form, y, config.ence_bins)),
+        metrics=_stack(metrics, judge.intervals),
+        reliability=_stack(shown, judge.reliability),
+        pit=_stack(shown, judge.pit),
+        ence_bins=_stack(shown, judge.variance_bins),
         recalibration=recalibrations[NETWORK],
     )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """The observed test frames: signal y (n,) a.u., track (n,) int codes, and the resampled tracks."""
+
+    y: Array
+    track: Array
+    counts: Array
+    config: EvaluateConfig
+
+    @classmethod
+    def of(cls, test: TrackBatch, config: EvaluateConfig, seed: int) -> "_Judge":
+        # Codes without gaps: a track that was never observed is not drawn.
+        track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)[1]
+        counts = resample_counts(int(track.max()) + 1, config.bootstrap_replicates, seed)
+        return cls(_signal(test), track, counts, config)
+
+    @property
+    def levels(self) -> Array:
+        return quantile_levels(self.config.reliability_levels)
+
+    def interval(self, metric: Metric) -> Interval:
+        return interval(metric, self.counts, self.config.confidence)
+
+    def metrics(self, form: Predictive) -> dict[str, Metric]:
+        config = self.config
+        return all_metrics(self.track, self.y, form, config.coverage_levels, self.levels, config.ence_bins)
+
+    def intervals(self, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+        rows = [(name, *map(float, self.interval(metric))) for name, metric in metrics.items()]
+        return pd.DataFrame(rows, columns=["metric", *INTERVAL])
+
+    def reliability(self, form: Predictive) -> pd.DataFrame:
+        observed = self.interval(reliability_metric(self.track, form.cdf(self.y), self.levels))
+        return pd.DataFrame(
+            {
+                "level": np.arange(1, self.levels.size + 1),
+                "expected": self.levels,
+                "observed": observed.estimate,
+                "low": observed.low,
+                "high": observed.high,
+            }
+        )
+
+    def pit(self, form: Predictive) -> pd.DataFrame:
+        bins = self.config.pit_bins
+        edges = np.linspace(0, 1, bins + 1)
+        index = np.minimum((form.cdf(self.y) * bins).astype(int), bins - 1)
+        share = self.interval(histogram_metric(self.track, index, bins))
+        density = {"density": share.estimate * bins, "low": share.low * bins, "high": share.high * bins}
+        return pd.DataFrame({"bin_left": edges[:-1], "bin_right": edges[1:], **density})
+
+    def variance_bins(self, form: Predictive) -> pd.DataFrame:
+        bins = ence_bins(self.y, form.mean, form.sd, self.config.ence_bins)
+        return pd.DataFrame({"bin": np.arange(1, bins.rmv.size + 1), "rmv": bins.rmv, "rmse": bins.rmse})
+
+
+def prediction_table(
+    track_set: TrackSet,
+    test: TrackBatch,
+    network: GaussianFrames,
+    recalibration: Recalibration,
+    contact: Array,
+) -> pd.DataFrame:
+    """One row per observed test frame: track_id, frame, time_s, the gate's column, contact, ms2, mean, sd,
+    low90, high90.
+
+    contact: (N, T) value of the gate. mean, sd and the central 90 % band are of the recalibrated
+    distribution, a.u.
+    """
+    frames = track_set.frames[track_set.frames["track_id"].isin(test.track_ids)]
+    order = frames["track_id"].map({name: i for i, name in enumerate(test.track_ids)})
+    frames = frames.iloc[np.lexsort([frames["frame"], order])].reset_index(drop=True)
+    predicted = recalibration.predict(*_flat(network, test))
+    return frames[["track_id", "frame", "time_s", track_set.driver.gate_column]].assign(
+        contact=contact[test.observed.cpu().numpy()],
+        ms2=frames[SIGNAL_COLUMN],
+        mean=predicted.mean,
+        sd=predicted.sd,
+        low90=predicted.quantile((1 - BAND) / 2),
+        high90=predicted.quantile((1 + BAND) / 2),
+    )
+
+
+def write_evaluation(evaluation: Evaluation, predictions: pd.DataFrame, folder: Path | str) -> None:
+    """Write metrics.json, the tables as CSV and predictions.parquet into `folder`."""
+    folder = Path(folder)
+    for name in Evaluation.TABLES:
+        with write_aside(folder / f"{name}.csv") as aside:
+            getattr(evaluation, name).to_csv(aside, index=False)
+    with write_aside(folder / "predictions.parquet") as aside:
+        predictions.to_parquet(aside, index=False)
+    write_json(folder / "metrics.json", nested_metrics(evaluation.metrics))
+
+
+def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """{model: {metric: {estimate, low, high}}} of the long table."""
+    nested: dict[str, dict[str, dict[str, float]]] = {}
+    for model, metric, *numbers in metrics[["model", "metric", *INTERVAL]].itertuples(index=False):
+        nested.setdefault(model, {})[metric] = dict(zip(INTERVAL, numbers, strict=True))
+    return nested
+
+
+def _signal(batch: TrackBatch) -> Array:
+    return batch.signal.cpu().numpy()[batch.observed.cpu().numpy()].astype(np.float64)
+
+
+def _flat(frames: GaussianFrames, batch: TrackBatch) -> tuple[Array, Array]:
+    """Mean and sd of the observed frames, (n,) float64 each."""
+    observed = batch.observed.cpu().numpy()
+    return frames.mean[observed].astype(np.float64), frames.sd[observed].astype(np.float64)
+
+
+def _differences(
+    own: Mapping[str, Metric], metrics: Mapping[str, Mapping[str, Metric]], baseline: str
+) -> dict[str, Metric]:
+    return {
+        f"{score}_minus_{baseline}": difference(own[score], metrics[baseline][score])
+        for score in PROPER_SCORES
+    }
+
+
+def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of several models under each other, the model's name in front."""
+    tables = {name: table(item) for name, item in keyed.items()}
+    return pd.concat(tables, names=["model", None]).reset_index(level="model").reset_index(drop=True)

@@ -33,8 +33,8 @@ def fit_baselines(
 ) -> dict[str, Baseline]:
     """Every baseline by name, the weakest first.
 
-    signal_radius: None where the task hides MS2; else the distance below which the trees may see it, in driver
-    units (give the network's own contact radius, so that both see the same).
+    signal_radius: None where the task hides MS2; else the distance below which the trees may see it, in
+    driver units (give the network's own contact radius, so that both see the same).
     """
     return {
         "constant_gaussian": ConstantGaussian.fit(train),

@@ -10,8 +10,10 @@ from contactlens.tracks.baselines.features import FeatureConfig, windowed_featur
 from contactlens.tracks.baselines.frames import Array, Frames
 from contactlens.tracks.batch import TrackBatch
 
-# Added to the squared residual, relative to its mean, before the logarithm: the smallest residuals say nothing.
+# Added to the squared residual, relative to its mean, before the logarithm: tiny residuals say nothing.
 LOG_FLOOR = 0.01
+# Bins of the map from the sd ensemble's output to the rms residual on validation frames.
+SD_BINS = 20
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,6 @@ class BoostedTreesConfig:
     """max_rows: frames drawn for training (and as many for early stopping).
     folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
     patience: trees without a gain on validation tracks before an ensemble stops.
-    sd_bins: bins in which the sd is brought to the size of residuals on validation tracks.
     """
 
     features: FeatureConfig
@@ -30,17 +31,16 @@ class BoostedTreesConfig:
     min_leaf_frames: int
     learning_rate: float
     patience: int
-    sd_bins: int
 
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """mean: average of the fold ensembles. sd: an ensemble on features and mean that orders frames by their residual,
-    then a monotone map from that order to the rms residual.
+    """mean: average of the fold ensembles. sd: an ensemble on features and mean that orders frames by their
+    residual, then a monotone map from that order to the rms residual.
 
-    The ensemble learns the logarithm of out-of-fold squared residuals. Its mean is not the logarithm of the mean
-    square, and how far it is off varies between frames where residuals are bimodal, which the map corrects; gamma
-    deviance, which would need no map, diverges on leaves whose residuals are all near 0.
+    The ensemble learns the logarithm of out-of-fold squared residuals. Its mean is not the logarithm of the
+    mean square, and how far it is off varies between frames where residuals are bimodal, which the map
+    corrects; gamma deviance, which would need no map, diverges on leaves whose residuals are all near 0.
 
     thresholds: contact thresholds of the features, driver units; signal_radius: see `windowed_features`.
     """
@@ -78,7 +78,7 @@ class BoostedTrees:
         log_square = _grow(
             x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed
         )
-        sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), config.sd_bins)
+        sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), SD_BINS)
         return cls(config, thresholds, signal_radius, means, log_square, sd_map)
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
@@ -96,7 +96,7 @@ def _rows(
     signal_radius: float | None,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Features (n, F), signal (n,) and track index (n,) of at most max_rows observed frames, drawn at random."""
+    """Features (n, F), signal (n,) and track index (n,) of at most max_rows observed frames, at random."""
     x = windowed_features(frames, config.features, thresholds, signal_radius)
     at = np.flatnonzero(frames.observed)
     if at.size > config.max_rows:

@@ -1,4 +1,4 @@
-"""The mechanistic baseline: contact is distance below a threshold, MS2 a causal linear response to contact."""
+"""The mechanistic baseline: contact is distance below a threshold, MS2 a causal linear response to it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,9 +36,10 @@ class ContactFilterConfig:
 class ContactFilter:
     """mean_t = intercept + sum_l taps_l (contact_{t-l} - occupancy), sd a function of that mean.
 
-    threshold: in driver units; occupancy: share of train frames in contact, which stands in for a missing frame.
-    taps: (L,) a.u., present frame first. sd_at, sd: (bins,) knots of the sd over the predicted mean: a constant sd
-    would be the weaker baseline, since MS2 scatters most where it is expected most.
+    threshold: in driver units; occupancy: share of train frames in contact, which stands in for a missing
+    frame.
+    taps: (L,) a.u., present frame first. sd_at, sd: (bins,) knots of the sd over the predicted mean: a
+    constant sd would be the weaker baseline, since MS2 scatters most where it is expected most.
     """
 
     threshold: float

@@ -1,4 +1,4 @@
-"""Windowed features of the driver for the boosted trees: what happened how near, how long ago and how soon after."""
+"""Windowed features of the driver for the boosted trees: how near, how long ago, how soon after."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ from contactlens.tracks.baselines.frames import Array, Frames
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """lag_frames: offsets at which the distance itself is read, positive into the past, negative into the future.
+    """lag_frames: offsets at which the distance itself is read, positive into the past, negative into the
+    future.
     window_frames: lengths of the windows before (with the present frame) and after each frame.
     contact_quantiles: quantiles of the driver below which a frame counts as contact.
     """
@@ -25,8 +26,8 @@ def windowed_features(
 ) -> Array:
     """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing.
 
-    thresholds: contact thresholds in driver units. signal_radius: where the task has MS2 as an input, the distance
-    below which it may be seen; None where it has not.
+    thresholds: contact thresholds in driver units. signal_radius: where the task has MS2 as an input, the
+    distance below which it may be seen; None where it has not.
     """
     distance = pd.DataFrame(frames.distance.T)  # (T, N): pandas rolls down columns
     columns = [distance.shift(lag) for lag in config.lag_frames]

@@ -10,7 +10,7 @@ Array = np.ndarray
 
 
 class Frames(NamedTuple):
-    """distance: (N, T) the driver's gate channel, NaN where missing; signal: (N, T) a.u.; observed: (N, T) bool."""
+    """distance: (N, T) the gate channel, NaN where missing; signal: (N, T) a.u.; observed: (N, T) bool."""
 
     distance: Array
     signal: Array

@@ -1,6 +1,5 @@
 """The whole model of a task: scaling, gate, backbone and head in one module."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,5 +133,5 @@ class TrackModel(nn.Module):
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         prediction, _ = self.standardised(x, observed)
         mean = self.signal_mean + self.signal_sd * prediction[:, 0]
-        logvar = prediction[:, 1] + 2 * math.log(float(self.signal_sd))
+        logvar = prediction[:, 1] + 2 * self.signal_sd.log()
         return torch.stack([mean, logvar], dim=1)

@@ -1,0 +1,118 @@
+"""All frames of a track attributed at once, against Captum called once per output frame.
+
+    python benchmarks/all_frames_attribution.py [--full] [--depth 3] [--kernel-size 3] [--steps 50]
+
+Both run on the same model and track, in one process. Without --full the loop is timed on evenly spaced output
+frames and scaled to all of them; the comparison of numbers is on the frames that the loop did. Ratios are given
+with and without the measurement of the model's reach, which is done once per model and track length.
+"""
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from captum.attr import IntegratedGradients, Saliency
+from torch import Tensor
+
+from contactlens.attribution.all_frames import integrated_gradients_matrix, saliency_matrix
+from contactlens.attribution.reach import share_passes, temporal_reach
+from contactlens.tracks.explain_study import no_contact
+from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+
+MEAN = 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="loop over every output frame")
+    parser.add_argument(
+        "--loop-frames", type=int, default=12, help="output frames looped over without --full"
+    )
+    parser.add_argument("--frames", type=int, default=601)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--kernel-size", type=int, default=3)
+    parser.add_argument(
+        "--steps", type=int, default=50, help="nodes of integrated gradients (Captum's default: 50)"
+    )
+    parser.add_argument("--rows", type=int, default=16, help="inputs per pass of the vectorised attribution")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def build(options: argparse.Namespace) -> tuple[TrackModel, Tensor, tuple[Tensor]]:
+    """A model with random weights, a random track (1, 4, T) and its mask."""
+    torch.manual_seed(0)
+    size, depth = options.width, options.depth
+    config = ModelConfig(
+        "unet", size, depth, depth, options.kernel_size, gated=True, logvar_bounds=(-6.0, 3.0)
+    )
+    gate = GateConfig(radius_init=250.0, radius_bounds=(20.0, 600.0), sharpness=5.0)
+    model = TrackModel(config, gate, Scaling(300.0, 0.0, 1.0), driver_channels=4, signal_input=False).eval()
+    vector = 150 * torch.randn(1, 3, options.frames)
+    x = torch.cat([vector, vector.norm(dim=1, keepdim=True)], dim=1)
+    return model, x, (torch.ones(1, options.frames, dtype=torch.bool),)
+
+
+def timed(call: Callable[[], Tensor]) -> tuple[Tensor, float]:
+    start = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - start
+
+
+def compare(
+    name: str, matrix: Callable[[], Tensor], one: Callable[[int], Tensor], looped: Tensor, reach_s: float
+) -> None:
+    together, vectorised_s = timed(matrix)  # (1, T, C, T)
+    alone, loop_s = timed(lambda: torch.stack([one(frame) for frame in looped.tolist()], dim=1))
+    T = together.size(1)
+    loop_s *= T / len(looped)
+    difference = (together[:, looped] - alone).abs().max()
+    print(
+        f"{name:22s} loop {loop_s:8.2f} s  vectorised {vectorised_s:6.2f} s  ratio {loop_s / vectorised_s:5.1f}"
+        f"  (with reach {loop_s / (vectorised_s + reach_s):5.1f})  max abs difference {difference:.1e}"
+        f" of {alone.abs().max():.1e}"
+    )
+
+
+def main() -> None:
+    options = arguments()
+    warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require gradients")
+    torch.set_num_threads(options.threads)
+    model, x, extra = build(options)
+    T = options.frames
+    frames = torch.arange(T)
+    looped = frames if options.full else torch.linspace(0, T - 1, options.loop_frames).long()
+    baseline = no_contact(x, driver_channels=4, far=800.0)
+    model(x, *extra)  # first calls set up the convolutions
+    start = time.perf_counter()
+    reach = temporal_reach(model, x, extra, options.rows)
+    reach_s = time.perf_counter() - start
+    print(
+        f"U-Net width {options.width}, depth {options.depth}, kernel {options.kernel_size}, T = {T}, "
+        f"{options.threads} threads; reach {reach.width} frames, {int(share_passes(reach, frames).max()) + 1} backward "
+        f"passes instead of {T}, measured in {reach_s:.2f} s; loop over {len(looped)} frames"
+    )
+    shared = {"extra": extra, "reach": reach, "frames": frames, "rows_per_pass": options.rows}
+    compare(
+        "saliency",
+        lambda: saliency_matrix(model, x, MEAN, **shared),
+        lambda t: Saliency(model).attribute(x, (MEAN, t), abs=False, additional_forward_args=extra),
+        looped,
+        reach_s,
+    )
+    compare(
+        "integrated gradients",
+        lambda: integrated_gradients_matrix(model, x, baseline, MEAN, options.steps, **shared),
+        lambda t: IntegratedGradients(model).attribute(
+            x, baseline, (MEAN, t), additional_forward_args=extra, n_steps=options.steps
+        ),
+        looped,
+        reach_s,
+    )
+
+
+if __name__ == "__main__":
+    main()
