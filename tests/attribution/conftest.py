@@ -33,7 +33,7 @@ class PooledNet(StridedNet):
 
 
 class FilterNet(nn.Module):
-    """Causal linear filter: the sum over c and lag of kernel[c, lag] x[c, t - lag]; output 1 is twice that."""
+    """Causal filter: the sum over c and lag of kernel[c, lag] x[c, t - lag]; output 1 is twice that."""
 
     def __init__(self, kernel: Tensor) -> None:
         super().__init__()

@@ -2,7 +2,7 @@ import captum.attr
 import pytest
 import torch
 
-from contactlens.attribution import all_frames
+from contactlens.attribution import all_frames, frame_by_frame
 from contactlens.attribution.captum_methods import METHODS, MethodSettings
 from contactlens.attribution.reach import FrameReach, temporal_reach
 
@@ -100,3 +100,19 @@ def test_parameters_and_random_state_are_left_alone(strided, x, observed):
         matrix(method, strided, x, None, 0, (observed,), reach, torch.arange(T), 16)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in strided.parameters())
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["strided", "pooled"])
+@pytest.mark.parametrize("rows", [3, 64])
+def test_frame_by_frame_matrix_is_the_sum_over_channels_of_captums_loop(request, name, rows, x, observed):
+    model = request.getfixturevalue(name)
+    reach = temporal_reach(model, x[:1], (torch.ones_like(observed[:1]),), 16)
+    baseline = torch.full_like(x[:1], 0.3)
+    together = frame_by_frame.integrated_gradients_frames(
+        model, x, baseline, STEPS, 2, extra=(observed,), reach=reach, rows_per_pass=rows
+    )
+    assert together.shape == (2, 2, T, T)
+    for channel in (0, 1):
+        for t in range(0, T, 4):
+            alone = METHODS["integrated_gradients"](model, x, baseline, (channel, t), (observed,), SETTINGS)
+            torch.testing.assert_close(together[:, channel, t], alone[:, :2].sum(dim=1), rtol=0, atol=ATOL)

@@ -106,13 +106,18 @@ def integrated_gradients_matrix(
     The path integral is Captum's default: Gauss-Legendre quadrature with `n_steps` nodes. Source:
     Sundararajan, Taly and Yan, ICML 2017.
     """
+    points, weights = path_points(x, baseline, n_steps)
+    gradients = mean_gradients(model, points, weights, channel, extra, reach, frames, rows_per_pass)
+    return gradients * (x - baseline)[:, None]
+
+
+def path_points(x: Tensor, baseline: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
+    """Inputs (B, S, C, T) on the line from baseline to x and their quadrature weights (S,)."""
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)
     along = torch.as_tensor(0.5 * (1 + nodes), dtype=x.dtype, device=x.device)
     share = torch.as_tensor(0.5 * weights, dtype=x.dtype, device=x.device)
-    difference = x - baseline
-    points = (x - difference)[:, None] + along[:, None, None] * difference[:, None]  # (B, S, C, T)
-    gradients = mean_gradients(model, points, share, channel, extra, reach, frames, rows_per_pass)
-    return gradients * difference[:, None]
+    start = baseline.expand_as(x)
+    return start[:, None] + along[:, None, None] * (x - start)[:, None], share
 
 
 def smoothgrad_matrix(

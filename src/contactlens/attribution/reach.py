@@ -30,6 +30,14 @@ class FrameReach:
         inputs = torch.arange(len(self.first), device=self.first.device)
         return (inputs >= self.first[frames, None]) & (inputs <= self.last[frames, None])
 
+    def transposed(self) -> "FrameReach":
+        """First and last output frame that may depend on each input frame."""
+        frames = torch.arange(len(self.first), device=self.first.device)
+        depends = self.mask(frames)  # (T_out, T_in)
+        first = torch.where(depends, frames[:, None], len(frames)).amin(dim=0)
+        last = torch.where(depends, frames[:, None], -1).amax(dim=0)
+        return FrameReach(torch.where(last < 0, 0, first), last)
+
     @classmethod
     def everything(cls, T: int, device: torch.device) -> "FrameReach":
         """Every output frame depends on every input frame."""

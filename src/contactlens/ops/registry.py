@@ -177,7 +177,7 @@ def _log_history(run: StageRun, history: Path) -> None:
     with run.epoch_logger() as log:
         for row in pd.read_csv(history).to_dict("records"):
             values = {name: value for name, value in row.items() if name not in ("seed", "epoch")}
-            present = {f"{name}/seed_{row['seed']:g}": v for name, v in values.items() if not math.isnan(v)}
+            present = {f"{name}/seed_{int(row['seed'])}": v for name, v in values.items() if not math.isnan(v)}
             log({"epoch": row["epoch"], **present})
 
 

@@ -106,7 +106,6 @@ def _matrices(
 ) -> dict[str, NDArray[Any]]:
     stored = slice(len(names))
     contact, observed = study.contact[stored], study.observed[stored]
-    every_frame = torch.arange(study.x.size(-1), device=study.x.device)
     with torch.no_grad():
         prediction = study.model(study.x[stored], observed)
     track = int(contact.mean(dim=1).argmax())
@@ -121,9 +120,10 @@ def _matrices(
         "channel_track": np.array(names[track], dtype=np.str_),
         "channel_frame": np.array(frame),
     }
+    matrices = study.frame_by_frame(stored)  # (n_tracks, n_outputs, T_out, T_in)
     for output, index in OUTPUTS.items():
-        matrix = study.integrated_gradients(output, stored, every_frame)  # (n_tracks, T_out, C, T_in)
         arrays[output] = prediction[:, index].cpu().numpy()
-        arrays[f"ig_{output}"] = matrix[:, :, : study.model.driver_channels].sum(dim=2).cpu().numpy()
-        arrays[f"channel_{output}"] = matrix[track, frame].cpu().numpy()  # (C, T)
+        arrays[f"ig_{output}"] = matrices[:, index].cpu().numpy()
+        one = study.integrated_gradients(output, slice(track, track + 1), torch.tensor([frame]))
+        arrays[f"channel_{output}"] = one[0, 0].cpu().numpy()  # (C, T)
     return arrays

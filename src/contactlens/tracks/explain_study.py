@@ -14,6 +14,7 @@ from contactlens.attribution.all_frames import (
 )
 from contactlens.attribution.captum_methods import GRADIENT_METHODS, MethodSettings
 from contactlens.attribution.faithfulness import shuffled_within_reach
+from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.reach import FrameReach, temporal_reach
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.models.track_model import TrackModel
@@ -77,7 +78,7 @@ class Study:
         return cls(model, x, observed, reference, contact, reach, frames, settings)
 
     def integrated_gradients(self, output: str, tracks: slice, frames: Tensor) -> Tensor:
-        """(P, F, C, T) for a slice of the tracks."""
+        """(P, F, C, T) for a slice of the tracks and some output frames."""
         return integrated_gradients_matrix(
             self.model,
             self.x[tracks],
@@ -87,6 +88,19 @@ class Study:
             extra=(self.observed[tracks],),
             reach=self.reach,
             frames=frames,
+            rows_per_pass=self.settings.rows_per_pass,
+        )
+
+    def frame_by_frame(self, tracks: slice) -> Tensor:
+        """Integrated gradients of every output frame, summed over the driver's channels: (P, n_outputs, T, T)."""
+        return integrated_gradients_frames(
+            self.model,
+            self.x[tracks],
+            self.reference,
+            self.settings.ig_steps,
+            self.model.driver_channels,
+            extra=(self.observed[tracks],),
+            reach=self.reach,
             rows_per_pass=self.settings.rows_per_pass,
         )
 
