@@ -29,16 +29,12 @@ Result = TypeVar("Result")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="loop over every output frame")
-    parser.add_argument(
-        "--loop-frames", type=int, default=12, help="output frames looped over without --full"
-    )
+    parser.add_argument("--loop-frames", type=int, default=12, help="output frames looped over without --full")
     parser.add_argument("--frames", type=int, default=601)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--depth", type=int, default=3)
     parser.add_argument("--kernel-size", type=int, default=3)
-    parser.add_argument(
-        "--steps", type=int, default=50, help="nodes of integrated gradients (Captum's default: 50)"
-    )
+    parser.add_argument("--steps", type=int, default=50, help="nodes of integrated gradients (Captum's default: 50)")
     parser.add_argument("--rows", type=int, default=16, help="inputs per pass of the vectorised attribution")
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
@@ -48,9 +44,7 @@ def build(options: argparse.Namespace) -> tuple[TrackModel, Tensor, tuple[Tensor
     """A model with random weights, a random track (1, 4, T) and its mask."""
     torch.manual_seed(0)
     size, depth = options.width, options.depth
-    config = ModelConfig(
-        "unet", size, depth, depth, options.kernel_size, gated=True, logvar_bounds=(-6.0, 3.0)
-    )
+    config = ModelConfig("unet", size, depth, depth, options.kernel_size, gated=True, logvar_bounds=(-6.0, 3.0))
     gate = GateConfig(radius_init=250.0, radius_bounds=(20.0, 600.0), sharpness=5.0)
     model = TrackModel(config, gate, Scaling(300.0, 0.0, 1.0), driver_channels=4, signal_input=False).eval()
     vector = 150 * torch.randn(1, 3, options.frames)
@@ -108,9 +102,7 @@ def main() -> None:
     shared = {"extra": extra, "reach": reach, "rows_per_pass": options.rows}
     compare(
         "IG, mean and logvar, frame by frame",
-        lambda: integrated_gradients_frames(model, x, baseline, options.steps, 4, **shared)[0].transpose(
-            0, 1
-        ),
+        lambda: integrated_gradients_frames(model, x, baseline, options.steps, 4, **shared)[0].transpose(0, 1),
         lambda t: torch.stack([captum(output, t).sum(dim=0) for output in (0, 1)]),
         T,
         looped,

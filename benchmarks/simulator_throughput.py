@@ -1,6 +1,6 @@
 """Simulator throughput, and its ratio to stepping every normal mode of one track at a time.
 
-    python benchmarks/simulator_throughput.py [--tracks 10000]
+python benchmarks/simulator_throughput.py [--tracks 10000]
 """
 
 import argparse

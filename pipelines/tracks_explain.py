@@ -47,7 +47,7 @@ def main() -> None:
         with write_aside(f"reports/tracks/{name}.csv") as aside:
             getattr(explanation, name).to_csv(aside, index=False)
     with write_aside("reports/tracks/attribution.npz") as aside, aside.open("wb") as file:
-        np.savez_compressed(file, **explanation.arrays)
+        np.savez_compressed(file, allow_pickle=False, **explanation.arrays)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Train with the sweep's best values from several seeds; keep the best on validation -> model.safetensors."""
 
+from pathlib import Path
+
 import pandas as pd
 import yaml
 from rich.progress import Progress
@@ -19,8 +21,7 @@ INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params
 
 def main() -> None:
     params = load_params()
-    with open(INPUTS[2]) as file:
-        chosen = apply_best(params.tracks, yaml.safe_load(file), INPUTS[2])
+    chosen = apply_best(params.tracks, yaml.safe_load(Path(INPUTS[2]).read_text()), INPUTS[2])
     tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = batch_of(tracks, splits["train"]), batch_of(tracks, splits["validation"])
     spec = spec_of(chosen.training, tracks, train)

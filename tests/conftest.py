@@ -27,7 +27,7 @@ def one_thread() -> None:
 
 @pytest.fixture
 def contact_batch() -> TrackBatch:
-    """48 tracks of 80 frames whose signal is 4 where the distance is below 150 and 0 elsewhere, plus noise of SD 0.5."""
+    """48 tracks of 80 frames whose signal is 4 where the distance is below 150 and 0 elsewhere, noise SD 0.5."""
     rng = np.random.default_rng(7)
     vector = rng.normal(0, 130, size=(48, 3, 80)).astype(np.float32)
     distance = np.linalg.norm(vector, axis=1, keepdims=True)

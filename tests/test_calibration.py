@@ -43,9 +43,7 @@ def tracks():
 @pytest.fixture(scope="module")
 def recalibration() -> Recalibration:
     _, y, mean, sd = on_off_tracks(1)
-    return Recalibration.fit(
-        y, mean, sd, RecalibrationConfig(sd_bins=20, residual_bins=6, residual_groups=40)
-    )
+    return Recalibration.fit(y, mean, sd, RecalibrationConfig(sd_bins=20, residual_bins=6, residual_groups=40))
 
 
 @pytest.mark.parametrize(("sigma", "expected"), [(1.0, 0.0), (2.0, None), (0.9, None)])
@@ -196,9 +194,7 @@ def test_replicates_are_metrics_of_concatenated_tracks(tracks):
 def test_curves_from_track_sums(tracks):
     track, y, mean, sd = tracks
     pits = calibration.pit(y, mean, sd)
-    np.testing.assert_allclose(
-        reliability_metric(track, pits, LEVELS).estimate, calibration.reliability(pits, LEVELS)
-    )
+    np.testing.assert_allclose(reliability_metric(track, pits, LEVELS).estimate, calibration.reliability(pits, LEVELS))
     shares = histogram_metric(track, np.minimum((pits * 10).astype(int), 9), 10).estimate
     np.testing.assert_allclose(shares, np.histogram(pits, bins=10, range=(0, 1))[0] / pits.size)
 

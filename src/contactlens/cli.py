@@ -112,8 +112,12 @@ def import_tracks(
 def run_tracks(
     mapping: dict[str, Any],
     file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
-    profile: Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")
+    ] = None,
     workspace: Annotated[Path | None, typer.Option(help="Folder to run in; the checkout itself if left out.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only this DVC stage and what it depends on.")] = None,
     frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,

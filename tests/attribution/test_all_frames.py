@@ -25,16 +25,12 @@ def matrix(method, model, x, baseline, channel, extra, reach, frames, rows):
         case "saliency":
             return all_frames.saliency_matrix(model, x, channel, reach=reach, **shared)
         case "integrated_gradients":
-            return all_frames.integrated_gradients_matrix(
-                model, x, baseline, channel, STEPS, reach=reach, **shared
-            )
+            return all_frames.integrated_gradients_matrix(model, x, baseline, channel, STEPS, reach=reach, **shared)
         case "noise_tunnel":
             noise = (SETTINGS.noise_sd, SETTINGS.noise_samples, SETTINGS.seed)
             return all_frames.smoothgrad_matrix(model, x, channel, *noise, reach=reach, **shared)
         case "occlusion":
-            return all_frames.occlusion_matrix(
-                model, x, baseline, channel, SETTINGS.occlusion_window, **shared
-            )
+            return all_frames.occlusion_matrix(model, x, baseline, channel, SETTINGS.occlusion_window, **shared)
 
 
 @pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "noise_tunnel", "occlusion"])
@@ -51,9 +47,7 @@ def test_matrix_equals_the_loop_of_captum_calls(request, method, name, rows, x, 
         together = matrix(method, model, x, baseline, channel, (observed,), reach, frames, rows)
         for row, t in enumerate(frames.tolist()):
             alone = METHODS[method](model, x, baseline, (channel, t), (observed,), SETTINGS)
-            torch.testing.assert_close(
-                together[:, row], alone, rtol=0, atol=ATOL if dtype == torch.float64 else 1e-6
-            )
+            torch.testing.assert_close(together[:, row], alone, rtol=0, atol=ATOL if dtype == torch.float64 else 1e-6)
 
 
 def test_every_frame_and_plain_captum_without_adapters(strided, x, observed):
@@ -64,9 +58,7 @@ def test_every_frame_and_plain_captum_without_adapters(strided, x, observed):
         strided, x[:1], baseline, 0, 50, extra=extra, reach=reach, frames=torch.arange(T), rows_per_pass=16
     )
     captum_ig = captum.attr.IntegratedGradients(strided)
-    alone = torch.cat(
-        [captum_ig.attribute(x[:1], baseline, (0, t), additional_forward_args=extra) for t in range(T)]
-    )
+    alone = torch.cat([captum_ig.attribute(x[:1], baseline, (0, t), additional_forward_args=extra) for t in range(T)])
     torch.testing.assert_close(together[0], alone, rtol=0, atol=ATOL)
 
 
@@ -74,9 +66,7 @@ def test_dense_passes_give_the_same_as_shared_ones(strided, x, observed):
     frames = torch.arange(T)
     shared = temporal_reach(strided, x[:1], (torch.ones_like(observed[:1]),), 16)
     dense = FrameReach.everything(T, x.device)
-    one, other = (
-        matrix("saliency", strided, x, None, 1, (observed,), reach, frames, 16) for reach in (shared, dense)
-    )
+    one, other = (matrix("saliency", strided, x, None, 1, (observed,), reach, frames, 16) for reach in (shared, dense))
     assert shared.width < T / 3
     torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
 

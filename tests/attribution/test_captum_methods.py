@@ -41,9 +41,7 @@ def test_shares_of_a_filter_in_closed_form(fir, kernel_row, inputs):
     x, baseline = inputs
     integrated = METHODS["integrated_gradients"](fir, x, baseline, TARGET, (), SETTINGS)
     torch.testing.assert_close(integrated, kernel_row * (x - baseline))
-    torch.testing.assert_close(
-        METHODS["input_x_gradient"](fir, x, baseline, TARGET, (), SETTINGS), kernel_row * x
-    )
+    torch.testing.assert_close(METHODS["input_x_gradient"](fir, x, baseline, TARGET, (), SETTINGS), kernel_row * x)
     occluded = METHODS["occlusion"](fir, x, baseline, TARGET, (), SETTINGS)
     torch.testing.assert_close(occluded.sum(dim=1), integrated.sum(dim=1), rtol=0, atol=1e-6)
 

@@ -66,9 +66,7 @@ def test_shuffled_attributions_are_less_faithful_and_keep_their_sum(fir, example
 
 def test_sensitivity_of_a_linear_model_in_closed_form(fir, examples):
     x, baseline, targets, exact = examples
-    saliency = faith.max_sensitivity(
-        METHODS["saliency"], fir, x, baseline, targets, (), SETTINGS, n_samples=5
-    )
+    saliency = faith.max_sensitivity(METHODS["saliency"], fir, x, baseline, targets, (), SETTINGS, n_samples=5)
     assert saliency.abs().max() < 1e-12  # the gradient does not depend on the input
     integrated = faith.max_sensitivity(
         METHODS["integrated_gradients"], fir, x, baseline, targets, (), SETTINGS, n_samples=5
@@ -76,9 +74,7 @@ def test_sensitivity_of_a_linear_model_in_closed_form(fir, examples):
     gradient = METHODS["saliency"](fir, x, baseline, targets, (), SETTINGS)
     bound = 0.1 * gradient.flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
     assert (integrated > 0).all() and (integrated <= bound).all()
-    random = faith.max_sensitivity(
-        faith.random_attribution, fir, x, baseline, targets, (), SETTINGS, n_samples=5
-    )
+    random = faith.max_sensitivity(faith.random_attribution, fir, x, baseline, targets, (), SETTINGS, n_samples=5)
     assert random.min() > 1  # sqrt(2) for independent draws of many frames
 
 
@@ -112,9 +108,7 @@ def test_true_importance_beats_random_orders(fir, examples):
     torch.manual_seed(0)
 
     def area(importance):
-        return faith.area_under(
-            deletion(fir, x, importance, baseline, targets, observed, fractions).numpy(), fractions
-        )
+        return faith.area_under(deletion(fir, x, importance, baseline, targets, observed, fractions).numpy(), fractions)
 
     best = area(exact.sum(dim=1).abs())
     random = np.mean([area(torch.rand(6, T)) for _ in range(20)], axis=0)

@@ -12,9 +12,7 @@ def gradient_support(model, x, extra):
     T = x.size(-1)
     support = torch.zeros(T, T, dtype=torch.bool)
     for seed in range(5):
-        point = torch.randn(
-            x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(seed)
-        ).requires_grad_()
+        point = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(seed)).requires_grad_()
         output = model(point, *extra).sum(dim=1)[0]
         for t in range(T):
             (gradient,) = torch.autograd.grad(output[t], point, retain_graph=True)

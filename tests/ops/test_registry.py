@@ -62,9 +62,7 @@ def make(tmp_path: Path) -> Make:
         save_file(model.state_dict(), folder / "model.safetensors")
         row = {"nll": nll, "coverage_90": 0.9, "mace": 0.01, "ence": None}
         interval = {name: {"estimate": v, "low": v, "high": v} for name, v in row.items()}
-        write_json(
-            folder / "metrics.json", {"network": interval, "constant_gaussian": {"nll": {"estimate": 1.4}}}
-        )
+        write_json(folder / "metrics.json", {"network": interval, "constant_gaussian": {"nll": {"estimate": 1.4}}})
         history = {"seed": [1, 1, 2], "epoch": [0, 1, 0], "validation_nll": [2.0, 1.0, math.nan]}
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
         example = np.random.default_rng(0).normal(size=(2, C, T)).astype(np.float32)
@@ -175,9 +173,7 @@ def test_a_better_model_takes_over_and_the_old_one_is_archived(first: First, mak
 
 
 @pytest.mark.parametrize("champion_nll", [0.8, None])
-def test_a_model_not_shown_to_be_better_stays_candidate(
-    first: First, make: Make, champion_nll: float | None
-) -> None:
+def test_a_model_not_shown_to_be_better_stays_candidate(first: First, make: Make, champion_nll: float | None) -> None:
     _, rules, _ = first
     worse = sync_registry(make(2, 0.9), rules, lambda folder: champion_nll)
     assert not worse.decision.promote

@@ -71,9 +71,7 @@ def test_figures_and_their_data_are_inside(figure: FigureBlock) -> None:
     assert base64.b64decode(content) == figure.path.read_bytes()
     links = [href for href in reader.all("a", "href") if href.startswith("data:text/csv")]
     assert base64.b64decode(links[0].split(",", 1)[1]) == b"x,y\n1,2\n"
-    assert {"Data: one.csv", "Figure 1", "Figure 2", "A navy field.", "Nothing more to see."} <= set(
-        reader.text
-    )
+    assert {"Data: one.csv", "Figure 1", "Figure 2", "A navy field.", "Nothing more to see."} <= set(reader.text)
     assert reader.all("img", "alt")[0] == "A navy field."
 
 
@@ -112,9 +110,7 @@ def test_every_text_is_escaped() -> None:
     assert sum(text.count(EVIL) for text in reader.text) == 16
 
 
-def test_equal_inputs_give_equal_bytes_and_no_path_of_this_machine(
-    figure: FigureBlock, tmp_path: Path
-) -> None:
+def test_equal_inputs_give_equal_bytes_and_no_path_of_this_machine(figure: FigureBlock, tmp_path: Path) -> None:
     report = report_of(figure)
     write_report(report, tmp_path / "a.html")
     write_report(report, tmp_path / "b.html")
@@ -159,9 +155,7 @@ def test_cells_follow_their_formats() -> None:
 
 def test_verdicts_and_provenance_are_shown() -> None:
     findings = [Finding("Better?", "-0.2", "By far.", "good"), Finding("Sure?", "no", "Not at all.", "bad")]
-    html = build_report(
-        report_of(findings=findings, provenance={"data hash": "abc", "params": "a: 1\nb: 2\n"})
-    )
+    html = build_report(report_of(findings=findings, provenance={"data hash": "abc", "params": "a: 1\nb: 2\n"}))
     reader = read(html)
     classes = reader.all("div", "class")
     assert {"finding good", "finding bad"} <= set(classes)

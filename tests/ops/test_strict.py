@@ -61,9 +61,7 @@ def test_a_good_file_becomes_typed_dataclasses(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
     assert load_section(path, File) == File(7, Branch("a", fit, True, space))
     assert load_section(path, Fit, "tracks.fit") == fit
-    assert load_section({"learning_rate": 1, "max_epochs": 2, "bounds": [0, 1]}, Fit) == Fit(
-        1.0, 2, (0.0, 1.0)
-    )
+    assert load_section({"learning_rate": 1, "max_epochs": 2, "bounds": [0, 1]}, Fit) == Fit(1.0, 2, (0.0, 1.0))
 
 
 @pytest.mark.parametrize(

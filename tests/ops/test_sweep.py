@@ -128,9 +128,7 @@ def test_a_killed_sweep_goes_on_to_the_same_table_without_training_any_epoch_twi
     assert resumed.trials.to_csv(index=False) == finished[0].trials.to_csv(index=False)
     trained = Counter((tmp_path / "log").read_text().splitlines())
     assert set(trained.values()) == {1}
-    assert (
-        len(trained) == len(set(map(str, resumed.trials[list(toy_sweep.DEFAULTS)].to_dict("records")))) * 12
-    )
+    assert len(trained) == len(set(map(str, resumed.trials[list(toy_sweep.DEFAULTS)].to_dict("records")))) * 12
 
     [parent] = [run for run in parents() if run.info.run_id not in before]
     assert parent.info.status == "FINISHED"

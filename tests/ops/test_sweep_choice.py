@@ -10,7 +10,13 @@ def row(trial: int, weight: float, nll: float) -> dict[str, float]:
     return {"trial": trial, "lambda_contact": weight, "validation_nll": nll}
 
 
-TRIALS = [row(0, 0.0, 2.970), row(1, 0.1, 2.974), row(2, 0.3, 2.975), row(3, 1.0, 2.984), row(4, 3.0, math.nan)]
+TRIALS = [
+    row(0, 0.0, 2.970),
+    row(1, 0.1, 2.974),
+    row(2, 0.3, 2.975),
+    row(3, 1.0, 2.984),
+    row(4, 3.0, math.nan),
+]
 
 
 @pytest.mark.parametrize(("tolerance", "chosen"), [(0.0, 0), (0.004, 1), (0.0051, 2), (0.1, 3)])

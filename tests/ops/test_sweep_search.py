@@ -84,8 +84,6 @@ def test_a_diverged_trial_teaches_nothing_and_stops_nothing(bad: float | None) -
         trial = search.suggest(f"id{i}")
         assert trial is not None
         asked.append(trial["values"])
-        search.on_trial_complete(
-            f"id{i}", {"validation_nll": bad} if bad is not None else None, error=bad is None
-        )
+        search.on_trial_complete(f"id{i}", {"validation_nll": bad} if bad is not None else None, error=bad is None)
     assert len(asked) == search.total == 9
     assert search.suggest("more") is None

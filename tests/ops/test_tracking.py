@@ -80,9 +80,7 @@ def test_a_stage_that_raises_is_a_failed_run(store: Path) -> None:
     assert mlflow_client().get_run(run.run_id).info.status == "FAILED"
 
 
-def test_each_stage_under_mlflow_run_is_a_child_of_its_run(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_stage_under_mlflow_run_is_a_child_of_its_run(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = mlflow_client()
     parent = client.create_run(ensure_experiment()).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", parent)

@@ -107,9 +107,7 @@ def pit() -> pd.DataFrame:
     parts = []
     for model, bend in (("network", 1.2), ("network_recalibrated", 0.05)):
         density = 1 + bend * ((edges[:-1] - 0.45) ** 2 - 0.0825) * 6
-        part = pd.DataFrame(
-            {"model": model, "bin_left": edges[:-1], "bin_right": edges[1:], "density": density}
-        )
+        part = pd.DataFrame({"model": model, "bin_left": edges[:-1], "bin_right": edges[1:], "density": density})
         parts.append(part.assign(low=density - 0.1, high=density + 0.1))
     return pd.concat(parts, ignore_index=True)
 
@@ -117,9 +115,7 @@ def pit() -> pd.DataFrame:
 def ence_bins() -> pd.DataFrame:
     rmv = np.linspace(0.15, 0.5, 10)
     before = pd.DataFrame({"model": "network", "bin": range(10), "rmv": rmv, "rmse": 1.3 * rmv})
-    after = pd.DataFrame(
-        {"model": "network_recalibrated", "bin": range(10), "rmv": 1.3 * rmv, "rmse": 1.31 * rmv}
-    )
+    after = pd.DataFrame({"model": "network_recalibrated", "bin": range(10), "rmv": 1.3 * rmv, "rmse": 1.31 * rmv})
     return pd.concat([before, after], ignore_index=True)
 
 

@@ -72,9 +72,7 @@ def legacy(entries: Any, *says: str) -> Bad:
 
 def legacy_field(*says: str, **fields: Any) -> Bad:
     """Two tracks, the second with these fields."""
-    return legacy(
-        [tuple(legacy_track()), tuple(legacy_track()._replace(**fields))], "legacy.pkl, track 1", *says
-    )
+    return legacy([tuple(legacy_track()), tuple(legacy_track()._replace(**fields))], "legacy.pkl, track 1", *says)
 
 
 def folder_with(spoil: Callable[[Path], Any], *says: str) -> Bad:
@@ -125,18 +123,14 @@ BAD: dict[str, Bad] = {
         gzip.compress(LONG.encode())[:-50], "tracks.csv.gz: not a readable gzip", name="tracks.csv.gz"
     ),
     "not gzip": table(SOUND, "tracks.csv.gz: not a readable gzip", name="tracks.csv.gz"),
-    "parquet cut short": table(
-        UNNAMED[:-20], "tracks.parquet: not a readable Parquet", name="tracks.parquet"
-    ),
+    "parquet cut short": table(UNNAMED[:-20], "tracks.parquet: not a readable Parquet", name="tracks.parquet"),
     "nested parquet": table(UNNAMED, "column 'y': 2 cells are not numbers", "row 1", name="tracks.parquet"),
     "not UTF-8": table(b"cell,t,d,y\na,0,1,1\nb\xb5,0,1,1\n", "tracks.csv: not UTF-8"),
     "a row too long": table(SOUND + "c,0,1,1,9\n", "tracks.csv: not a readable table", "line 6"),
     "all rows too long": table("cell,t,d,y\na,0,1,1,9\n", "tracks.csv: rows hold more cells"),
     "open quote": table(SOUND + 'c,0,"1,1\n', "tracks.csv: not a readable table"),
     # long tables: the columns
-    "unknown column": table(
-        SOUND.replace("cell", "Cell"), "no column 'cell'; did you mean 'Cell'?", "Cell, t, d, y"
-    ),
+    "unknown column": table(SOUND.replace("cell", "Cell"), "no column 'cell'; did you mean 'Cell'?", "Cell, t, d, y"),
     "column twice": table("cell,t,d,y,d\na,0,1,1,2\n", "column 'd' appears 2 times"),
     "no driver": mapped("the driver must be one of", "none was given", distance=None),
     "two drivers": mapped("distance and scalar were given", scalar="y", driver_unit="nM", signal=None),
@@ -165,9 +159,7 @@ BAD: dict[str, Bad] = {
     "no track name": table(SOUND + ",0,1,1\n", "column 'cell': 1 cells are empty", "line 6 (empty)"),
     "no time": table(SOUND + "c,,1,1\n", "column 't': 1 times are missing", "line 6"),
     "time repeated": table(SOUND + "b,30,9,9\n", "column 't': 2 rows repeat", "line 5 ('b'), line 6 ('b')"),
-    "time off the grid": table(
-        LONG + "c7,75,9,9\n", "column 't': 1 times are not on a grid of 30 s", "line 1002 (75)"
-    ),
+    "time off the grid": table(LONG + "c7,75,9,9\n", "column 't': 1 times are not on a grid of 30 s", "line 1002 (75)"),
     "two times in a frame": table(
         SOUND + "b,33,9,9\n", "column 't': 2 times share a frame", "line 5 (30), line 6 (33)", interval_s=30
     ),
@@ -198,9 +190,7 @@ BAD: dict[str, Bad] = {
     "pickle of code": legacy(CODE, "refused, the pickle names numpy.random"),
     "pickle of a dict": legacy({"tracks": []}, "expected a list of tracks, found dict of 1"),
     "no tracks": legacy([], "expected a list of tracks, found list of 0"),
-    "eight fields": legacy(
-        [tuple(legacy_track())[:8]], "track 0: expected a tuple of 9 fields, found tuple of 8"
-    ),
+    "eight fields": legacy([tuple(legacy_track())[:8]], "track 0: expected a tuple of 9 fields, found tuple of 8"),
     "object array": legacy_field("on_times: not an array", "O8", on_times=np.array([1.0, "x"], dtype=object)),
     "text array": legacy_field("on_times: not an array", on_times=np.array(["x"])),
     "text field": legacy_field("MS2_signal_noisy: not an array", "found str", MS2_signal_noisy="bright"),
@@ -208,13 +198,9 @@ BAD: dict[str, Bad] = {
         "ep_sep_obs_noisy: shape (10, 3), expected (3, 10)", ep_sep_obs_noisy=np.zeros((10, 3))
     ),
     "short signal": legacy_field("MS2_signal_noisy: shape (9,), expected (10,)", MS2_signal_noisy=np.ones(9)),
-    "states without times": legacy_field(
-        "state_sequence: shape (3,), expected (4,)", state_sequence=[0, 1, 0]
-    ),
+    "states without times": legacy_field("state_sequence: shape (3,), expected (4,)", state_sequence=[0, 1, 0]),
     "state 2": legacy_field("state_sequence: states are 0 and 1 only", state_sequence=[0, 1, 2, 1]),
-    "infinite separation": legacy_field(
-        "30 values are not finite", ep_sep_obs_noisy=np.full((3, 10), np.inf)
-    ),
+    "infinite separation": legacy_field("30 values are not finite", ep_sep_obs_noisy=np.full((3, 10), np.inf)),
     "nan loading": legacy_field("pol2_loading_events: 1 values", pol2_loading_events=[1.0, np.nan]),
     "times run back": legacy_field("observation_times: times", observation_times=np.arange(10)[::-1] * 30.0),
     "uneven times": legacy_field(
@@ -222,9 +208,9 @@ BAD: dict[str, Bad] = {
     ),
     "unknown effective event": legacy_field("thinned_on_times: 1 times", thinned_on_times=[1e9]),
     "unknown unit": Bad(
-        lambda folder, out: import_legacy(
-            write_legacy(folder / "l.pkl", [legacy_track()]), "inch"
-        ).track_set.write(out),
+        lambda folder, out: import_legacy(write_legacy(folder / "l.pkl", [legacy_track()]), "inch").track_set.write(
+            out
+        ),
         ("length unit 'inch' is unknown",),
     ),
     # track-set folders
@@ -241,9 +227,7 @@ BAD: dict[str, Bad] = {
     "frame twice": checked("frame", 43, 6, "column 'track_id, frame'", "2 offending", "track_id t3, frame 6"),
     "off the grid": checked("time_s", 44, 250.0, "'grid_offset_frames'", "track_id t3, frame 8, value 0.33"),
     "group blank": checked("group", slice(36, 47), "  ", "column 'group'", "match_regex", "track_id t3"),
-    "signal off scale": checked(
-        "ms2", 45, 1e7, "column 'ms2'", "between -100 and 1000 a.u.", "value 10000000.0"
-    ),
+    "signal off scale": checked("ms2", 45, 1e7, "column 'ms2'", "between -100 and 1000 a.u.", "value 10000000.0"),
 }
 
 

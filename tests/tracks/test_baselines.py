@@ -22,9 +22,7 @@ from contactlens.tracks.batch import TrackBatch
 
 RADIUS, NOISE, FRAMES = 120.0, 0.5, 200
 TAPS = np.array([0.0, 1.0, 3.0, 2.0, 1.0, 0.5])
-FEATURES = FeatureConfig(
-    lag_frames=[-1, 0, 1, 2, 3, 4, 5], window_frames=[3, 6], contact_quantiles=[0.1, 0.3]
-)
+FEATURES = FeatureConfig(lag_frames=[-1, 0, 1, 2, 3, 4, 5], window_frames=[3, 6], contact_quantiles=[0.1, 0.3])
 TREES = BoostedTreesConfig(
     FEATURES,
     max_rows=8_000,
@@ -96,9 +94,7 @@ def trees(train: TrackBatch, validation: TrackBatch) -> BoostedTrees:
 def test_constant_gaussian_has_the_reference_nll(train: TrackBatch):
     fitted = ConstantGaussian.fit(train)
     sd = train.signal[train.observed].double().std(correction=0).item()
-    assert nll(fitted.predict(train), train) == pytest.approx(
-        0.5 * np.log(2 * np.pi * np.e) + np.log(sd), abs=1e-5
-    )
+    assert nll(fitted.predict(train), train) == pytest.approx(0.5 * np.log(2 * np.pi * np.e) + np.log(sd), abs=1e-5)
 
 
 def test_filter_recovers_the_response():
@@ -116,17 +112,13 @@ def test_filter_recovers_the_response():
 
 def test_filter_prefers_the_threshold_nearest_the_truth(contact_filter: ContactFilter, train: TrackBatch):
     candidates = np.quantile(train.driver[:, 0][train.observed].numpy(), FILTER.threshold_quantiles)
-    assert contact_filter.threshold == pytest.approx(
-        candidates[np.argmin(np.abs(candidates - RADIUS))], rel=1e-5
-    )
+    assert contact_filter.threshold == pytest.approx(candidates[np.argmin(np.abs(candidates - RADIUS))], rel=1e-5)
 
 
 def test_filter_is_causal(contact_filter: ContactFilter, test_batch: TrackBatch):
     driver = test_batch.driver.clone()
     driver[:, :, 100] = 10.0
-    before, after = (
-        contact_filter.predict(replace(test_batch, driver=d))[0] for d in (test_batch.driver, driver)
-    )
+    before, after = (contact_filter.predict(replace(test_batch, driver=d))[0] for d in (test_batch.driver, driver))
     np.testing.assert_array_equal(before[:, :100], after[:, :100])
     assert np.abs(before[:, 100:108] - after[:, 100:108]).max() > 1
 
@@ -166,9 +158,7 @@ def test_trees_sd_is_calibrated_and_follows_the_noise():
     assert sd[high].mean() > 1.8 * sd[low].mean()
 
 
-def test_predictions_do_not_read_the_signal(
-    contact_filter: ContactFilter, trees: BoostedTrees, test_batch: TrackBatch
-):
+def test_predictions_do_not_read_the_signal(contact_filter: ContactFilter, trees: BoostedTrees, test_batch: TrackBatch):
     silent = with_signal(test_batch, torch.zeros_like(test_batch.signal))
     for baseline in (contact_filter, trees):
         np.testing.assert_array_equal(baseline.predict(silent)[0], baseline.predict(test_batch)[0])
@@ -183,9 +173,7 @@ def test_predictions_do_not_read_missing_frames(
         np.testing.assert_array_equal(spoilt[0], baseline.predict(test_batch)[0])
 
 
-def test_trees_see_the_signal_within_the_radius_only(
-    train: TrackBatch, validation: TrackBatch, test_batch: TrackBatch
-):
+def test_trees_see_the_signal_within_the_radius_only(train: TrackBatch, validation: TrackBatch, test_batch: TrackBatch):
     few = replace(TREES, max_trees=15)
     fitted = BoostedTrees.fit(train, validation, few, seed=0, signal_radius=RADIUS)
     outside = test_batch.driver[:, -1] >= RADIUS
@@ -207,9 +195,7 @@ def test_features_are_what_loops_give():
     for track in range(2):
         for t in range(12):
             expected = _features_by_hand(distance[track], signal[track], t)
-            np.testing.assert_allclose(
-                found[track, t], expected, rtol=1e-5, err_msg=f"track {track} frame {t}"
-            )
+            np.testing.assert_allclose(found[track, t], expected, rtol=1e-5, err_msg=f"track {track} frame {t}")
 
 
 def _features_by_hand(distance: np.ndarray, signal: np.ndarray, t: int) -> list[float]:
@@ -226,9 +212,7 @@ def _features_by_hand(distance: np.ndarray, signal: np.ndarray, t: int) -> list[
     nearest = [value for found in (past, ahead) for value in _value_and_age(seen, found, t)]
     before, after = slice(max(0, t - 2), t + 1), slice(t + 1, t + 4)
     contact = np.where(np.isnan(distance), np.nan, distance < 150)
-    means = [
-        summary(np.mean, series[part]) for series in (distance, contact, seen) for part in (before, after)
-    ]
+    means = [summary(np.mean, series[part]) for series in (distance, contact, seen) for part in (before, after)]
     minima = [summary(np.min, distance[part]) for part in (before, after)]
     return [at(t), at(t - 2), at(t + 1), seen[t], *nearest, *means, *minima]
 

@@ -156,9 +156,7 @@ def test_the_message_names_file_column_expectation_count_and_rows() -> None:
 def test_result_and_data_docs_have_the_same_bytes_every_time(tmp_path: Path) -> None:
     def write(folder: Path, tracks: TrackSet) -> dict[str, bytes]:
         check_tracks(tracks, LIMITS, "data/tracks", folder / "docs").write(folder / "validation.json")
-        return {
-            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-        }
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     broken = track_set()
     broken.frames.loc[3, "ms2"] = np.nan

@@ -12,7 +12,13 @@ QUARTERS = SplitConfig(train=0.4, validation=0.2, calibration=0.2, test=0.2)
 
 def scalar_set(n_tracks: int, n_groups: int) -> TrackSet:
     rows = [
-        {"track_id": f"t{i:03d}", "group": f"g{i % n_groups}", "frame": f, "time_s": 20.0 * f, "driver": i + f / 10}
+        {
+            "track_id": f"t{i:03d}",
+            "group": f"g{i % n_groups}",
+            "frame": f,
+            "time_s": 20.0 * f,
+            "driver": i + f / 10,
+        }
         for i in range(n_tracks)
         for f in range(2, 5 + i % 3)
         if f != 3

@@ -79,8 +79,7 @@ def splits():
 def evaluation(splits) -> Evaluation:
     (calibration_batch, *fitted), (test, *predicted) = splits
     models = {
-        name: SplitPredictions(*pair)
-        for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
+        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
     }
     return evaluate(calibration_batch, test, models, CONFIG, seed=5)
 
@@ -152,13 +151,9 @@ def test_reliability_pit_and_bins(evaluation: Evaluation):
 
 def test_missing_frames_count_for_nothing(evaluation: Evaluation, splits):
     (calibration_batch, *fitted), (test, *predicted) = splits
-    spoilt = [
-        GaussianFrames(*(np.where(test.observed.numpy(), values, 1e9) for values in grid))
-        for grid in predicted
-    ]
+    spoilt = [GaussianFrames(*(np.where(test.observed.numpy(), values, 1e9) for values in grid)) for grid in predicted]
     models = {
-        name: SplitPredictions(*pair)
-        for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
+        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
     }
     noisy = replace(test, signal=test.signal.masked_fill(~test.observed, 1e9))
     again = evaluate(calibration_batch, noisy, models, CONFIG, seed=5)
@@ -182,9 +177,7 @@ def test_prediction_table_is_in_step_with_the_batch(evaluation: Evaluation, spli
     assert inside == pytest.approx(0.9, abs=0.07)
 
 
-def test_written_files_hold_the_tables_and_come_out_the_same_twice(
-    evaluation: Evaluation, splits, tmp_path: Path
-):
+def test_written_files_hold_the_tables_and_come_out_the_same_twice(evaluation: Evaluation, splits, tmp_path: Path):
     _, (test, network, _) = splits
     table = prediction_table(track_set_of(test), test, network, evaluation.recalibration, network.mean)
     for name in ("one", "two"):

@@ -119,17 +119,13 @@ def test_contact_weighted_profile_has_the_size_of_the_kernel(explanation, tracks
 
 def test_occlusion_blurs_the_kernel_by_its_window(explanation):
     blurred = np.convolve(np.concatenate([np.zeros(10), KERNEL, np.zeros(5)]), [0.25, 0.5, 0.25], mode="same")
-    np.testing.assert_allclose(
-        profile(explanation, "occlusion")["attribution"], blurred / blurred.max(), atol=0.2
-    )
+    np.testing.assert_allclose(profile(explanation, "occlusion")["attribution"], blurred / blurred.max(), atol=0.2)
     assert metric(explanation, "occlusion", "lag_correlation").estimate > 0.9
 
 
 def test_every_method_beats_the_random_control(explanation):
     for output in ("mean", "logvar"):
-        random = {
-            name: metric(explanation, "random", name, output) for name in ("deletion_area", "infidelity")
-        }
+        random = {name: metric(explanation, "random", name, output) for name in ("deletion_area", "infidelity")}
         for method in ("integrated_gradients", "saliency", "noise_tunnel", "occlusion"):
             assert metric(explanation, method, "deletion_gain", output).low > 0
             assert metric(explanation, method, "deletion_area", output).low > random["deletion_area"].high
@@ -154,9 +150,7 @@ def test_integrated_gradients_are_complete_and_matrices_hold_the_filter(explanat
         opened = (model.gate(x) - torch.sigmoid(torch.tensor(0.05 * (150 - far))))[index] * observed[index]
         for t in (10, 40, 89):
             for lag, h in enumerate(KERNEL.tolist()):
-                assert arrays["ig_mean"][row, t, t - lag] == pytest.approx(
-                    h * float(opened[t - lag]), abs=1e-3
-                )
+                assert arrays["ig_mean"][row, t, t - lag] == pytest.approx(h * float(opened[t - lag]), abs=1e-3)
         np.testing.assert_allclose(arrays["ig_logvar"][row], 0.1 * arrays["ig_mean"][row], atol=1e-5)
     assert arrays["ig_mean"].shape == (2, T, T) and arrays["ig_mean"].dtype == np.float32
     frame, track = (

@@ -133,15 +133,11 @@ def text_boxes(figure: Figure) -> dict[str, Bbox]:
     return boxes
 
 
-@pytest.mark.parametrize(
-    "name", ["training", "examples", "comparison", "radius", "sweep", "channels", "faithfulness"]
-)
+@pytest.mark.parametrize("name", ["training", "examples", "comparison", "radius", "sweep", "channels", "faithfulness"])
 def test_no_two_texts_overlap(name: str) -> None:
     boxes = text_boxes(drawn(name))
     overlaps = [
-        (a, b)
-        for (a, p), (b, q) in combinations(boxes.items(), 2)
-        if p.shrunk(0.9, 0.9).overlaps(q.shrunk(0.9, 0.9))
+        (a, b) for (a, p), (b, q) in combinations(boxes.items(), 2) if p.shrunk(0.9, 0.9).overlaps(q.shrunk(0.9, 0.9))
     ]
     assert overlaps == []
 
@@ -150,9 +146,7 @@ def test_no_two_texts_overlap(name: str) -> None:
 def test_text_stays_inside_the_figure(name: str) -> None:
     figure = drawn(name)
     page = figure.bbox.padded(2)
-    outside = {
-        text for text, box in text_boxes(figure).items() if not (page.x0 <= box.x0 and box.x1 <= page.x1)
-    }
+    outside = {text for text, box in text_boxes(figure).items() if not (page.x0 <= box.x0 and box.x1 <= page.x1)}
     assert outside == set()
 
 
@@ -273,9 +267,7 @@ def test_lambda_contact_zero_is_on_the_axis_beside_the_logarithmic_rest() -> Non
     axes = drawn("radius").axes[0]
     assert axes.get_xscale() == "symlog"
     assert axes.get_xlim()[0] < 0
-    assert "0" in {
-        label.get_text().strip("$").replace(r"\mathdefault{0}", "0") for label in axes.get_xticklabels()
-    }
+    assert "0" in {label.get_text().strip("$").replace(r"\mathdefault{0}", "0") for label in axes.get_xticklabels()}
 
 
 def test_scalar_driver_and_unknown_truth() -> None:
@@ -297,9 +289,7 @@ def test_scalar_driver_and_unknown_truth() -> None:
 def test_intervals_are_drawn_as_they_are_in_the_table() -> None:
     metrics = samples.metrics()
     axes = figures.comparison_figure(metrics, UNIT, ["nll"]).axes[0]
-    drawn_ends = {
-        round(float(x), 6) for c in axes.collections for path in c.get_paths() for x in path.vertices[:, 0]
-    }
+    drawn_ends = {round(float(x), 6) for c in axes.collections for path in c.get_paths() for x in path.vertices[:, 0]}
     rows = metrics[metrics["metric"] == "nll"]
     assert set(rows["low"].round(6)) | set(rows["high"].round(6)) == drawn_ends
 

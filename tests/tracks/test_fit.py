@@ -69,7 +69,7 @@ def test_same_seed_gives_the_same_weights(contact_batch: TrackBatch) -> None:
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -79,13 +79,16 @@ def test_a_killed_run_resumes_to_the_same_weights(contact_batch: TrackBatch, tmp
 
     def kill(log: dict[str, float]) -> None:
         if log["epoch"] == 1:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=kill)
     epochs: list[float] = []
     resumed, result = trained(
-        contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=lambda log: epochs.append(log["epoch"])
+        contact_batch,
+        config=short,
+        checkpoint=tmp_path / "state.pt",
+        on_epoch=lambda log: epochs.append(log["epoch"]),
     )
     assert epochs == [2.0, 3.0]
     assert len(result.history) == 4

@@ -75,9 +75,7 @@ def test_plain_lists_byte_orders_and_scalars_are_read(tmp_path: Path) -> None:
 
 
 def test_the_imported_set_survives_its_folder(tmp_path: Path) -> None:
-    tracks, _ = import_legacy(
-        write_legacy(tmp_path / "legacy.pkl", [legacy_track(seed=i) for i in range(12)])
-    )
+    tracks, _ = import_legacy(write_legacy(tmp_path / "legacy.pkl", [legacy_track(seed=i) for i in range(12)]))
     tracks.write(tmp_path / "set")
     back = TrackSet.read(tmp_path / "set")
     assert back.frames.equals(tracks.frames)

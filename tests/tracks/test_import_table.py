@@ -43,9 +43,7 @@ def test_gaps_unequal_lengths_and_missing_values(tmp_path: Path) -> None:
     [(",", "x.csv"), ("\t", "x.tsv"), ("\t", "x.txt"), (";", "x.csv"), (",", "x.csv.gz"), ("", "x.parquet")],
 )
 def test_every_kind_of_file_gives_the_same_tracks(tmp_path: Path, separator: str, name: str) -> None:
-    table = pd.DataFrame(
-        {"cell": ["007", "007", "8"], "t": [0, 20, 0], "d": [1.5, np.nan, 2.5], "y": [1, 2, 3]}
-    )
+    table = pd.DataFrame({"cell": ["007", "007", "8"], "t": [0, 20, 0], "d": [1.5, np.nan, 2.5], "y": [1, 2, 3]})
     path = tmp_path / name
     if name.endswith("parquet"):
         table.to_parquet(path)

@@ -41,9 +41,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def figures_of(report: Report) -> list[FigureBlock]:
-    return [
-        block for section in report.sections for block in section.blocks if isinstance(block, FigureBlock)
-    ]
+    return [block for section in report.sections for block in section.blocks if isinstance(block, FigureBlock)]
 
 
 def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
@@ -108,9 +106,7 @@ def test_a_report_of_few_inputs_holds_their_sections_alone(tmp_path: Path) -> No
 
 
 def test_tracks_without_a_signal_have_a_report_of_their_motion(tmp_path: Path) -> None:
-    samples.msd().assign(fitted_nm2=4000 * samples.msd()["lag_s"] ** 0.5).to_csv(
-        tmp_path / "msd.csv", index=False
-    )
+    samples.msd().assign(fitted_nm2=4000 * samples.msd()["lag_s"] ** 0.5).to_csv(tmp_path / "msd.csv", index=False)
     report = tracks_report(ReportInputs(tmp_path, tmp_path / "f", samples.DISTANCE, ""), "Yeast", {})
     assert [section.title for section in report.sections] == ["Motion"]
     assert list(report.findings) == []
@@ -192,9 +188,7 @@ def test_inputs_take_units_and_truth_from_the_track_set(tmp_path: Path) -> None:
     tracks = TrackSet(empty, 30.0, samples.DISTANCE, "a.u.", "simulated", truth)
     inputs = ReportInputs.of(tracks, tmp_path, tmp_path / "f")
     assert (inputs.true_radius, inputs.signal_unit, inputs.driver) == (120.0, "a.u.", samples.DISTANCE)
-    unknown = ReportInputs.of(
-        TrackSet(empty, 30.0, samples.KNIRPS, "a.u.", "a file"), tmp_path, tmp_path / "f"
-    )
+    unknown = ReportInputs.of(TrackSet(empty, 30.0, samples.KNIRPS, "a.u.", "a file"), tmp_path, tmp_path / "f")
     assert unknown.true_radius is None and unknown.promoter_state is None
 
 

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from contactlens.errors import InputError
-from contactlens.tracks.ms2 import polymerase_response
+from contactlens.tracks.ms2 import polymerase_response, signal_of
+from contactlens.tracks.promoter import Bursts, load_polymerases
 from contactlens.tracks.simulate import (
     CHUNK,
     SimulationConfig,
@@ -31,8 +32,8 @@ def grid(table: pd.DataFrame, column: str, n: int = 120, frames: int = 121) -> n
 
 
 def test_true_distance_is_maxwell_with_the_asked_mean(tracks: TrackSet) -> None:
-    """One frame in 60 (30 min, many relaxation times) is nearly independent."""
-    distance = grid(tracks.truth.separation, "ep_distance_nm")[:, ::60].ravel()
+    """One frame of each track: frames of one track stay correlated (0.37 after half an hour)."""
+    distance = grid(tracks.truth.separation, "ep_distance_nm")[:, 60]
     scale = 300 / np.sqrt(8 / np.pi)
     assert stats.kstest(distance, stats.maxwell(scale=scale).cdf).pvalue > 1e-3
 
@@ -49,7 +50,7 @@ def test_localisation_noise_has_its_sd_on_each_axis() -> None:
 def test_signal_without_noise_is_the_sum_over_the_loading_times_in_the_truth() -> None:
     config = dataclasses.replace(SMALL, n_tracks=12, ms2_noise=0.0, polymerase_signal=3.0, bleaching_time_s=1800.0)
     track_set = simulate(config, seed=4)
-    for name, track in track_set.frames.groupby("track_id"):
+    for name, track in track_set.frames.groupby("track_id"):  # noqa: B007  (used by query)
         loading = track_set.truth.pol2_loading.query("track_id == @name")["time_s"].to_numpy()
         lag = track["time_s"].to_numpy() - loading[:, None]
         expected = 3.0 * polymerase_response(lag, 28.0, 140.0).sum(axis=0) * np.exp(-track["time_s"] / 1800.0)
@@ -112,6 +113,45 @@ def test_missing_frames_are_absent() -> None:
     assert not track_set.frames.duplicated(["track_id", "frame"]).any()
 
 
+def test_rates_of_the_configuration_are_those_of_the_tables() -> None:
+    """Counts against Poisson means; the length of the bursts that began in the first half of the imaged time."""
+    config = dataclasses.replace(SMALL, contact_radius_nm=250.0, k_on_per_s=0.05, k_off_per_s=0.02)
+    truth = simulate(config, seed=9).truth
+    duration = 120 * 30.0
+    expected = 0.05 * duration * 120
+    assert abs(len(truth.on_events) - expected) < 4 * np.sqrt(expected)
+    bursts = truth.promoter_state
+    length = (bursts["end_s"] - bursts["start_s"])[bursts["start_s"].between(0, duration / 2)]
+    assert abs(length.mean() - 50) < 4 * 50 / np.sqrt(len(length))
+    on = (bursts["end_s"].clip(upper=duration) - bursts["start_s"].clip(lower=0)).sum()
+    loaded = (truth.pol2_loading["time_s"] >= 0).sum()
+    assert abs(loaded - config.loading_rate_per_s * on) < 4 * np.sqrt(loaded)
+
+
+def test_signal_noise_has_its_sd_where_nothing_is_transcribed() -> None:
+    silent = simulate(dataclasses.replace(SMALL, contact_radius_nm=1e-3, ms2_noise=5.0), seed=2).frames["ms2"]
+    assert silent.std() == pytest.approx(5.0, rel=0.03)
+    assert abs(silent.mean()) < 4 * 5 / np.sqrt(len(silent))
+
+
+def test_tracks_are_dealt_to_the_groups_in_turn(tracks: TrackSet) -> None:
+    groups = tracks.frames.groupby("track_id")["group"].unique()
+    assert (groups.map(len) == 1).all()
+    assert groups.map(lambda g: g[0]).tolist() == [f"experiment_{i % 4:02d}" for i in range(120)]
+
+
+def test_contact_kernel_is_the_mean_signal_after_a_burst_began() -> None:
+    """Bursts drawn one by one at time 0, their polymerases loaded and summed as the simulator does."""
+    n, frames = 40_000, 31
+    rng = np.random.default_rng(7)
+    start = np.zeros(n)
+    bursts = Bursts(np.arange(n), start, rng.exponential(180.0, n), np.arange(n))
+    loading = load_polymerases(bursts, SMALL.loading_rate_per_s, 900.0, rng)
+    signal = signal_of(loading, n, frames, 30.0, SMALL.ms2_ramp_s, SMALL.ms2_dwell_s)
+    expected = contact_kernel(SMALL, np.arange(frames) * 30.0)
+    assert (np.abs(signal.mean(axis=0) - expected) <= 4.5 * signal.std(axis=0) / np.sqrt(n)).all()
+
+
 def test_kernels_are_the_parts_of_the_signal() -> None:
     lag = np.arange(-60.0, 900.0, 30.0)
     assert polymerase_kernel(SMALL, lag).max() == 1.0
@@ -128,7 +168,12 @@ def test_kernels_are_the_parts_of_the_signal() -> None:
         ("ms2_ramp_s", 200.0),
         ("missing_fraction", 1.0),
         ("loci", (60, 40)),
+        ("loci", (1, 2, 3)),
         ("localisation_noise_nm", (1.0, -1.0, 1.0)),
+        ("localisation_noise_nm", (1.0, 2.0)),
+        ("substeps_per_frame", 1.5),
+        ("k_on_per_s", float("inf")),
+        ("ms2_noise", float("nan")),
         ("bleaching_time_s", 0.0),
     ],
 )

@@ -41,9 +41,7 @@ def mean_gradients(
     for rows in torch.arange(B * S, device=points.device).split(rows_per_pass):
         track, step = rows // S, rows % S
         inputs = points[track, step]  # (n, C, T)
-        shared = _backward_passes(
-            model, inputs, channel, [value[track] for value in extra], seeds, rows_per_pass
-        )
+        shared = _backward_passes(model, inputs, channel, [value[track] for value in extra], seeds, rows_per_pass)
         for selected, gradients in shared:  # (k, n, C, T)
             weighted = (gradients * weights[step, None, None]).transpose(0, 1)  # (n, k, C, T)
             sums[:, selected] = sums[:, selected].index_add(0, track, weighted)
@@ -68,9 +66,7 @@ def _backward_passes(
             (gradients,) = torch.autograd.grad(output, inputs, cotangent[0], retain_graph=True)
             gradients = gradients[None]
         else:
-            (gradients,) = torch.autograd.grad(
-                output, inputs, cotangent, retain_graph=True, is_grads_batched=True
-            )
+            (gradients,) = torch.autograd.grad(output, inputs, cotangent, retain_graph=True, is_grads_batched=True)
         yield selected, gradients
 
 

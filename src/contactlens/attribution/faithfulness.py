@@ -16,9 +16,7 @@ from contactlens.attribution.reach import FrameReach, Model
 Targets = list[tuple[int, int]]
 
 
-def predictions(
-    model: Model, x: Tensor, targets: Targets, extra: tuple[Tensor, ...], rows_per_pass: int
-) -> Tensor:
+def predictions(model: Model, x: Tensor, targets: Targets, extra: tuple[Tensor, ...], rows_per_pass: int) -> Tensor:
     """Output (channel, t) of each example, (E,)."""
     channel, frame = torch.tensor(targets, device=x.device).T
     values = []

@@ -58,9 +58,7 @@ def directional_matrix(
     return matrix * influence.mask(frames).T
 
 
-def _linear_part(
-    model: Model, inputs: Tensor, extra: list[Tensor]
-) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def _linear_part(model: Model, inputs: Tensor, extra: list[Tensor]) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The output at inputs (n, C, T), and the map from a change of them to its first-order change."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", UserWarning)  # about the tracer's own bookkeeping
@@ -87,6 +85,4 @@ def integrated_gradients_frames(
     points, weights = path_points(x, baseline, n_steps)
     directions = x - baseline
     directions[:, channels:] = 0
-    return directional_matrix(
-        model, points, directions, weights, extra=extra, reach=reach, rows_per_pass=rows_per_pass
-    )
+    return directional_matrix(model, points, directions, weights, extra=extra, reach=reach, rows_per_pass=rows_per_pass)

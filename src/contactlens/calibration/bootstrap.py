@@ -117,9 +117,7 @@ def ence_metric(track: Array, y: Array, mean: Array, sd: Array, bins: int) -> Me
     index = equal_count_bins(sd, bins)
     place = track * bins + index
     size = (track.max() + 1) * bins
-    halves = [
-        np.bincount(place, values, minlength=size).reshape(-1, bins) for values in (sd**2, (y - mean) ** 2)
-    ]
+    halves = [np.bincount(place, values, minlength=size).reshape(-1, bins) for values in (sd**2, (y - mean) ** 2)]
 
     def value(total: Array) -> Array:
         variance, square = total[..., :bins], total[..., bins:]
@@ -139,9 +137,7 @@ def all_metrics(
 ) -> dict[str, Metric]:
     """Every metric of the evaluation table, by name, for flat observed frames."""
     mean, sd, pits = predictive.mean, predictive.sd, predictive.cdf(y)
-    coverages = {
-        f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels
-    }
+    coverages = {f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels}
     return {
         "nll": mean_metric(track, predictive.nll(y)),
         "crps": mean_metric(track, predictive.crps(y)),

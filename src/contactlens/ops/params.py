@@ -99,9 +99,7 @@ def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_
         section, field = SWEPT[key]
         changes.setdefault(section, {})[field] = value
         if key == "depth":
-            changes[section]["decoder_depth"] = (
-                value + params.model.decoder_depth - params.model.encoder_depth
-            )
+            changes[section]["decoder_depth"] = value + params.model.decoder_depth - params.model.encoder_depth
     sections = {
         section: from_mapping(
             {section: {**asdict(getattr(params, section)), **changed}},

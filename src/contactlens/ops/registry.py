@@ -116,9 +116,7 @@ def _find(client: "MlflowClient", name: str, content: str) -> "ModelVersion | No
     return found[0] if found else None
 
 
-def _register(
-    client: "MlflowClient", candidate: Candidate, name: str, content: str, experiment: str
-) -> "ModelVersion":
+def _register(client: "MlflowClient", candidate: Candidate, name: str, content: str, experiment: str) -> "ModelVersion":
     """One run with everything, and the version with its hash last: what is cut short leaves no version."""
     import mlflow
 

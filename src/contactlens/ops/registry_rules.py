@@ -56,19 +56,13 @@ def decide(metrics: Metrics, rules: PromotionRules, champion_nll: float | None) 
     """
     nll = estimate(metrics, rules.judged, "nll")
     rivals = {name: estimate(metrics, name, "nll") for name in rules.must_beat}
-    checks = [
-        _below(f"NLL of {rules.judged}", nll, f"that of {name}", other) for name, other in rivals.items()
-    ]
+    checks = [_below(f"NLL of {rules.judged}", nll, f"that of {name}", other) for name, other in rivals.items()]
     if champion_nll is not None and math.isnan(champion_nll):
-        checks.append(
-            (False, "failed: the present champion can't be scored on these data; use another model name")
-        )
+        checks.append((False, "failed: the present champion can't be scored on these data; use another model name"))
     elif champion_nll is not None:
         checks.append(_below(f"NLL of {rules.judged}", nll, "the champion's on the same data", champion_nll))
     error = abs(estimate(metrics, rules.judged, "coverage_90") - 0.9)
-    checks.append(
-        _below("error of the 90 % band's coverage", error, "the limit", rules.max_coverage_error_90)
-    )
+    checks.append(_below("error of the 90 % band's coverage", error, "the limit", rules.max_coverage_error_90))
     mace = estimate(metrics, rules.judged, "mace")
     checks.append(_below("MACE", mace, "the limit", rules.max_mace))
     return Decision(all(passed for passed, _ in checks), [reason for _, reason in checks])

@@ -8,7 +8,7 @@ from contactlens.ops.sweep_trial import SweepError
 
 
 def stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a user's mistake, or an interrupted sweep, becomes its message on standard error and exit status 1."""
+    """Run a stage's `main`; a user's mistake or an interrupted sweep is one message on stderr and exit status 1."""
     try:
         main()
     except (InputError, SweepError) as error:

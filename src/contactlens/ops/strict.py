@@ -124,9 +124,7 @@ def _reason(fault: Any, keys: Keys, as_type: type) -> str:
     if fault["type"] == "value_error":
         message = str(fault["ctx"]["error"])
         prefix = f"{keys[-1]}." if keys else ""  # a config's own message may already start with its section
-        return (
-            f"{where}.{message.removeprefix(prefix)}" if message.startswith(prefix) else f"{where}: {message}"
-        )
+        return f"{where}.{message.removeprefix(prefix)}" if message.startswith(prefix) else f"{where}: {message}"
     expected = fault["msg"].removeprefix("Input should be ")
     return f"{where}: should be {expected}, got {_shown(fault['input'])}"
 
@@ -150,9 +148,7 @@ def keys_of(as_type: Any, keys: Sequence[Any]) -> list[str]:
     return [field.name for field in fields(as_type)] if is_dataclass(as_type) else []
 
 
-def overlay(
-    base: Mapping[str, Any], overrides: Mapping[str, Any], as_type: type, name: str = "overlay"
-) -> Any:
+def overlay(base: Mapping[str, Any], overrides: Mapping[str, Any], as_type: type, name: str = "overlay") -> Any:
     """A copy of `base` with `overrides` laid over it; comments of a file read by `read_yaml` stay.
 
     Sections (dataclasses inside `as_type`) merge key by key; everything else, lists and free mappings such as

@@ -134,9 +134,7 @@ def _fit(
     except Exception as error:  # Ray hides what its callback raised behind its own error
         raise callback.failure or error from None
     if grid.num_errors or callback.ended < search.total:
-        raise SweepError(
-            f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on"
-        )
+        raise SweepError(f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on")
     return grid
 
 

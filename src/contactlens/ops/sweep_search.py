@@ -82,17 +82,11 @@ class BatchSearch(Searcher):
         inside = all(dimension.contains(values[key]) for key, dimension in self.config.space.items())
         if objective is not None and inside:
             params = {key: values[key] for key in self._space}
-            self._study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=self._space, value=objective)
-            )
+            self._study.add_trial(optuna.trial.create_trial(params=params, distributions=self._space, value=objective))
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         objective = float(result[OBJECTIVE]) if result and OBJECTIVE in result and not error else float("nan")
-        finite = abs(objective) < float(
-            "inf"
-        )  # False for NaN too: a diverged training teaches the search nothing
+        finite = abs(objective) < float("inf")  # False for NaN too: a diverged training teaches the search nothing
         self.objectives[self.numbers[trial_id]] = objective if finite else None
 
     def save(self, checkpoint_path: str) -> None:

@@ -18,9 +18,7 @@ class Dimension:
     def __post_init__(self) -> None:
         given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"give exactly one of uniform, loguniform, randint, choice; got {given or 'none'}"
-            )
+            raise ValueError(f"give exactly one of uniform, loguniform, randint, choice; got {given or 'none'}")
         ends = self.uniform or self.loguniform or self.randint
         if ends is not None and not ends[0] < ends[1]:
             raise ValueError(f"{given[0]} needs a lower end below its upper end, got {list(ends)}")

@@ -35,9 +35,7 @@ class SweepRuns:
     trials: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def open(
-        cls, experiment: str, name: str, params: Any, tags: Mapping[str, str], state: Path
-    ) -> "SweepRuns":
+    def open(cls, experiment: str, name: str, params: Any, tags: Mapping[str, str], state: Path) -> "SweepRuns":
         """The runs noted in `state`, or a new parent where there is no note or the store lost them."""
         experiment_id = ensure_experiment(experiment)
         client, file = mlflow_client(), state / "mlflow.json"
@@ -150,8 +148,7 @@ class SweepCallback(tune.Callback):
             self.loggers[number].flush()
             self.runs.client.set_terminated(self.runs.trials[str(number)], "FAILED")
         self.failure = SweepError(
-            f"trial {number} failed {trial.num_failures} times with {trial.config['values']}: "
-            f"{self._keep_error(trial)}"
+            f"trial {number} failed {trial.num_failures} times with {trial.config['values']}: {self._keep_error(trial)}"
         )
         raise self.failure
 

@@ -78,6 +78,4 @@ def _tell_ray(metrics: Metrics, kind: str, final: bool = False) -> None:
 
     epoch = metrics["epochs"] if final else metrics["epoch"] + 1
     clock = {SCHEDULER_CLOCK: epoch} if kind == "search" else {}
-    tune.report(
-        {"epochs": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final, **clock}
-    )
+    tune.report({"epochs": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final, **clock})

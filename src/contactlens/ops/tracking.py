@@ -74,11 +74,7 @@ def flat_params(params: Any, prefix: str = "") -> dict[str, str]:
     if not isinstance(params, Mapping):
         text = json.dumps(params) if isinstance(params, (list, tuple)) else str(params)
         return {prefix.rstrip("."): text}
-    return {
-        key: text
-        for name, value in params.items()
-        for key, text in flat_params(value, f"{prefix}{name}.").items()
-    }
+    return {key: text for name, value in params.items() for key, text in flat_params(value, f"{prefix}{name}.").items()}
 
 
 def log_params(client: "MlflowClient", run_id: str, params: Any) -> None:
@@ -165,9 +161,7 @@ def no_inherited_run() -> Iterator[str | None]:
 
 
 @contextmanager
-def stage_run(
-    stage: str, params: Any, tags: Mapping[str, str], experiment: str = EXPERIMENT
-) -> Iterator[StageRun]:
+def stage_run(stage: str, params: Any, tags: Mapping[str, str], experiment: str = EXPERIMENT) -> Iterator[StageRun]:
     """A run named after the stage; finished at the end, failed where the body raises.
 
     Under `mlflow run` it becomes a child of the run that MLflow opened.

@@ -22,9 +22,7 @@ DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 YAML_WIDTH = 110
 
 
-def create_workspace(
-    folder: Path | str, overlays: Sequence[Mapping[str, Any] | Path | str], source_root: Path
-) -> Path:
+def create_workspace(folder: Path | str, overlays: Sequence[Mapping[str, Any] | Path | str], source_root: Path) -> Path:
     """Make `folder` a DVC workspace of `source_root`'s pipeline; `overlays` go over params.yaml in turn.
 
     A folder that is a workspace already keeps its data, outputs and cache; code and params are renewed.

@@ -63,9 +63,7 @@ class _Suite:
         meta = {"what": what, "order": len(self.expectations)}
         self.expectations.append(kind(**arguments, meta=meta))
 
-    def between(
-        self, column: str, what: str, low: float | None, high: float | None, **arguments: Any
-    ) -> None:
+    def between(self, column: str, what: str, low: float | None, high: float | None, **arguments: Any) -> None:
         limits = {"min_value": low, "max_value": high}
         self.expect("ExpectColumnValuesToBeBetween", what, column=column, **limits, **arguments)
 
@@ -97,9 +95,7 @@ def _settings(track_set: TrackSet) -> Batch:
     else:
         what = "separations are in nm"
         suite.expect("ExpectColumnValuesToBeInSet", what, column="driver_unit", value_set=["nm"])
-    suite.number(
-        "frame_interval_s", "the frame interval is positive", float(np.finfo("float64").tiny), LARGEST
-    )
+    suite.number("frame_interval_s", "the frame interval is positive", float(np.finfo("float64").tiny), LARGEST)
     if track_set.has_signal:
         row["signal_unit"] = track_set.signal_unit
         suite.named("signal_unit")

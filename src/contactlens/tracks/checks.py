@@ -132,9 +132,7 @@ def _context() -> "EphemeralDataContext":
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _validate(
-    context: "EphemeralDataContext", batches: list[Batch]
-) -> "list[ExpectationSuiteValidationResult]":
+def _validate(context: "EphemeralDataContext", batches: list[Batch]) -> "list[ExpectationSuiteValidationResult]":
     """Validate each table against its suite, results in the suite's own order."""
     import great_expectations as gx
 

@@ -56,9 +56,7 @@ def _stable_view() -> Any:
 
 def _index(validations: "list[ExpectationSuiteValidationResult]") -> str:
     """All expectations in words, which a reader without the network can rely on."""
-    head = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Tracks: Data Docs</title></head>'
-    )
+    head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Tracks: Data Docs</title></head>'
     tables = "".join(_section(validation) for validation in validations)
     return f"{head}<body><h1>Tracks: Data Docs</h1>{tables}</body></html>\n"
 

@@ -34,7 +34,7 @@ def batch_of(track_set: TrackSet, track_ids: list[str] | None = None) -> TrackBa
     if track_ids is not None:
         frames = frames[frames["track_id"].isin(track_ids)]
     names = frames["track_id"].drop_duplicates().to_list() if track_ids is None else list(track_ids)
-    row = pd.Index(names).get_indexer(frames["track_id"])
+    row = pd.Index(names).get_indexer(pd.Index(frames["track_id"]))
     column = (frames["frame"] - frames.groupby("track_id")["frame"].transform("min")).to_numpy()
     shape = (len(names), int(column.max()) + 1)
 

@@ -106,9 +106,7 @@ def evaluate(
     """
     judge = _Judge.of(test, config, seed)
     recalibrations = {
-        name: Recalibration.fit(
-            _signal(calibration), *_flat(model.calibration, calibration), config.recalibration
-        )
+        name: Recalibration.fit(_signal(calibration), *_flat(model.calibration, calibration), config.recalibration)
         for name, model in models.items()
     }
     forms: dict[str, Predictive] = {}
@@ -245,10 +243,7 @@ def _flat(frames: GaussianFrames, batch: TrackBatch) -> tuple[Array, Array]:
 def _differences(
     own: Mapping[str, Metric], metrics: Mapping[str, Mapping[str, Metric]], baseline: str
 ) -> dict[str, Metric]:
-    return {
-        f"{score}_minus_{baseline}": difference(own[score], metrics[baseline][score])
-        for score in PROPER_SCORES
-    }
+    return {f"{score}_minus_{baseline}": difference(own[score], metrics[baseline][score]) for score in PROPER_SCORES}
 
 
 def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:

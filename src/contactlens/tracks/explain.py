@@ -101,9 +101,7 @@ def explain(
     )
 
 
-def _matrices(
-    study: Study, names: list[str], channels: list[str], frame_interval_s: float
-) -> dict[str, NDArray[Any]]:
+def _matrices(study: Study, names: list[str], channels: list[str], frame_interval_s: float) -> dict[str, NDArray[Any]]:
     stored = slice(len(names))
     contact, observed = study.contact[stored], study.observed[stored]
     with torch.no_grad():

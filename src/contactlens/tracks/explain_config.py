@@ -58,9 +58,7 @@ class ExplainConfig:
                 raise ValueError(f"explain.{name} must be below 1, got {getattr(self, name)}")
         fractions = np.asarray(self.deletion_fractions)
         if len(fractions) < 2 or fractions[0] != 0 or fractions[-1] > 1 or (np.diff(fractions) <= 0).any():
-            raise ValueError(
-                f"explain.deletion_fractions must rise from 0 to at most 1, got {self.deletion_fractions}"
-            )
+            raise ValueError(f"explain.deletion_fractions must rise from 0 to at most 1, got {self.deletion_fractions}")
         for name in ("n_tracks", "sensitivity_tracks"):
             if getattr(self, name) > self.profile_tracks:
                 raise ValueError(f"explain.{name} must be at most profile_tracks ({self.profile_tracks})")

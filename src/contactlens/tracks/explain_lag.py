@@ -49,9 +49,7 @@ class LagSums:
     lags: Floats
 
     @classmethod
-    def of(
-        cls, study: Study, scores: Tensor, weight: Tensor, lag_max_s: float, frame_interval_s: float
-    ) -> "LagSums":
+    def of(cls, study: Study, scores: Tensor, weight: Tensor, lag_max_s: float, frame_interval_s: float) -> "LagSums":
         max_lag = round(lag_max_s / frame_interval_s)
         frames = study.frames.cpu().numpy()
         tracks = zip(
@@ -132,8 +130,7 @@ def lag_profiles(
         rows += profile_rows(method, output, sums.lags, profile, scale)
         measures = _measures(sums.lags, response)
         metrics += [
-            metric_row(method, output, name, sums.summary(measure, draws, level))
-            for name, measure in measures.items()
+            metric_row(method, output, name, sums.summary(measure, draws, level)) for name, measure in measures.items()
         ]
         if response is not None:
             every = LagSums.of(study, scores, torch.ones_like(study.contact), lag_max_s, frame_interval_s)

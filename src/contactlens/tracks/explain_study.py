@@ -151,7 +151,5 @@ class Study:
             return attributions[:, :, :channels].sum(dim=2)
         driver = self.model.driver_channels
         distance = self.x[:, driver - 1 : driver].clamp_min(1e-6)
-        closer = -torch.cat(
-            [self.x[:, : driver - 1] / distance, torch.ones_like(distance)], dim=1
-        )  # (P, C, T)
+        closer = -torch.cat([self.x[:, : driver - 1] / distance, torch.ones_like(distance)], dim=1)  # (P, C, T)
         return torch.einsum("pfct,pct->pft", attributions[:, :, :driver], closer)

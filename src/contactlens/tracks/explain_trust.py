@@ -140,9 +140,7 @@ def _areas(change: Floats, draws: Floats, fractions: tuple[float, ...]) -> Float
     return np.asarray(faith.area_under(ratio(sums[:, :-1], sums[:, -1:]), fractions))
 
 
-def _changes(
-    examples: Examples, output: str, method: str, attributions: Tensor, config: ExplainConfig
-) -> Tensor:
+def _changes(examples: Examples, output: str, method: str, attributions: Tensor, config: ExplainConfig) -> Tensor:
     """(E, fractions + 1); for the control the mean over random orders of the frames within reach."""
     study = examples.study
     if method == RANDOM:
@@ -203,9 +201,7 @@ def _infidelity(
     return rows
 
 
-def _completeness(
-    examples: Examples, output: str, integrated: Tensor, config: ExplainConfig, draws: Floats
-) -> Rows:
+def _completeness(examples: Examples, output: str, integrated: Tensor, config: ExplainConfig, draws: Floats) -> Rows:
     """What the path integral misses of the output's change from the reference, as a share of that change."""
     study, targets = examples.study, examples.targets(output)
     extra = (examples.observed,)

@@ -218,7 +218,7 @@ def fit(
 
 @torch.no_grad()
 def predict(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation per frame, each (N, T) float64 in the signal's unit, computed on the model's device."""
+    """Mean and standard deviation per frame, each (N, T) float64 in the signal's unit."""
     model.eval()
     device = model.signal_mean.device
     parts = [

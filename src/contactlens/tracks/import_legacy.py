@@ -88,9 +88,7 @@ def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
 def _track(path: Path | str, index: int, entry: Any) -> LegacyTrack:
     fields = LegacyTrack._fields
     if not isinstance(entry, list | tuple) or len(entry) != len(fields):
-        raise InputError(
-            f"{path}, track {index}: expected a tuple of {len(fields)} fields, found {_named(entry)}"
-        )
+        raise InputError(f"{path}, track {index}: expected a tuple of {len(fields)} fields, found {_named(entry)}")
     track = LegacyTrack(*(_field(path, index, name, entry[i]) for i, name in enumerate(fields)))
     frames, states = track.observation_times.size, track.state_times.size
     known: dict[str, tuple[int, ...]] = {"observation_times": (frames,), "MS2_signal_noisy": (frames,)}
@@ -168,9 +166,7 @@ def _on_events(path: Path | str, ids: list[str], tracks: list[LegacyTrack]) -> p
     for index, track in enumerate(tracks):
         unknown = ~np.isin(track.thinned_on_times, track.on_times)
         if unknown.any():
-            raise InputError(
-                f"{path}, track {index}, thinned_on_times: {unknown.sum()} times are not among on_times"
-            )
+            raise InputError(f"{path}, track {index}, thinned_on_times: {unknown.sum()} times are not among on_times")
     effective = [np.isin(track.on_times, track.thinned_on_times) for track in tracks]
     return _table(ids, {"time_s": [track.on_times for track in tracks], "effective": effective})
 

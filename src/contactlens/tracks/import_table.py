@@ -102,9 +102,7 @@ def _identify(table: Table, mapping: ColumnMapping) -> pd.DataFrame:
     return pd.DataFrame({"track_id": track, "group": group})
 
 
-def _place_in_time(
-    frames: pd.DataFrame, table: Table, mapping: ColumnMapping, interval_s: float | None
-) -> float:
+def _place_in_time(frames: pd.DataFrame, table: Table, mapping: ColumnMapping, interval_s: float | None) -> float:
     """Add `time_s` and `frame`; return the frame interval in seconds."""
     frames["time_s"] = _seconds(table, mapping, interval_s)
     repeated = frames.duplicated(["track_id", "time_s"], keep=False).to_numpy()

@@ -48,7 +48,5 @@ def signal_of(
         frame = first + later
         seen = (frame >= 0) & (frame < n_frames)
         response = polymerase_response(frame * frame_interval_s - loading.time_s, ramp_s, dwell_s)
-        total += np.bincount(
-            loading.track[seen] * n_frames + frame[seen], weights=response[seen], minlength=total.size
-        )
+        total += np.bincount(loading.track[seen] * n_frames + frame[seen], weights=response[seen], minlength=total.size)
     return total.reshape(n_tracks, n_frames)

@@ -84,9 +84,7 @@ def fit_power_law(msd: Msd, min_lag_s: float, max_lag_s: float) -> PowerLaw:
     """
     used = (msd.lag_s >= min_lag_s) & (msd.lag_s <= max_lag_s) & (msd.msd > 0)
     if used.sum() < 2:
-        raise InputError(
-            f"power law: {used.sum()} lags between {min_lag_s:g} and {max_lag_s:g} s, two are needed"
-        )
+        raise InputError(f"power law: {used.sum()} lags between {min_lag_s:g} and {max_lag_s:g} s, two are needed")
     log_lag = np.log(msd.lag_s[used])
     exponent, intercept = np.polyfit(log_lag, np.log(msd.msd[used]), 1)
     resampled = msd.resamples[:, used]
@@ -118,9 +116,7 @@ def _dense(track_set: TrackSet, columns: list[str]) -> np.ndarray:
     return x
 
 
-def _resample(
-    squares: np.ndarray, pairs: np.ndarray, n_bootstrap: int, generator: np.random.Generator
-) -> np.ndarray:
+def _resample(squares: np.ndarray, pairs: np.ndarray, n_bootstrap: int, generator: np.random.Generator) -> np.ndarray:
     """(B, K) MSD of `n_bootstrap` resamples of the tracks, NaN where a resample has no pair at a lag."""
     n_tracks = len(squares)
     times_drawn = generator.multinomial(n_tracks, np.full(n_tracks, 1 / n_tracks), size=n_bootstrap)  # (B, N)

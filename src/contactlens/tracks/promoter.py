@@ -35,9 +35,7 @@ class Bursts:
     candidate: Ints
 
 
-def poisson_events(
-    rate_per_s: float, n_tracks: int, start_s: float, end_s: float, rng: np.random.Generator
-) -> Events:
+def poisson_events(rate_per_s: float, n_tracks: int, start_s: float, end_s: float, rng: np.random.Generator) -> Events:
     """A Poisson process on [start_s, end_s) for each track."""
     counts = rng.poisson(rate_per_s * (end_s - start_s), size=n_tracks)
     track = np.repeat(np.arange(n_tracks), counts)

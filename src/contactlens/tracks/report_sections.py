@@ -30,9 +30,7 @@ def metric_table(metrics: pd.DataFrame, chosen: Iterable[str], signal_unit: str)
     chosen = [name for name in chosen if name in set(metrics["metric"])]
     cells = metrics.assign(cell=with_interval(metrics)).set_index(["model", "metric"])["cell"]
     table = cells.unstack("metric", sort=False)[chosen].rename(index=plain)  # noqa: PD010
-    table.columns = pd.Index(
-        [with_unit(metric_name(name), metric_unit(name, signal_unit)) for name in chosen]
-    )
+    table.columns = pd.Index([with_unit(metric_name(name), metric_unit(name, signal_unit)) for name in chosen])
     return table.reset_index()
 
 

@@ -32,9 +32,11 @@ class SimulationConfig:
     mean_distance_nm: 300 nm, the order for loci of some 100 kb (Mach et al. 2022; Gabriele et al. 2022)
     msd_amplitude_nm2_per_sqrt_s: 4,000 nm^2 s^-1/2 = 0.004 um^2 s^-1/2 with Rouse's exponent 1/2, within the range
         of some 10^-3 to 10^-2 of two-locus MSDs in live cells (Gabriele et al. 2022; Bruckner et al. 2023)
-    beads, loci: a chain of 100 beads with the loci 20 bonds apart and away from the ends; a discretisation
-    k_on_per_s: candidate on-events, one in 15 s: most contacts of half a minute switch the gene on, so that contact and
-        not initiation is limiting, the regime in which contact is visible in MS2 at all
+    beads, loci: a chain of 500 beads with the loci 100 bonds apart and away from the ends; a discretisation, fine
+        enough for the MSD to be within 1 % of an infinite chain's from 3 s on
+    k_on_per_s: candidate on-events, one in 15 s: a choice, fast enough for contact and not initiation to be limiting,
+        the regime in which contact is visible in MS2 at all (a visit below the radius lasts some 7 s, and visits come
+        in clusters)
     k_off_per_s: bursts of 3 min on average, the order found in fly embryos (Lammers et al., PNAS 2020; Zoller et al.,
         Cell 2018)
     loading_rate_per_s: one polymerase in 6 s while on, the order of Garcia et al. (Curr. Biol. 2013) and Lammers et al.
@@ -56,8 +58,8 @@ class SimulationConfig:
     contact_radius_nm: float = 100.0
     mean_distance_nm: float = 300.0
     msd_amplitude_nm2_per_sqrt_s: float = 4e3
-    beads: int = 100
-    loci: tuple[int, int] = (40, 60)
+    beads: int = 500
+    loci: tuple[int, int] = (200, 300)
     k_on_per_s: float = 1 / 15
     k_off_per_s: float = 1 / 180
     loading_rate_per_s: float = 1 / 6
@@ -70,19 +72,23 @@ class SimulationConfig:
     missing_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("n_tracks", "n_frames", "n_groups", "substeps_per_frame"):
-            self._require(name, getattr(self, name) >= 1, "must be at least 1")
+        for name in ("n_tracks", "n_frames", "n_groups", "substeps_per_frame", "beads"):
+            value = getattr(self, name)
+            self._require(name, isinstance(value, int) and value >= 1, "must be a whole number, at least 1")
         positive = ("frame_interval_s", "contact_radius_nm", "mean_distance_nm", "msd_amplitude_nm2_per_sqrt_s")
         for name in (*positive, "k_on_per_s", "k_off_per_s", "loading_rate_per_s", "polymerase_signal"):
-            self._require(name, getattr(self, name) > 0, "must be positive")
+            self._require(name, 0 < getattr(self, name) < np.inf, "must be positive and finite")
+        self._require("ms2_dwell_s", 0 < self.ms2_dwell_s < np.inf, "must be positive and finite")
         self._require("ms2_ramp_s", 0 < self.ms2_ramp_s <= self.ms2_dwell_s, "must lie in (0, ms2_dwell_s]")
-        self._require("ms2_noise", self.ms2_noise >= 0, "must not be negative")
-        self._require("localisation_noise_nm", min(self.localisation_noise_nm) >= 0, "must not be negative")
+        self._require("ms2_noise", 0 <= self.ms2_noise < np.inf, "must be finite and not negative")
+        noise = self.localisation_noise_nm
+        holds = len(noise) == 3 and all(0 <= sd < np.inf for sd in noise)
+        self._require("localisation_noise_nm", holds, "must be three finite numbers, none negative")
         self._require("missing_fraction", 0 <= self.missing_fraction < 1, "must lie in [0, 1)")
         bleaching = self.bleaching_time_s
         self._require("bleaching_time_s", bleaching is None or bleaching > 0, "must be positive or null")
-        i, j = self.loci
-        self._require("loci", 0 <= i < j < self.beads, f"must be two beads in order, below beads = {self.beads}")
+        holds = len(self.loci) == 2 and 0 <= self.loci[0] < self.loci[1] < self.beads
+        self._require("loci", holds, f"must be two beads in order, below beads = {self.beads}")
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -117,8 +123,9 @@ def simulation_of(track_set: TrackSet) -> SimulationConfig | None:
     """The configuration that simulated a track set; None for tracks that were not simulated here."""
     if track_set.source != SOURCE or track_set.truth is None:
         return None
-    values = track_set.truth.parameters
-    return SimulationConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    parameters = track_set.truth.parameters
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in parameters.items()}
+    return SimulationConfig(**values)
 
 
 def simulate(config: SimulationConfig, seed: int) -> TrackSet:

@@ -75,9 +75,7 @@ class BoostedTrees:
             out_of_fold[left_out] = means[-1].predict(x[left_out])
         mean_val = _average(means, x_val)
         x_sd, x_sd_val = np.column_stack([x, out_of_fold]), np.column_stack([x_val, mean_val])
-        log_square = _grow(
-            x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed
-        )
+        log_square = _grow(x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed)
         sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), SD_BINS)
         return cls(config, thresholds, signal_radius, means, log_square, sd_map)
 

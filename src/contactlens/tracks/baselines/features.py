@@ -21,9 +21,7 @@ class FeatureConfig:
     contact_quantiles: list[float]
 
 
-def windowed_features(
-    frames: Frames, config: FeatureConfig, thresholds: Array, signal_radius: float | None
-) -> Array:
+def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, signal_radius: float | None) -> Array:
     """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing.
 
     thresholds: contact thresholds in driver units. signal_radius: where the task has MS2 as an input, the

@@ -45,11 +45,7 @@ class TrackAttribution:
 
     @property
     def scale(self) -> float:
-        return (
-            float(np.quantile(np.abs(self.matrix[self.matrix != 0]), SCALE_QUANTILE))
-            if self.matrix.any()
-            else 1.0
-        )
+        return float(np.quantile(np.abs(self.matrix[self.matrix != 0]), SCALE_QUANTILE)) if self.matrix.any() else 1.0
 
 
 def matrix_frame(track: TrackAttribution) -> pd.DataFrame:
@@ -80,14 +76,10 @@ def _heat(axis: Axes, cells: np.ndarray, x: np.ndarray, y: np.ndarray, scale: fl
     dx, dy = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
     extent = (x[0] - dx, x[-1] + dx, y[0] - dy, y[-1] + dy)
     axis.grid(False)
-    return axis.imshow(
-        cells, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-scale, vmax=scale, extent=extent
-    )
+    return axis.imshow(cells, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-scale, vmax=scale, extent=extent)
 
 
-def _colour_bar(
-    figure: Figure, image: AxesImage, axes: Sequence[Axes], output: str, signal_unit: str
-) -> None:
+def _colour_bar(figure: Figure, image: AxesImage, axes: Sequence[Axes], output: str, signal_unit: str) -> None:
     label = with_unit(f"attribution to {OUTPUT_NAMES[output]}", output_unit(output, signal_unit))
     figure.colorbar(image, ax=axes, label=label, extend="both", shrink=0.9, pad=0.02)
 
@@ -135,9 +127,7 @@ def lag_map_figure(frame: pd.DataFrame, track: TrackAttribution, driver: Driver,
     return figure
 
 
-def feature_frame(
-    by_output: dict[str, np.ndarray], features: Sequence[str], minutes: np.ndarray
-) -> pd.DataFrame:
+def feature_frame(by_output: dict[str, np.ndarray], features: Sequence[str], minutes: np.ndarray) -> pd.DataFrame:
     """Attributions of one predicted frame, long: output, feature, input_min, attribution.
 
     by_output: (C, T) for each of `mean` and `logvar`; features: the C channels' names; minutes: (T,).

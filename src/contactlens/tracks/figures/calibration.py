@@ -33,9 +33,7 @@ def draw_reliability(axis: Axes, reliability: pd.DataFrame, difference: bool = F
         axis.fill_between(
             rows["expected"], rows["low"] - base, rows["high"] - base, color=color, alpha=0.25, linewidth=0
         )
-        axis.plot(
-            rows["expected"], rows["observed"] - base, color=color, marker=marker, markersize=3, label=label
-        )
+        axis.plot(rows["expected"], rows["observed"] - base, color=color, marker=marker, markersize=3, label=label)
     axis.plot([0, 1], [0, 0] if difference else [0, 1], color=BLACK, linestyle="--", linewidth=1)
 
 
@@ -48,9 +46,7 @@ def reliability_figure(reliability: pd.DataFrame) -> Figure:
     draw_reliability(lower, reliability, difference=True)
     upper.set(ylabel=with_unit("observed share", "fraction"), ylim=(0, 1), xlim=(0, 1))
     upper.legend()
-    lower.set(
-        xlabel=with_unit("expected share", "fraction"), ylabel=with_unit("observed - expected", "fraction")
-    )
+    lower.set(xlabel=with_unit("expected share", "fraction"), ylabel=with_unit("observed - expected", "fraction"))
     return figure
 
 

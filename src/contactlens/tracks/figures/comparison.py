@@ -36,15 +36,11 @@ def _draw_metric(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     for mine, color in ((is_network, BLUE), (~is_network, GREY)):
         some = rows[mine]
         errors = spread(some["estimate"], some["low"], some["high"])
-        axis.errorbar(
-            some["estimate"], heights[mine], xerr=errors, fmt="o", color=color, elinewidth=2, capsize=3
-        )
+        axis.errorbar(some["estimate"], heights[mine], xerr=errors, fmt="o", color=color, elinewidth=2, capsize=3)
 
 
 @styled
-def comparison_figure(
-    metrics: pd.DataFrame, signal_unit: str, chosen: Sequence[str] = ("nll", "crps")
-) -> Figure:
+def comparison_figure(metrics: pd.DataFrame, signal_unit: str, chosen: Sequence[str] = ("nll", "crps")) -> Figure:
     """Dot plot of each chosen metric by model with its interval, in the order of `metrics.csv`."""
     models = list(dict.fromkeys(metrics["model"]))
     figure = new_figure(1.6 + 3.2 * len(chosen), 1.1 + 0.34 * len(models))

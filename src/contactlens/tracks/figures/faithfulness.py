@@ -42,9 +42,7 @@ def draw_lag(axis: Axes, profile: pd.DataFrame, method: str, output: str) -> Non
     _draw_profile(axis, _rows(profile, method, output), OUTPUT_COLOURS[output], plain(method))
     kernel = _rows(profile, TRUTH, output)
     if len(kernel):
-        axis.plot(
-            kernel["lag_s"] / 60, kernel["attribution"], color=BLACK, linestyle="--", label="true kernel"
-        )
+        axis.plot(kernel["lag_s"] / 60, kernel["attribution"], color=BLACK, linestyle="--", label="true kernel")
     axis.axvline(0, color=BLACK, linewidth=0.7, linestyle=":")
 
 

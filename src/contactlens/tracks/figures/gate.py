@@ -31,9 +31,7 @@ def gate_frame(seeds: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
     bottom = min(0.0, float(values.min()))
     grid = np.linspace(bottom, top, GRID_POINTS)
     curves = [
-        pd.DataFrame(
-            {"series": "gate", "seed": int(seed), "value": grid, "height": expit(alpha * (radius - grid))}
-        )
+        pd.DataFrame({"series": "gate", "seed": int(seed), "value": grid, "height": expit(alpha * (radius - grid))})
         for seed, alpha, radius in seeds[["seed", "gate_alpha", "radius"]].to_numpy()
     ]
     counts, edges = np.histogram(values, bins=BINS, range=(bottom, top))
@@ -68,9 +66,7 @@ def draw_histogram(axis: Axes, frame: pd.DataFrame, true_radius: float | None) -
 
 
 @styled
-def gate_figure(
-    frame: pd.DataFrame, seeds: pd.DataFrame, driver: Driver, true_radius: float | None = None
-) -> Figure:
+def gate_figure(frame: pd.DataFrame, seeds: pd.DataFrame, driver: Driver, true_radius: float | None = None) -> Figure:
     """The gate as a function of the driver, above the histogram of the driver on the same axis.
 
     frame: as `gate_frame` returns it; seeds: rows of `seeds.csv`; true_radius in the driver's unit.

@@ -35,9 +35,7 @@ NLL_LABEL = with_unit("validation NLL", "nats per frame")
 
 def searched_keys(trials: pd.DataFrame) -> list[str]:
     """The columns of `trials.csv` that were searched and took more than one value."""
-    return [
-        column for column in map(str, trials) if column not in RESULTS and len(trials[column].unique()) > 1
-    ]
+    return [column for column in map(str, trials) if column not in RESULTS and len(trials[column].unique()) > 1]
 
 
 def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
@@ -68,9 +66,7 @@ def _join_grid(axis: Axes, trials: pd.DataFrame, y: str) -> None:
     fixed = trials[trials["kind"] == "fixed"]
     usual = fixed.loc[fixed["lambda_contact"] > 0, "radius_init"]
     grid = fixed[fixed["radius_init"].isin(usual)].sort_values("lambda_contact", kind="stable")
-    axis.plot(
-        grid["lambda_contact"], grid[y], color=VERMILION, linewidth=1, label="only lambda_contact changed"
-    )
+    axis.plot(grid["lambda_contact"], grid[y], color=VERMILION, linewidth=1, label="only lambda_contact changed")
 
 
 def _draw_starts(axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None) -> None:
@@ -127,13 +123,9 @@ def _draw_nll(axis: Axes, trials: pd.DataFrame, key: str) -> None:
     _points(axis, trials[~above], key, "validation_nll")
     lost = trials[above]
     if len(lost):
-        axis.scatter(
-            lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis"
-        )
+        axis.scatter(lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis")
     best = trials.iloc[int(trials["validation_nll"].argmin())]
-    axis.scatter(
-        [best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial"
-    )
+    axis.scatter([best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial")
     _clip(axis, trials["validation_nll"])
     if pd.api.types.is_numeric_dtype(trials[key]):
         _scale_x(axis, trials[key])

@@ -61,9 +61,7 @@ def shade_states(axis: Axes, promoter_state: pd.DataFrame | None, track_id: str,
         axis.axvspan(start, end, color=YELLOW, alpha=0.3, linewidth=0, label=name)
 
 
-def draw_driver(
-    axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, true_radius: float | None
-) -> None:
+def draw_driver(axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, true_radius: float | None) -> None:
     """The driver over time with the learned threshold and the true one."""
     axis.plot(track["time_s"] / 60, track[driver.gate_column], color=GREY, linewidth=0.9)
     axis.axhline(radius, color=VERMILION, linewidth=1.2, label="learned radius")
@@ -74,9 +72,7 @@ def draw_driver(
 def draw_signal(axis: Axes, track: pd.DataFrame) -> None:
     """The signal with the predicted mean and the recalibrated 90 % band."""
     minutes = track["time_s"] / 60
-    axis.fill_between(
-        minutes, track["low90"], track["high90"], color=BLUE, alpha=0.25, linewidth=0, label="90 % band"
-    )
+    axis.fill_between(minutes, track["low90"], track["high90"], color=BLUE, alpha=0.25, linewidth=0, label="90 % band")
     axis.plot(minutes, track["ms2"], color=BLACK, linewidth=0.8, label="measured")
     axis.plot(minutes, track["mean"], color=BLUE, label="predicted mean")
 
@@ -97,9 +93,7 @@ def _draw_column(
     axes[1].plot(full["time_s"] / 60, full["contact"], color=PURPLE, linewidth=0.9)
     axes[1].set_ylim(-0.03, 1.03)
     draw_signal(axes[2], full)
-    axes[0].set_title(
-        f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame"
-    )
+    axes[0].set_title(f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame")
     axes[2].set_xlabel(with_unit("time", "min"))
 
 

@@ -37,9 +37,7 @@ def _draw_terms(axis: Axes, history: pd.DataFrame) -> None:
     mean = history.drop(columns="seed").groupby("epoch").mean()
     axis.plot(mean.index, mean["train_loss"], color=BLACK, label="total")
     for term, color in zip(loss_terms(history), CYCLE, strict=False):
-        axis.plot(
-            mean.index, mean[term], color=color, linestyle="--", label=plain(term.removeprefix("train_"))
-        )
+        axis.plot(mean.index, mean[term], color=color, linestyle="--", label=plain(term.removeprefix("train_")))
     axis.set_yscale("symlog", linthresh=0.1)
     axis.legend()
 
@@ -69,9 +67,7 @@ def training_figure(
         axis.set(title=title, ylabel=label)
     true_line(axes[1, 1], true_radius, "truth", horizontal=True)
     _draw_terms(axes[1, 0], history)
-    axes[1, 0].set(
-        title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame")
-    )
+    axes[1, 0].set(title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame"))
     axes[1, 1].legend()
     for axis in axes[1]:
         axis.set_xlabel(with_unit("training", "epochs"))

@@ -18,7 +18,6 @@ class GaussianHead(nn.Module):
         super().__init__()
         self.project = nn.Conv1d(in_channels, 2, 1)
         self.logvar_bounds = logvar_bounds
-        nn.init.zeros_(self.project.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         mean, logvar = self.project(features).unbind(dim=1)

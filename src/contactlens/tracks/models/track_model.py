@@ -11,7 +11,7 @@ from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import GaussianHead
 from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
 
-DECODER_BLOCKS = {"unet": ConvBlock, "unet_resnet": ResidualBlock}
+DECODER_BLOCKS: dict[str, type[ConvBlock] | type[ResidualBlock]] = {"unet": ConvBlock, "unet_resnet": ResidualBlock}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,12 @@ class TrackModel(nn.Module):
     channel_shift: Tensor
 
     def __init__(
-        self, config: ModelConfig, gate: GateConfig, scaling: Scaling, driver_channels: int, signal_input: bool
+        self,
+        config: ModelConfig,
+        gate: GateConfig,
+        scaling: Scaling,
+        driver_channels: int,
+        signal_input: bool,
     ) -> None:
         super().__init__()
         self.driver_channels = driver_channels
@@ -126,7 +131,7 @@ class TrackModel(nn.Module):
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
 
     def standardised(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Prediction (B, 2, T) in units of the standardised signal, and the gate (B, T); the loss is computed on these."""
+        """Prediction (B, 2, T) in units of the standardised signal, and the gate (B, T): what the loss takes."""
         gate = self.gate(x) if self.gated else torch.ones_like(x[:, 0])
         return self.head(self.backbone(self._gated_input(x, gate, observed))), gate
 

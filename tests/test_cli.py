@@ -1,0 +1,128 @@
+"""The command line: what a user types, what they read, and what is left on disk."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from contactlens.cli import app, main
+from contactlens.errors import InputError
+from contactlens.tracks.track_set import TrackSet
+
+ROOT = Path(__file__).parents[1]
+FLAGS = ["--track", "cell", "--time", "t", "--scalar", "knirps", "--driver-unit", "a.u.", "--signal", "spot"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rows = [(cell, "e1", 20.0 * i, 5.0 + i, 100.0 * i) for cell in "ab" for i in range(6)]
+    path = tmp_path / "lab.csv"
+    pd.DataFrame(rows, columns=["cell", "embryo", "t", "knirps", "spot"]).to_csv(path, index=False)
+    return path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["contactlens", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_import_writes_a_track_set_and_says_what_it_kept(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, ["import", "tracks", str(table), "--out", str(out), "--group", "embryo", *FLAGS])
+    assert result.exit_code == 0, result.output
+    assert "12 frames of 2 tracks from 12 rows" in result.output
+    track_set = TrackSet.read(out)
+    assert (track_set.driver.unit, track_set.frame_interval_s, track_set.source) == ("a.u.", 20.0, "lab.csv")
+    assert set(track_set.frames["group"]) == {"e1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((), "name the columns that hold the track and the time"),
+        (("--track", "cel", "--time", "t", "--distance", "knirps", "--length-unit", "nm"), "cell"),
+        ((*FLAGS, "--time-unit", "fortnight"), "fortnight"),
+    ],
+)
+def test_bad_input_is_one_message_a_non_zero_status_and_no_output(
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, ...],
+    message: str,
+) -> None:
+    assert run(monkeypatch, "import", "tracks", table, "--out", tmp_path / "out", *change) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lab.csv"]
+
+
+def test_other_parameters_need_a_workspace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run(monkeypatch, "tracks", "run", "--set", "seed=3") == 1
+    assert "--workspace" in capsys.readouterr().err
+
+
+def test_unknown_profile_lists_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(InputError, match=r"known are .*reduced"):
+        CliRunner().invoke(
+            app,
+            ["tracks", "run", "--profile", "redcued", "--workspace", str(tmp_path / "w")],
+            catch_exceptions=False,
+        )
+    assert not (tmp_path / "w").exists()
+
+
+def test_every_profile_fits_the_parameters(tmp_path: Path) -> None:
+    from contactlens.ops.workspace import create_workspace
+
+    profiles = sorted((ROOT / "profiles").glob("*.yaml"))
+    assert profiles
+    for profile in profiles:
+        folder = create_workspace(tmp_path / profile.stem, [profile], ROOT)
+        assert (folder / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, contactlens.cli\n"
+        "heavy = {'torch', 'mlflow', 'ray', 'dvc', 'pandas', 'captum', 'great_expectations'} & set(sys.modules)\n"
+        "raise SystemExit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_msd_writes_table_figure_and_report(tmp_path: Path) -> None:
+    from contactlens.tracks.simulate import SimulationConfig, simulate
+
+    simulate(SimulationConfig(n_tracks=30, n_frames=61), 0).write(tmp_path / "tracks")
+    out = tmp_path / "msd"
+    result = CliRunner().invoke(
+        app,
+        [
+            "tracks",
+            "msd",
+            str(tmp_path / "tracks"),
+            "--out",
+            str(out),
+            "--replicates",
+            "50",
+            "--max-lag",
+            "8",
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert {"msd.csv", "msd.png", "report.html"} <= {path.name for path in out.iterdir()}
+    curve = pd.read_csv(out / "msd.csv")
+    assert curve["lag_s"].tolist() == [30.0 * k for k in range(1, 9)]
+    assert ((curve["low"] <= curve["msd_nm2"]) & (curve["msd_nm2"] <= curve["high"])).all()

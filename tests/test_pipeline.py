@@ -1,0 +1,118 @@
+"""The whole pipeline, small: it runs, runs nothing again, gives the same bytes from scratch, and fills any registry."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contactlens.ops.workspace import create_workspace, run_pipeline
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "tracks": {
+        "simulate": {"n_tracks": 60, "n_frames": 101},
+        "sweep": {
+            "n_trials": 2,
+            "max_epochs": 1,
+            "lambda_contact_grid": [0.0, 0.1],
+            "radius_starts": [120.0, 500.0],
+            "space": {"width": {"choice": [4, 6]}, "depth": {"choice": [1, 2]}},
+        },
+        "fit": {"max_epochs": 2, "threads": 1},
+        "train": {"n_seeds": 2},
+        "explain": {
+            "n_tracks": 1,
+            "profile_tracks": 4,
+            "sensitivity_tracks": 2,
+            "ig_steps": 4,
+            "noise_samples": 2,
+            "lag_max_s": 300.0,
+            "bootstrap_replicates": 50,
+        },
+        "evaluate": {"recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10}},
+        "promotion": {"registered_model": "tiny"},
+    }
+}
+
+
+def lock_of(workspace: Path) -> dict[str, str]:
+    """Path -> hash of everything that a stage wrote."""
+    stages = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+
+def registered(store: Path) -> dict[str, dict[str, str]]:
+    """Aliases and tags of every version in a store, read in a process of its own."""
+    code = (
+        "import json, mlflow, sys\n"
+        "client = mlflow.MlflowClient(sys.argv[1])\n"
+        "found = {v.version: dict(v.tags) for v in client.search_model_versions(\"name='tiny'\")}\n"
+        "aliases = client.get_registered_model('tiny').aliases\n"
+        "print(json.dumps({'versions': found, 'aliases': {k: str(v) for k, v in aliases.items()}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"sqlite:///{store}"], capture_output=True, text=True, check=True
+    )
+    return yaml.safe_load(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")
+    workspace = create_workspace(folder / "workspace", [TINY], ROOT)
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/first.db"
+    try:
+        assert run_pipeline(workspace, ROOT) == 0
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+    return workspace
+
+
+def repro(workspace: Path, store: str) -> str:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{workspace.parent}/{store}"
+    command = [sys.executable, "-m", "dvc", "repro"]
+    return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path) -> None:
+    outputs = lock_of(finished)
+    assert {"data/tracks", "models/tracks/model.safetensors", "reports/report.html"} <= set(outputs)
+    html = (finished / "reports" / "report.html").read_text()
+    assert "<script" not in html
+    registry = registered(finished.parent / "first.db")
+    assert list(registry["versions"]) == ["1"]
+    assert registry["aliases"]["candidate"] == "1"
+    assert "NLL of network_recalibrated" in registry["versions"]["1"]["promotion"]
+
+
+@pytest.mark.slow
+def test_a_second_run_runs_nothing(finished: Path) -> None:
+    assert "Running stage" not in repro(finished, "first.db")
+
+
+@pytest.mark.slow
+def test_with_a_full_cache_and_an_empty_store_the_registry_is_filled(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.parent}/second.db")
+    for name in ("data/tracks", "models", "reports"):
+        shutil.rmtree(finished / name)
+    assert run_pipeline(finished, ROOT) == 0
+    first, second = (registered(finished.parent / f"{name}.db") for name in ("first", "second"))
+    assert second["aliases"] == first["aliases"]
+    assert second["versions"]["1"]["content_hash"] == first["versions"]["1"]["content_hash"]
+
+
+@pytest.mark.slow
+def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
+    again = create_workspace(finished.parent / "again", [TINY], ROOT)
+    repro(again, "again.db")
+    first, second = lock_of(finished), lock_of(again)
+    assert {path for path in first if first[path] != second.get(path)} == set()
+    assert set(first) == set(second)
