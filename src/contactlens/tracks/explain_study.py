@@ -92,7 +92,7 @@ class Study:
         )
 
     def frame_by_frame(self, tracks: slice) -> Tensor:
-        """Integrated gradients of every output frame, summed over the driver's channels: (P, n_outputs, T, T)."""
+        """Integrated gradients summed over the driver's channels, every frame: (P, n_outputs, T_out, T_in)."""
         return integrated_gradients_frames(
             self.model,
             self.x[tracks],
