@@ -116,3 +116,16 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
     first, second = lock_of(finished), lock_of(again)
     assert {path for path in first if first[path] != second.get(path)} == set()
     assert set(first) == set(second)
+
+
+@pytest.mark.slow
+def test_another_task_and_model_by_parameters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contactlens.tracks.models.checkpoint import load_model
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    other = {"tracks": {"task": "epms2_to_ms2", "model": {"name": "unet", "decoder_depth": 3}}}
+    workspace = create_workspace(tmp_path / "workspace", [TINY, other], ROOT)
+    assert run_pipeline(workspace, ROOT) == 0
+    _, spec = load_model(workspace / "models/tracks/model.safetensors")
+    assert (spec.task, spec.model.name) == ("epms2_to_ms2", "unet")
+    assert spec.model.decoder_depth == spec.model.encoder_depth + 1
