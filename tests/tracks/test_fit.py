@@ -16,6 +16,7 @@ from contactlens.tracks.track_set import Driver
 
 LOSS = LossConfig(
     lambda_contact=0.0,
+    lambda_crps=0.0,
     lambda_var=0.0,
     lambda_prior=0.0,
     target_logvar=0.0,

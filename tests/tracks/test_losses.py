@@ -9,7 +9,7 @@ from contactlens.tracks.losses import LossConfig, anneal, gaussian_crps, gaussia
 
 
 def config(**changes: float) -> LossConfig:
-    values = {"lambda_contact": 0.0, "lambda_var": 0.0, "lambda_prior": 0.0, "target_logvar": 0.0}
+    values = {"lambda_contact": 0.0, "lambda_crps": 0.0, "lambda_var": 0.0, "lambda_prior": 0.0, "target_logvar": 0.0}
     return LossConfig(**(values | {"warmup_epochs": 2, "anneal_epochs": 4, "beta": 0.0} | changes))
 
 
@@ -33,10 +33,12 @@ def test_every_term_is_what_its_name_says() -> None:
     y = torch.tensor([[1.0, 2.0, 99.0]])
     prediction = torch.tensor([[[0.0, 2.0, 5.0]], [[0.0, math.log(4.0), 7.0]]]).permute(1, 0, 2)
     gate, observed = torch.tensor([[0.2, 0.6, 1.0]]), torch.tensor([[True, True, False]])
-    settings = config(lambda_contact=0.5, lambda_var=0.1, lambda_prior=0.01, target_logvar=-1.0)
+    settings = config(lambda_contact=0.5, lambda_crps=2.0, lambda_var=0.1, lambda_prior=0.01, target_logvar=-1.0)
     terms = loss_terms(y, prediction, gate, observed, 0, settings)
     nll = [stats.norm(0, 1).logpdf(1), stats.norm(2, 2).logpdf(2)]
     assert terms["nll"].item() == pytest.approx(-np.mean(nll))
+    crps = gaussian_crps(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 2.0]), torch.tensor([0.0, math.log(4.0)]))
+    assert terms["crps"].item() == pytest.approx(2 * crps.mean().item())
     assert terms["contact"].item() == pytest.approx(0.5 * 0.4)
     assert terms["variance"].item() == pytest.approx(0.1 * 2.5)
     assert terms["variance_prior"].item() == pytest.approx(0.01 * (1 + (math.log(4) + 1) ** 2) / 2)

@@ -14,6 +14,9 @@ class LossConfig:
     """Weights of the loss's terms.
 
     lambda_contact: weight of the mean gate opening (the contact regulariser)
+    lambda_crps: weight of the CRPS beside the NLL. Both are proper scores, so the truth minimises their sum too; where
+        the Gaussian is only an approximation (residuals of a promoter that is on or off have two peaks) the NLL alone
+        buys its tails with wide bands, which the CRPS makes it pay for
     lambda_var, lambda_prior, target_logvar: calibration terms on the predicted variance (see `loss_terms`)
     warmup_epochs, anneal_epochs: the calibration terms count fully during the warm-up, then fall to nothing over the
         anneal, so that training ends on the proper score alone
@@ -22,6 +25,7 @@ class LossConfig:
     """
 
     lambda_contact: float
+    lambda_crps: float
     lambda_var: float
     lambda_prior: float
     target_logvar: float
@@ -30,7 +34,7 @@ class LossConfig:
     beta: float
 
     def __post_init__(self) -> None:
-        for name in ("lambda_contact", "lambda_var", "lambda_prior", "warmup_epochs", "anneal_epochs"):
+        for name in ("lambda_contact", "lambda_crps", "lambda_var", "lambda_prior", "warmup_epochs", "anneal_epochs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"loss.{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.beta <= 1:
@@ -73,6 +77,7 @@ def loss_terms(
 
     y (B, T) is the standardised signal, prediction (B, 2, T) its mean and log-variance, gate (B, T), observed (B, T).
     nll: masked Gaussian NLL, weighted by var**beta (no gradient through the weight) for beta-NLL
+    crps: lambda_crps * CRPS
     variance: lambda_var * var; variance_prior: lambda_prior * (logvar - target_logvar)**2, both annealed
     contact: lambda_contact * mean gate opening
     """
@@ -83,6 +88,7 @@ def loss_terms(
     weight = anneal(epoch, config)
     return {
         "nll": masked_mean(nll, observed),
+        "crps": config.lambda_crps * masked_mean(gaussian_crps(y, mean, logvar), observed),
         "variance": weight * config.lambda_var * masked_mean(logvar.exp(), observed),
         "variance_prior": weight
         * config.lambda_prior
