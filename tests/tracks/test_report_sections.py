@@ -46,7 +46,7 @@ def figures_of(report: Report) -> list[FigureBlock]:
 
 def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
     figures = figures_of(report)
-    assert len(figures) == 17
+    assert len(figures) == 18
     assert all(figure.csv and figure.csv.stem == figure.path.stem for figure in figures)
     written = {path.name for path in figures[0].path.parent.iterdir()}
     assert written == {path.name for figure in figures for path in (figure.path, figure.csv) if path}

@@ -5,6 +5,10 @@ CAPTIONS = {
         Mean squared displacement of the separation. Straight on these axes means a power law; the
         band is the 95 % interval over tracks. A flattening at long lags means that the two loci are
         confined to each other.""",
+    "overview": """
+        The learned threshold, the explanation and the calibration on one page. Above: the test track
+        of median NLL with its prediction. Below: the gate, the mean attribution against the time
+        before the predicted frame, and the reliability before and after recalibration.""",
     "examples": """
         Three tracks of the test split. They were picked by a rule, not by eye: the tracks at the
         10th, 50th and 90th percentile of the mean NLL per track, so the left is among the easiest

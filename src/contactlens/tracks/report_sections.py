@@ -60,6 +60,26 @@ def example_section(inputs: ReportInputs) -> list[Block]:
     return [inputs.figure("examples", figure, examples, caption("examples"))]
 
 
+def overview_section(inputs: ReportInputs) -> list[Block]:
+    predictions, seeds = inputs.predictions(), inputs.table("seeds")
+    profile, reliability = inputs.table("lag_profile"), inputs.table("reliability")
+    if predictions is None or seeds is None or profile is None or reliability is None:
+        return []
+    example = figures.example_frames(predictions, figures.choose_examples(predictions, [50]))
+    view = figures.Overview(
+        example=example,
+        gate=figures.gate_frame(seeds, predictions[inputs.driver.gate_column].to_numpy()),
+        seeds=seeds,
+        profile=profile,
+        reliability=reliability,
+        radius=float(seeds["radius"].iloc[int(seeds["validation_nll"].argmin())]),
+        true_radius=inputs.true_radius,
+        promoter_state=inputs.promoter_state,
+    )
+    figure = figures.overview_figure(view, inputs.driver, inputs.signal_unit)
+    return [inputs.figure("overview", figure, example, caption("overview"))]
+
+
 def training_section(inputs: ReportInputs) -> list[Block]:
     history, seeds = inputs.table("history"), inputs.table("seeds")
     blocks: list[Block] = []
@@ -136,6 +156,7 @@ def promotion_section(inputs: ReportInputs) -> list[Block]:
 
 SECTIONS: list[tuple[str, str, Callable[[ReportInputs], list[Block]]]] = [
     ("Motion", "How the two loci move against each other, whatever the signal does.", motion_section),
+    ("At a glance", "What was learned, and how sure it is.", overview_section),
     ("Example tracks", "What goes in, what comes out, and what was measured.", example_section),
     ("The learned threshold", "Where the gate opens, and how far that can be trusted.", gate_section),
     ("Comparison with baselines", "Whether a network was needed at all.", comparison_section),
