@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contactlens.calibration import gaussian_nll
+from contactlens.calibration import Gaussian, Recalibration
 from contactlens.errors import InputError
 from contactlens.files import read_json
 from contactlens.ops.params import load_params
@@ -17,12 +17,14 @@ from contactlens.ops.registry import Candidate, sync_registry
 from contactlens.ops.stage import stage
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.evaluate import NETWORK
 from contactlens.tracks.fit import predict
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.tasks import model_input
 from contactlens.tracks.track_set import TrackSet
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
+RECALIBRATION = "models/tracks/recalibration.json"
 REPORTS = Path("reports/tracks")
 ARTIFACTS = {
     "report": [Path("reports/report.html")],
@@ -40,17 +42,21 @@ def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
     return x.masked_fill(~two.observed[:, None], float("nan")).numpy()
 
 
-def test_nll(weights: Path, spec: ModelSpec, test: TrackBatch) -> float | None:
-    """NLL of another model of this kind on the candidate's test tracks; None where it takes other data."""
+def test_nll(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) -> float | None:
+    """NLL of another model of this kind on the candidate's test tracks, recalibrated as it was itself where that is
+    what is judged; None where it takes other data."""
     try:
         model, other = load_model(weights / Path(MODEL).name)
-    except InputError:
+        recalibration = Recalibration.from_json(read_json(weights / Path(RECALIBRATION).name))
+    except (InputError, OSError):
         return None
     if (other.driver, other.signal_unit) != (spec.driver, spec.signal_unit):
         return None
     mean, sd = predict(model, model_input(other.resolved_task, test), test.observed, batch_size=16)
     seen = test.observed.numpy()
-    return float(gaussian_nll(test.signal.numpy()[seen], mean[seen], sd[seen]).mean())
+    y, mean, sd = test.signal.numpy()[seen].astype(np.float64), mean[seen], sd[seen]
+    predicted = Gaussian(mean, sd) if judged == NETWORK else recalibration.predict(mean, sd)
+    return float(predicted.nll(y).mean())
 
 
 def main() -> None:
@@ -62,13 +68,15 @@ def main() -> None:
         model=model,
         example=example_input(spec, test),
         weights=Path(MODEL),
+        recalibration=Path(RECALIBRATION),
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params=params,
         tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
         artifacts=ARTIFACTS,
     )
-    done = sync_registry(candidate, params.tracks.promotion, lambda weights: test_nll(weights, spec, test))
+    rules = params.tracks.promotion
+    done = sync_registry(candidate, rules, lambda weights: test_nll(weights, spec, test, rules.judged))
     state = "registered" if done.created else "was registered before"
     print(f"{done.name} version {done.version} {state}; {'champion' if done.decision.promote else 'not promoted'}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))

@@ -1,6 +1,7 @@
 """The whole pipeline, small: it runs, runs nothing again, gives the same bytes from scratch, and fills any registry."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contactlens.files import read_json
 from contactlens.ops.workspace import create_workspace, run_pipeline
+from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.models.checkpoint import load_model
+from contactlens.tracks.track_set import TrackSet
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -120,8 +125,6 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
 
 @pytest.mark.slow
 def test_another_task_and_model_by_parameters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from contactlens.tracks.models.checkpoint import load_model
-
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     other = {"tracks": {"task": "epms2_to_ms2", "model": {"name": "unet", "decoder_depth": 3}}}
     workspace = create_workspace(tmp_path / "workspace", [TINY, other], ROOT)
@@ -129,3 +132,16 @@ def test_another_task_and_model_by_parameters_alone(tmp_path: Path, monkeypatch:
     _, spec = load_model(workspace / "models/tracks/model.safetensors")
     assert (spec.task, spec.model.name) == ("epms2_to_ms2", "unet")
     assert spec.model.decoder_depth == spec.model.encoder_depth + 1
+
+
+@pytest.mark.slow
+def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path) -> None:
+    """The rule compares NLLs on the same data, so the registered files must give the number that was evaluated."""
+    register = runpy.run_path(str(ROOT / "pipelines" / "tracks_register.py"))
+    folder = finished / "models" / "tracks"
+    test = batch_of(TrackSet.read(finished / "data/tracks"), read_json(folder / "splits.json")["test"])
+    _, spec = load_model(folder / "model.safetensors")
+    metrics = read_json(finished / "reports/tracks/metrics.json")
+    for judged in ("network", "network_recalibrated"):
+        expected = metrics[judged]["nll"]["estimate"]
+        assert register["test_nll"](folder, spec, test, judged) == pytest.approx(expected, rel=1e-5)

@@ -63,6 +63,7 @@ def make(tmp_path: Path) -> Make:
         row = {"nll": nll, "coverage_90": 0.9, "mace": 0.01, "ence": None}
         interval = {name: {"estimate": v, "low": v, "high": v} for name, v in row.items()}
         write_json(folder / "metrics.json", {"network": interval, "constant_gaussian": {"nll": {"estimate": 1.4}}})
+        write_json(folder / "recalibration.json", {})
         history = {"seed": [1, 1, 2], "epoch": [0, 1, 0], "validation_nll": [2.0, 1.0, math.nan]}
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
         example = np.random.default_rng(0).normal(size=(2, C, T)).astype(np.float32)
@@ -71,6 +72,7 @@ def make(tmp_path: Path) -> Make:
             model=model,
             example=example,
             weights=folder / "model.safetensors",
+            recalibration=folder / "recalibration.json",
             metrics=folder / "metrics.json",
             history=folder / "history.csv",
             params=params or {"seed": 7, "fit": {"learning_rate": 0.1}},

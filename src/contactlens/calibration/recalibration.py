@@ -48,13 +48,14 @@ class SdMap:
     def fit(cls, residual: Array, sd: Array, bins: int) -> "SdMap":
         """Isotonic regression of the mean square residual on predicted sd over equal-count bins.
 
-        Isotonic on bins, not on frames: its first and last steps on frames are set by a handful of residuals.
+        Isotonic on bins, not on frames: its first and last steps on frames are set by a handful of residuals. Each bin
+        counts one frame more than it holds, with the mean square of all (see `Recalibration.fit`).
         """
         index = equal_count_bins(sd, bins) if np.ptp(sd) > 0 else np.zeros(sd.size, dtype=np.int64)
         count = np.bincount(index)
         predicted = np.exp(np.bincount(index, np.log(sd)) / count)
         square = IsotonicRegression().fit_transform(
-            predicted, np.bincount(index, residual**2) / count, sample_weight=count
+            predicted, (np.bincount(index, residual**2) + np.mean(residual**2)) / (count + 1), sample_weight=count
         )
         predicted, first = np.unique(predicted, return_index=True)
         return cls(predicted, np.sqrt(square[first]))
@@ -78,15 +79,25 @@ class Recalibration:
 
     @classmethod
     def fit(cls, y: Array, mean: Array, sd: Array, config: RecalibrationConfig) -> "Recalibration":
-        """Fit to flat arrays (n,) of a split that neither trained nor tests the model."""
+        """Fit to flat arrays (n,) of a split that neither trained nor tests the model.
+
+        Rule of succession: every bin counts one frame more than it holds, with a residual as the whole split has them.
+        Else a bin whose frames all went well, as frames without a spot do, would call the first surprise impossible.
+        """
         sd_map = SdMap.fit(y - mean, sd, config.sd_bins)
-        z = (y - mean) / sd_map(sd)
+        scale = sd_map(sd)
+        z = (y - mean) / scale
+        typical = float(np.sqrt(np.mean((y - mean) ** 2)))
         inner = np.arange(1, config.residual_bins) / config.residual_bins
         # An edge at the smallest mean would leave an empty bin: a constant mean has one bin.
         edges = np.unique(np.quantile(mean, inner))
         edges = edges[edges > mean.min()]
         index = np.searchsorted(edges, mean, side="right")
-        mixtures = [ResidualMixture.fit(z[index == b], config.residual_groups) for b in range(edges.size + 1)]
+        mixtures = []
+        for inside in (index == b for b in range(edges.size + 1)):
+            seen = ResidualMixture.fit(z[inside], config.residual_groups)
+            width = typical / float(np.sqrt(np.mean(scale[inside] ** 2)))
+            mixtures.append(seen.with_unseen(1 / (inside.sum() + 1), width))
         return cls(sd_map, edges, tuple(mixtures))
 
     def predict(self, mean: Array, sd: Array) -> "Recalibrated":

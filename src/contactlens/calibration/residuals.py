@@ -46,6 +46,12 @@ class ResidualMixture:
         widths = np.sqrt(np.maximum(variance, (NARROWEST * z.std()) ** 2))
         return cls(count / (2 * z.size), centres, widths)
 
+    def with_unseen(self, share: float, width: float) -> "ResidualMixture":
+        """The same with a `share` of residuals that the fit has not met: a Gaussian around 0 of that width."""
+        return ResidualMixture(
+            np.append(self.weights * (1 - share), share), np.append(self.centres, 0.0), np.append(self.widths, width)
+        )
+
     @property
     def mean(self) -> float:
         return float(self.weights @ self.centres)

@@ -41,6 +41,7 @@ class Candidate:
     example: (B, C, T) float32 with B >= 2 and the T that the served model will take; NaN where a frame is
         missing
     weights, metrics, history: model.safetensors, metrics.json, history.csv
+    recalibration: what turns the model's prediction into the judged one, kept beside the weights
     params: nested; its flattened form is logged
     tags: provenance
     artifacts: folder in MLflow -> files or folders of figures, attributions, reports, validation
@@ -49,6 +50,7 @@ class Candidate:
     model: nn.Module
     example: np.ndarray
     weights: Path
+    recalibration: Path
     metrics: Path
     history: Path
     params: Any
@@ -125,7 +127,7 @@ def _register(client: "MlflowClient", candidate: Candidate, name: str, content: 
         for folder, paths in candidate.artifacts.items():
             for path in paths:
                 client.log_artifact(run.run_id, str(path), folder)
-        for path in (candidate.weights, candidate.metrics):
+        for path in (candidate.weights, candidate.recalibration, candidate.metrics):
             client.log_artifact(run.run_id, str(path), WEIGHTS_FOLDER)
         logged = log_served_model(candidate.model, candidate.example)
         mlflow.log_metrics(metric_values(read_json(candidate.metrics)), model_id=logged.model_id)
