@@ -1,11 +1,12 @@
 """All frames of a track attributed at once, against Captum called once per output frame.
 
-    python benchmarks/all_frames_attribution.py [--full] [--depth 3] [--kernel-size 3] [--steps 50]
+    python benchmarks/all_frames_attribution.py [--full] [--width 12] [--depth 2] [--kernel-size 5] [--steps 50]
 
 Both run on the same model and track, in one process. Without --full the loop is timed on evenly spaced output
 frames and scaled to all of them; the numbers are compared on the frames that the loop did. Ratios are given
 with and without the measurement of the model's reach, which is done once per model and track length. The ratio
-falls as the reach grows (--depth, --kernel-size). On a machine that does other work, use --threads 1.
+depends on the model (by default of the sizes in params.yaml) and falls as the reach grows (--depth, --kernel-size).
+On a machine that does other work, use --threads 1.
 """
 
 import argparse
@@ -32,9 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="loop over every output frame")
     parser.add_argument("--loop-frames", type=int, default=12, help="output frames looped over without --full")
     parser.add_argument("--frames", type=int, default=601)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--depth", type=int, default=3)
-    parser.add_argument("--kernel-size", type=int, default=3)
+    parser.add_argument("--width", type=int, default=12)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--kernel-size", type=int, default=5)
     parser.add_argument("--steps", type=int, default=50, help="nodes of integrated gradients (Captum's default: 50)")
     parser.add_argument("--rows", type=int, default=16, help="inputs per pass of the vectorised attribution")
     parser.add_argument("--threads", type=int, default=2)
