@@ -28,7 +28,7 @@ else
 endif
 
 test: install
-	python -m pytest -n 2 $(PYTEST_ARGS)
+	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)

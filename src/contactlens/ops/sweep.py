@@ -71,10 +71,9 @@ def run_sweep(
         a second call goes on, and returns its final metrics, which hold RESULT_COLUMNS.
     data: sent to the workers once, through Ray's object store
     defaults: the value in params.yaml of every key that a trial has
-    states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an
-        unfinished sweep
-        again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
-            the end.
+    states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an unfinished
+        sweep again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
+        the end.
 
     Two runs on the same seed give the same table although trials run at once (not with the scheduler `asha`).
     Raises SweepError where a trial failed MAX_FAILURES + 1 times or the sweep was interrupted, InputError

@@ -27,8 +27,7 @@ class BatchSearch(Searcher):
 
     Ray's own OptunaSearch learns of results as they come, so its suggestions depend on timing. Here a batch
     is asked as a whole once every earlier trial has ended, and results are told in order of trial number. The
-    fixed trials that
-    lie inside the space are told too: the search starts from what they showed.
+    fixed trials that lie inside the space are told too: the search starts from what they showed.
 
     A configuration that Ray sees is `{"trial": number, "kind": "fixed" or "search", "values": {key: value}}`.
     """

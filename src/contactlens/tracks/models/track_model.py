@@ -11,7 +11,7 @@ from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import GaussianHead
 from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
 
-DECODER_BLOCKS: dict[str, type[ConvBlock] | type[ResidualBlock]] = {"unet": ConvBlock, "unet_resnet": ResidualBlock}
+DECODER_BLOCKS: dict[str, type[ConvBlock]] = {"unet": ConvBlock, "unet_resnet": ResidualBlock}
 
 
 @dataclass(frozen=True)

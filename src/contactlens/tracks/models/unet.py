@@ -20,17 +20,12 @@ class ConvBlock(nn.Module):
         return self.relu2(self.conv2(self.relu1(self.conv1(x))))
 
 
-class ResidualBlock(nn.Module):
-    """A ConvBlock's two convolutions around an identity (or 1x1) shortcut: (B, C_in, T) -> (B, C_out, T)."""
+class ResidualBlock(ConvBlock):
+    """The same two convolutions around an identity (or 1x1) shortcut: (B, C_in, T) -> (B, C_out, T)."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
-        super().__init__()
-        padding = kernel_size // 2
-        self.conv1 = nn.Conv1d(in_channels, out_channels, kernel_size, padding=padding)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv1d(out_channels, out_channels, kernel_size, padding=padding)
+        super().__init__(in_channels, out_channels, kernel_size)
         self.shortcut = nn.Conv1d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
-        self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu2(self.conv2(self.relu1(self.conv1(x))) + self.shortcut(x))
@@ -56,7 +51,7 @@ class UNet(nn.Module):
         encoder_depth: int,
         decoder_depth: int,
         kernel_size: int,
-        decoder_block: type[ConvBlock] | type[ResidualBlock],
+        decoder_block: type[ConvBlock],
     ) -> None:
         super().__init__()
         if decoder_depth < encoder_depth:
