@@ -54,7 +54,7 @@ def registered(store: Path) -> dict[str, dict[str, str]]:
     """Aliases and tags of every version in a store, read in a process of its own."""
     code = (
         "import json, mlflow, sys\n"
-        "client = mlflow.MlflowClient(sys.argv[1])\n"
+        "client = mlflow.MlflowClient(sys.argv[1], sys.argv[1])\n"
         "found = {v.version: dict(v.tags) for v in client.search_model_versions(\"name='tiny'\")}\n"
         "aliases = client.get_registered_model('tiny').aliases\n"
         "print(json.dumps({'versions': found, 'aliases': {k: str(v) for k, v in aliases.items()}}))"

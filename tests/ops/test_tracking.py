@@ -16,7 +16,7 @@ from contactlens.ops.tracking import (
     stage_run,
     tracking_uri,
 )
-from contactlens.tracks.losses import LossConfig
+from contactlens.tracks.dataset import SplitConfig
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def test_outside_a_project_the_error_says_what_is_missing(tmp_path: Path) -> Non
 
 
 def test_params_are_flattened_to_dotted_keys() -> None:
-    loss = LossConfig(0.5, 0.0, 0.1, -1.0, 2, 10, 0.0)
-    flat = flat_params({"seed": 1, "loss": loss, "space": {"width": [8, 16]}})
+    split = SplitConfig(train=0.5, validation=0.2, calibration=0.1, test=0.2)
+    flat = flat_params({"seed": 1, "split": split, "space": {"width": [8, 16]}})
     assert flat["seed"] == "1"
-    assert flat["loss.lambda_contact"] == "0.5"
+    assert flat["split.train"] == "0.5"
     assert flat["space.width"] == "[8, 16]"
 
 
