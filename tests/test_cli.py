@@ -126,3 +126,16 @@ def test_msd_writes_table_figure_and_report(tmp_path: Path) -> None:
     curve = pd.read_csv(out / "msd.csv")
     assert curve["lag_s"].tolist() == [30.0 * k for k in range(1, 9)]
     assert ((curve["low"] <= curve["msd_nm2"]) & (curve["msd_nm2"] <= curve["high"])).all()
+
+
+def test_check_takes_the_limits_of_params_with_changes(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "out"
+    assert run(monkeypatch, "import", "tracks", table, "--out", out, "--group", "embryo", *FLAGS) == 0
+    assert run(monkeypatch, "tracks", "check", out) == 1
+    assert "expected that a track has at least 50 frames" in capsys.readouterr().err
+    few = ["--set", "tracks.checks.min_frames_per_track=2", "--set", "tracks.checks.max_saturated_fraction=1.0"]
+    assert run(monkeypatch, "tracks", "check", out, *few) == 0
+    assert "expectations hold" in capsys.readouterr().out

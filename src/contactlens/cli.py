@@ -22,6 +22,8 @@ File = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet (also gzipped), 
 Columns = Annotated[str | None, typer.Option(help="Column names, separated by commas.")]
 Column = Annotated[str | None, typer.Option(help="Column name.")]
 Unit = Annotated[str | None, typer.Option()]
+Profiles = Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")]
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -112,31 +114,34 @@ def import_tracks(
 def run_tracks(
     mapping: dict[str, Any],
     file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
-    profile: Annotated[
-        list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")
-    ] = None,
+    profile: Profiles = None,
+    set_: Settings = None,
     workspace: Annotated[Path | None, typer.Option(help="Folder to run in; the checkout itself if left out.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only this DVC stage and what it depends on.")] = None,
     frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
 ) -> None:
     """Run the whole pipeline with DVC, then bring the MLflow registry up to date."""
     from contactlens.ops.tracking import project_root
-    from contactlens.ops.workspace import create_workspace, run_pipeline, setting
+    from contactlens.ops.workspace import create_workspace, run_pipeline
 
     root = project_root()
-    overlays = [_profile(name, root) for name in profile or []] + [setting(text) for text in set_ or []]
+    overlays = _overlays(profile, set_, root)
     if workspace is None and (overlays or file):
         raise InputError("give --workspace FOLDER with --profile, --set or a file, so that the checkout stays as it is")
     if workspace is None:
         raise typer.Exit(run_pipeline(root, root, stage))
-    overlays += [setting("tracks.source=import")] if file else []
+    overlays += [{"tracks": {"source": "import"}}] if file else []
     folder = create_workspace(workspace, overlays, root)
     if file:
         _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
     raise typer.Exit(run_pipeline(folder, root, stage))
+
+
+def _overlays(profiles: list[str] | None, settings: list[str] | None, root: Path) -> list[Any]:
+    """What is laid over params.yaml: the profiles in turn, then single values."""
+    from contactlens.ops.workspace import setting
+
+    return [_profile(name, root) for name in profiles or []] + [setting(text) for text in settings or []]
 
 
 def _profile(name: str, root: Path) -> Path:
@@ -148,13 +153,23 @@ def _profile(name: str, root: Path) -> Path:
 
 
 @tracks.command("check")
-def check_tracks(folder: Annotated[Path, typer.Argument(help="A track set's folder.")]) -> None:
+def check_tracks(
+    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
+    profile: Profiles = None,
+    set_: Settings = None,
+) -> None:
     """Check a track set with Great Expectations, within the limits of params.yaml."""
-    from contactlens.ops.params import load_params
+    from contactlens.ops.params import Params
+    from contactlens.ops.strict import from_mapping
+    from contactlens.ops.tracking import project_root
+    from contactlens.ops.workspace import overlaid
     from contactlens.tracks.checks import validate_tracks
     from contactlens.tracks.track_set import TrackSet
 
-    result = validate_tracks(TrackSet.read(folder), load_params().tracks.checks, str(folder / "frames.parquet"))
+    root = project_root()
+    values = overlaid(root / "params.yaml", _overlays(profile, set_, root))
+    params = from_mapping(values, Params, "", "params.yaml")
+    result = validate_tracks(TrackSet.read(folder), params.tracks.checks, str(folder / "frames.parquet"))
     typer.echo(f"{folder}: all {len(result.results)} expectations hold")
 
 

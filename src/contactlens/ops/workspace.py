@@ -32,7 +32,7 @@ def create_workspace(folder: Path | str, overlays: Sequence[Mapping[str, Any] | 
     folder = Path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / ".dvc").is_dir():
         raise InputError(f"{folder}: exists and is not a workspace; give a new or empty folder")
-    params = _params(source_root / "params.yaml", overlays)
+    params = overlaid(source_root / "params.yaml", overlays)
     for name in COPIED:
         _copy(source_root / name, folder / name)
     (folder / "data" / "import").mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,8 @@ def create_workspace(folder: Path | str, overlays: Sequence[Mapping[str, Any] | 
     return folder
 
 
-def _params(base: Path, overlays: Sequence[Mapping[str, Any] | Path | str]) -> Any:
-    """The base file, comments kept, with all overlays; valid as a whole."""
+def overlaid(base: Path, overlays: Sequence[Mapping[str, Any] | Path | str]) -> Any:
+    """The params file `base`, comments kept, with all overlays; InputError unless it is valid as a whole."""
     params = read_yaml(base)
     name = str(base)
     for i, extra in enumerate(overlays):
