@@ -30,6 +30,9 @@ CAPTIONS = {
     "comparison": """
         Proper scores of the network and its baselines on the test split. Lower is better; bars are
         95 % intervals from a bootstrap over tracks.""",
+    "differences": """
+        Network less baseline, paired by track. Below zero the network is better; an interval that
+        holds zero decides nothing.""",
     "accuracy": "Accuracy on the test split. In brackets the 95 % interval over tracks.",
     "reliability": """
         Reliability diagram. Share of frames below each predicted quantile; on the dashed line the

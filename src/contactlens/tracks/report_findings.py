@@ -9,6 +9,7 @@ from contactlens.tracks.figures.style import plain
 from contactlens.tracks.track_set import Driver
 
 Interval = tuple[float, float, float]
+RECALIBRATED = "_recalibrated"
 
 
 def metric(metrics: pd.DataFrame, model: str, name: str) -> Interval | None:
@@ -20,9 +21,10 @@ def metric(metrics: pd.DataFrame, model: str, name: str) -> Interval | None:
     return float(estimate), float(low), float(high)
 
 
-def best_baseline(metrics: pd.DataFrame, name: str = "nll") -> str | None:
-    """The model other than the network with the lowest `name`."""
-    rows = metrics[(metrics["metric"] == name) & ~metrics["model"].str.startswith("network")]
+def best_baseline(metrics: pd.DataFrame, suffix: str = "") -> str | None:
+    """The baseline with the lowest NLL, as it is or, with the suffix `_recalibrated`, after recalibration."""
+    rows = metrics[(metrics["metric"] == "nll") & ~metrics["model"].str.startswith("network")]
+    rows = rows[rows["model"].str.endswith(RECALIBRATED) == bool(suffix)]
     return None if rows.empty else str(rows["model"].iloc[int(rows["estimate"].argmin())])
 
 
@@ -37,22 +39,29 @@ def radius_finding(seeds: pd.DataFrame, driver: Driver, true_radius: float | Non
     return Finding(question, f"{radius.mean():.4g} {unit}", detail)
 
 
+def _difference(metrics: pd.DataFrame, suffix: str) -> tuple[str, Interval] | None:
+    """The best baseline and the network's NLL less its own, paired by track, both as they are or both recalibrated."""
+    baseline = best_baseline(metrics, suffix)
+    found = metric(metrics, f"network{suffix}", f"nll_minus_{baseline}") if baseline else None
+    return None if baseline is None or found is None else (baseline, found)
+
+
 def nll_finding(metrics: pd.DataFrame) -> Finding | None:
-    """Network against the best baseline; the interval is the widest that the models' own intervals allow."""
-    baseline = best_baseline(metrics)
-    network = metric(metrics, "network", "nll")
-    other = metric(metrics, baseline, "nll") if baseline else None
-    if network is None or other is None:
+    """Network against the best baseline, with the interval of the difference paired by track."""
+    raw, recalibrated = _difference(metrics, ""), _difference(metrics, RECALIBRATED)
+    if raw is None:
         return None
-    low, high = network[1] - other[2], network[2] - other[1]
+    baseline, (estimate, low, high) = raw
     verdict: Verdict = "good" if high < 0 else "bad" if low > 0 else "neutral"
     detail = (
-        f"Difference in NLL per frame on test: {network[0]:.3f} against {other[0]:.3f} of the best baseline "
-        f"({plain(str(baseline))}); below zero is better. It lies between {low:+.3f} and {high:+.3f} if the "
-        "ends of both 95 % intervals are taken at their worst."
+        f"NLL per frame on test less that of the best baseline ({plain(baseline)}), paired by track: below zero is "
+        f"better; 95 % interval {low:+.3f} to {high:+.3f}."
     )
+    if recalibrated is not None:
+        other, (estimate_r, low_r, high_r) = recalibrated
+        detail += f" Both recalibrated ({plain(other)}): {estimate_r:+.4f}, interval {low_r:+.4f} to {high_r:+.4f}."
     question = "Does the network predict better than simpler models?"
-    return Finding(question, f"{network[0] - other[0]:+.3f} nats", detail, verdict)
+    return Finding(question, f"{estimate:+.3f} nats", detail, verdict)
 
 
 def coverage_finding(metrics: pd.DataFrame) -> Finding | None:

@@ -23,6 +23,7 @@ from contactlens.tracks.report_inputs import ReportInputs, with_interval
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
 BEST_TRIALS = 5
+DIFFERENCE = "_minus_"
 
 
 def metric_table(metrics: pd.DataFrame, chosen: Iterable[str], signal_unit: str) -> pd.DataFrame:
@@ -113,7 +114,25 @@ def comparison_section(inputs: ReportInputs) -> list[Block]:
     return [
         inputs.figure("comparison", figure, metrics, caption("comparison")),
         TableBlock(metric_table(metrics, ACCURACY, inputs.signal_unit), caption("accuracy")),
+        *difference_blocks(metrics),
     ]
+
+
+def difference_blocks(metrics: pd.DataFrame) -> list[Block]:
+    """The network's scores less each baseline's, paired by track, where they were evaluated."""
+    paired = metrics[metrics["metric"].str.contains(DIFFERENCE, regex=False)]
+    if paired.empty:
+        return []
+    named = paired["metric"].str.partition(DIFFERENCE)
+    table = pd.DataFrame(
+        {
+            "network": paired["model"].map(plain),
+            "baseline": named[2].map(plain),
+            "score": named[0].map(metric_name),
+            "difference": with_interval(paired),
+        }
+    )
+    return [TableBlock(table, caption("differences"))]
 
 
 def calibration_section(inputs: ReportInputs) -> list[Block]:
@@ -130,7 +149,8 @@ def calibration_section(inputs: ReportInputs) -> list[Block]:
     ]
     metrics = inputs.table("metrics")
     if metrics is not None:
-        chosen = [name for name in dict.fromkeys(metrics["metric"]) if name not in ACCURACY]
+        names = dict.fromkeys(metrics["metric"])
+        chosen = [name for name in names if name not in ACCURACY and DIFFERENCE not in name]
         blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), caption("calibration")))
     return blocks
 
