@@ -77,7 +77,7 @@ def validation() -> TrackBatch:
 
 
 @pytest.fixture(scope="module")
-def test_batch() -> TrackBatch:
+def held_out() -> TrackBatch:
     return linear_tracks(2, 40)
 
 
@@ -115,10 +115,10 @@ def test_filter_prefers_the_threshold_nearest_the_truth(contact_filter: ContactF
     assert contact_filter.threshold == pytest.approx(candidates[np.argmin(np.abs(candidates - RADIUS))], rel=1e-5)
 
 
-def test_filter_is_causal(contact_filter: ContactFilter, test_batch: TrackBatch):
-    driver = test_batch.driver.clone()
+def test_filter_is_causal(contact_filter: ContactFilter, held_out: TrackBatch):
+    driver = held_out.driver.clone()
     driver[:, :, 100] = 10.0
-    before, after = (contact_filter.predict(replace(test_batch, driver=d))[0] for d in (test_batch.driver, driver))
+    before, after = (contact_filter.predict(replace(held_out, driver=d))[0] for d in (held_out.driver, driver))
     np.testing.assert_array_equal(before[:, :100], after[:, :100])
     assert np.abs(before[:, 100:108] - after[:, 100:108]).max() > 1
 
@@ -132,18 +132,18 @@ def test_filter_knows_that_noise_grows_with_the_mean():
 
 
 def test_baselines_order_as_they_know(
-    contact_filter: ContactFilter, trees: BoostedTrees, train: TrackBatch, test_batch: TrackBatch
+    contact_filter: ContactFilter, trees: BoostedTrees, train: TrackBatch, held_out: TrackBatch
 ):
-    constant = nll(ConstantGaussian.fit(train).predict(test_batch), test_batch)
-    assert nll(contact_filter.predict(test_batch), test_batch) < constant - 0.3
-    assert nll(trees.predict(test_batch), test_batch) < constant - 0.3
+    constant = nll(ConstantGaussian.fit(train).predict(held_out), held_out)
+    assert nll(contact_filter.predict(held_out), held_out) < constant - 0.3
+    assert nll(trees.predict(held_out), held_out) < constant - 0.3
 
 
 def test_trees_come_out_the_same_twice(
-    trees: BoostedTrees, train: TrackBatch, validation: TrackBatch, test_batch: TrackBatch
+    trees: BoostedTrees, train: TrackBatch, validation: TrackBatch, held_out: TrackBatch
 ):
     again = BoostedTrees.fit(train, validation, TREES, seed=3, signal_radius=None)
-    for first, second in zip(trees.predict(test_batch), again.predict(test_batch), strict=True):
+    for first, second in zip(trees.predict(held_out), again.predict(held_out), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
@@ -158,29 +158,29 @@ def test_trees_sd_is_calibrated_and_follows_the_noise():
     assert sd[high].mean() > 1.8 * sd[low].mean()
 
 
-def test_predictions_do_not_read_the_signal(contact_filter: ContactFilter, trees: BoostedTrees, test_batch: TrackBatch):
-    silent = with_signal(test_batch, torch.zeros_like(test_batch.signal))
+def test_predictions_do_not_read_the_signal(contact_filter: ContactFilter, trees: BoostedTrees, held_out: TrackBatch):
+    silent = with_signal(held_out, torch.zeros_like(held_out.signal))
     for baseline in (contact_filter, trees):
-        np.testing.assert_array_equal(baseline.predict(silent)[0], baseline.predict(test_batch)[0])
+        np.testing.assert_array_equal(baseline.predict(silent)[0], baseline.predict(held_out)[0])
 
 
 def test_predictions_do_not_read_missing_frames(
-    contact_filter: ContactFilter, trees: BoostedTrees, test_batch: TrackBatch
+    contact_filter: ContactFilter, trees: BoostedTrees, held_out: TrackBatch
 ):
-    garbage = test_batch.driver.masked_fill(~test_batch.observed[:, None], 1e6)
+    garbage = held_out.driver.masked_fill(~held_out.observed[:, None], 1e6)
     for baseline in (contact_filter, trees):
-        spoilt = baseline.predict(replace(test_batch, driver=garbage))
-        np.testing.assert_array_equal(spoilt[0], baseline.predict(test_batch)[0])
+        spoilt = baseline.predict(replace(held_out, driver=garbage))
+        np.testing.assert_array_equal(spoilt[0], baseline.predict(held_out)[0])
 
 
-def test_trees_see_the_signal_within_the_radius_only(train: TrackBatch, validation: TrackBatch, test_batch: TrackBatch):
+def test_trees_see_the_signal_within_the_radius_only(train: TrackBatch, validation: TrackBatch, held_out: TrackBatch):
     few = replace(TREES, max_trees=15)
     fitted = BoostedTrees.fit(train, validation, few, seed=0, signal_radius=RADIUS)
-    outside = test_batch.driver[:, -1] >= RADIUS
-    hidden = with_signal(test_batch, test_batch.signal.masked_fill(outside, 1e3))
-    np.testing.assert_array_equal(fitted.predict(hidden)[0], fitted.predict(test_batch)[0])
-    shown = with_signal(test_batch, test_batch.signal.masked_fill(~outside, 1e3))
-    assert np.abs(fitted.predict(shown)[0] - fitted.predict(test_batch)[0]).max() > 0.5
+    outside = held_out.driver[:, -1] >= RADIUS
+    hidden = with_signal(held_out, held_out.signal.masked_fill(outside, 1e3))
+    np.testing.assert_array_equal(fitted.predict(hidden)[0], fitted.predict(held_out)[0])
+    shown = with_signal(held_out, held_out.signal.masked_fill(~outside, 1e3))
+    assert np.abs(fitted.predict(shown)[0] - fitted.predict(held_out)[0]).max() > 0.5
 
 
 def test_features_are_what_loops_give():
