@@ -29,7 +29,9 @@ REPORTS = Path("reports/tracks")
 ARTIFACTS = {
     "report": [Path("reports/report.html")],
     "figures": [REPORTS / "figures"],
-    "attributions": [REPORTS / name for name in ("attribution.npz", "lag_profile.csv", "faithfulness.csv")],
+    "attributions": [
+        REPORTS / name for name in ("attribution.npz", "lag_profile.csv", "faithfulness.csv", "deletion_curve.csv")
+    ],
     "tables": [REPORTS / name for name in ("metrics.csv", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }

@@ -50,7 +50,10 @@ CAPTIONS = {
     "sweep": """
         Validation NLL against every searched key. Lower is better; a key whose points show no trend
         matters little within the range that was searched.""",
-    "best_trials": "The {best} best of {all} trials. By validation NLL.",
+    "best_trials": """
+        The {best} best of {all} trials. By validation NLL. Training does not take the first of them
+        but, of all trials within sweep.nll_tolerance of it, the one with the largest
+        lambda_contact: the smallest contact that suffices (models/tracks/best_params.yaml).""",
     "matrix": """
         Which input frame speaks for which {output}. Integrated gradients of the explained test
         track whose gate is open most; one row a predicted frame. Red raises the prediction, blue
