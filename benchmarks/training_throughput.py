@@ -14,9 +14,10 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from contactlens.ops.params import TracksParams, load_params
+from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.fit import fit, seed_everything
+from contactlens.tracks.fit import fit
 from contactlens.tracks.losses import gaussian_nll, loss_terms, masked_mean
 from contactlens.tracks.models import Scaling, TrackModel
 from contactlens.tracks.simulate import SimulationConfig, simulate

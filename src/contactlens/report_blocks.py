@@ -36,7 +36,21 @@ class TableBlock:
     formats: Mapping[str, str] = field(default_factory=dict)
 
 
-Block = TextBlock | FigureBlock | TableBlock
+@dataclass(frozen=True)
+class HtmlBlock:
+    """An interactive piece of HTML, its styles and scripts inside, shown in a frame of its own.
+
+    fragment: made by this package alone, for its scripts run; it may use the report's colours `--card`, `--ink`,
+        `--soft` and `--rule`
+    height_px: of the frame, in CSS pixels
+    """
+
+    fragment: str
+    caption: str
+    height_px: int
+
+
+Block = TextBlock | FigureBlock | TableBlock | HtmlBlock
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report; `provenance` maps a name (seed, data hash, parameters) to its text."""
+    """A whole report, or one branch's part of it; `provenance` maps a name (seed, data hash) to its text."""
 
     title: str
     lead: str

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from scipy.stats import norm
 
+from contactlens.figure_style import CYCLE, new_figure
 from contactlens.tracks import figures
-from contactlens.tracks.figures.style import CYCLE, new_figure
 from contactlens.tracks.track_set import Driver
 
 UNIT, TRUE = "a.u.", samples.RADIUS

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from contactlens.errors import InputError
+from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.fit import FitConfig, fit, predict, seed_everything
+from contactlens.tracks.fit import FitConfig, fit, predict
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model

@@ -9,11 +9,11 @@ import report_samples as samples
 
 from contactlens.ops.report import build_report
 from contactlens.report_blocks import FigureBlock, Report, TableBlock
+from contactlens.report_tables import promotion_finding
 from contactlens.tracks.report_explanations import faithfulness_table
 from contactlens.tracks.report_findings import (
     coverage_finding,
     nll_finding,
-    promotion_finding,
     radius_finding,
 )
 from contactlens.tracks.report_inputs import ReportInputs, track_attribution

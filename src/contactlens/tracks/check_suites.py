@@ -5,17 +5,13 @@ they are), `frames` (a row per frame) and `tracks` (a row per track).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from contactlens.expectations.suite import LARGEST, Batch, Suite
 from contactlens.tracks.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 
-if TYPE_CHECKING:
-    from great_expectations.expectations import Expectation
-
-LARGEST = float(np.finfo("float64").max)
 TEXT_COLUMNS = ("track_id", "group")
 
 
@@ -43,40 +39,6 @@ class CheckLimits:
     max_saturated_fraction: float
 
 
-class Batch(NamedTuple):
-    name: str
-    table: pd.DataFrame
-    expectations: "list[Expectation]"
-
-
-class _Suite:
-    """Collects expectations; each says in words what it expects, for messages and the index of Data Docs."""
-
-    def __init__(self) -> None:
-        self.expectations: list[Expectation] = []
-
-    def expect(self, name: str, what: str, **arguments: Any) -> None:
-        from great_expectations import expectations
-
-        kind = getattr(expectations, name)
-        # Great Expectations may return results in another order: `meta` keeps ours.
-        meta = {"what": what, "order": len(self.expectations)}
-        self.expectations.append(kind(**arguments, meta=meta))
-
-    def between(self, column: str, what: str, low: float | None, high: float | None, **arguments: Any) -> None:
-        limits = {"min_value": low, "max_value": high}
-        self.expect("ExpectColumnValuesToBeBetween", what, column=column, **limits, **arguments)
-
-    def number(self, column: str, what: str, low: float, high: float) -> None:
-        """No missing value, and all within finite limits."""
-        self.expect("ExpectColumnValuesToNotBeNull", f"{column} is nowhere NaN", column=column)
-        self.between(column, what, low, high)
-
-    def named(self, column: str) -> None:
-        self.expect("ExpectColumnValuesToNotBeNull", f"every {column} has a name", column=column)
-        self.expect("ExpectColumnValuesToMatchRegex", f"no {column} is blank", column=column, regex=r"\S")
-
-
 def schema_batches(track_set: TrackSet) -> list[Batch]:
     """Units, columns and types: what the other checks take for granted."""
     return [_settings(track_set), _schema(track_set)]
@@ -89,7 +51,7 @@ def data_batches(track_set: TrackSet, limits: CheckLimits) -> list[Batch]:
 def _settings(track_set: TrackSet) -> Batch:
     driver = track_set.driver
     row = {"driver_unit": driver.unit, "frame_interval_s": track_set.frame_interval_s}
-    suite = _Suite()
+    suite = Suite()
     if driver.kind == "scalar":
         suite.named("driver_unit")
     else:
@@ -104,7 +66,7 @@ def _settings(track_set: TrackSet) -> Batch:
 
 def _schema(track_set: TrackSet) -> Batch:
     table = track_set.frames.reset_index(drop=True)
-    suite = _Suite()
+    suite = Suite()
     name, what = "ExpectTableColumnsToMatchOrderedList", f"the columns are {', '.join(track_set.columns)}"
     suite.expect(name, what, column_list=track_set.columns)
     for column in (name for name in track_set.columns if name in table):
@@ -119,7 +81,7 @@ def _schema(track_set: TrackSet) -> Batch:
 
 
 def _frames(track_set: TrackSet, limits: CheckLimits) -> Batch:
-    suite = _Suite()
+    suite = Suite()
     suite.expect("ExpectColumnValuesToNotBeNull", "every frame belongs to a track", column="track_id")
     key = ["track_id", "frame"]
     suite.expect("ExpectCompoundColumnsToBeUnique", "a track has each frame once", column_list=key)
@@ -138,7 +100,7 @@ def _frames(track_set: TrackSet, limits: CheckLimits) -> Batch:
     return Batch("frames", _frames_table(track_set), suite.expectations)
 
 
-def _expect_driver(suite: _Suite, track_set: TrackSet, limits: CheckLimits) -> None:
+def _expect_driver(suite: Suite, track_set: TrackSet, limits: CheckLimits) -> None:
     driver = track_set.driver
     if driver.kind == "scalar":
         low, high = limits.driver_range or (-LARGEST, LARGEST)
@@ -155,7 +117,7 @@ def _expect_driver(suite: _Suite, track_set: TrackSet, limits: CheckLimits) -> N
 
 
 def _tracks(track_set: TrackSet, limits: CheckLimits) -> Batch:
-    suite = _Suite()
+    suite = Suite()
     suite.named("track_id")
     suite.named("group")
     suite.between("groups", "a track belongs to one group", None, 1)

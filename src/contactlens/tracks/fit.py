@@ -1,6 +1,5 @@
 """The one training loop of the tracks branch. Needs torch and numpy alone."""
 
-import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from contactlens.files import write_aside
+from contactlens.torch_setup import resolve_device
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.losses import LossConfig, gaussian_crps, gaussian_nll, loss_terms, masked_mean
 from contactlens.tracks.models.track_model import TrackModel
@@ -59,19 +59,6 @@ class FitResult:
     history: list[EpochLog] = field(default_factory=list)
     best_epoch: int = -1
     best_validation_nll: float = float("inf")
-
-
-def seed_everything(seed: int, threads: int) -> None:
-    """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 (libraries below use the global state)
-    torch.manual_seed(seed)
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-def resolve_device(name: str) -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
 
 
 class _Trainer:

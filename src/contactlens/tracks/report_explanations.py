@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from contactlens.figure_style import OUTPUT_NAMES, plain
 from contactlens.report_blocks import Block, TableBlock
+from contactlens.report_tables import with_interval
 from contactlens.tracks import figures
 from contactlens.tracks.figures.faithfulness import metric_label
-from contactlens.tracks.figures.style import OUTPUT_NAMES, plain
 from contactlens.tracks.report_captions import caption
-from contactlens.tracks.report_inputs import ReportInputs, most_contact, track_attribution, with_interval
+from contactlens.tracks.report_inputs import ReportInputs, most_contact, track_attribution
 
 # Longest lag of the lag map; beyond it the attribution of a finite response is nothing but white.
 MAX_LAG_MIN = 20.0

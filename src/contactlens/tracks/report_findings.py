@@ -1,11 +1,9 @@
 """The summary at the head of the tracks report: each question with its answer in plain words."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
+from contactlens.figure_style import plain
 from contactlens.report_blocks import Finding, Verdict
-from contactlens.tracks.figures.style import plain
 from contactlens.tracks.track_set import Driver
 
 Interval = tuple[float, float, float]
@@ -88,12 +86,3 @@ def explanation_finding(faithfulness: pd.DataFrame) -> Finding | None:
     detail = f"Correlation of the lag profile of {plain(str(methods.index[0]))} with the true response kernel"
     detail += f"; a random control gets {rows['random']:.2f}." if "random" in rows else "."
     return Finding("Does the explanation find the true response?", f"{methods.iloc[0]:.2f}", detail)
-
-
-def promotion_finding(reasons: Sequence[str]) -> Finding:
-    """Whether every rule was passed, and if not, which were not. reasons: one or more."""
-    failed = [reason.removeprefix("failed: ") for reason in reasons if reason.startswith("failed")]
-    question = "Does the model pass the promotion rules?"
-    if failed:
-        return Finding(question, f"fails {len(failed)} of {len(reasons)}", f"{'; '.join(failed)}.", "bad")
-    return Finding(question, f"passes all {len(reasons)}", "Each is listed under Promotion.", "good")

@@ -72,21 +72,6 @@ class ReportInputs:
         return FigureBlock(path, caption, path.with_suffix(".csv"))
 
 
-def number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def with_interval(frame: pd.DataFrame) -> pd.Series:
-    """Rows as text, 0.470 [0.450, 0.490]; no bracket where there is no interval."""
-    return pd.Series(
-        [
-            number(estimate) if np.isnan(low) else f"{number(estimate)} [{number(low)}, {number(high)}]"
-            for estimate, low, high in frame[["estimate", "low", "high"]].to_numpy()
-        ],
-        index=frame.index,
-    )
-
-
 def most_contact(predictions: pd.DataFrame, track_ids: list[str]) -> str:
     """The track, of those given, whose gate is open most on average."""
     contact = predictions[predictions["track_id"].isin(track_ids)].groupby("track_id")["contact"].mean()

@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from contactlens.figure_style import plain, with_unit
 from contactlens.report_blocks import Block, Finding, Report, Section, TableBlock
+from contactlens.report_tables import promotion_finding, promotion_table, with_interval
 from contactlens.tracks import figures
 from contactlens.tracks.figures.comparison import metric_name, metric_unit
-from contactlens.tracks.figures.style import plain, with_unit
 from contactlens.tracks.report_captions import caption
 from contactlens.tracks.report_explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report_findings import (
     coverage_finding,
     explanation_finding,
     nll_finding,
-    promotion_finding,
     radius_finding,
 )
-from contactlens.tracks.report_inputs import ReportInputs, with_interval
+from contactlens.tracks.report_inputs import ReportInputs
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
 BEST_TRIALS = 5
@@ -170,8 +170,7 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
 def promotion_section(inputs: ReportInputs) -> list[Block]:
     if not inputs.promotion_reasons:
         return []
-    rules = [reason.split(": ", 1) for reason in inputs.promotion_reasons]
-    return [TableBlock(pd.DataFrame(rules, columns=["outcome", "rule"]), caption("promotion"))]
+    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion"))]
 
 
 SECTIONS: list[tuple[str, str, Callable[[ReportInputs], list[Block]]]] = [

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.fit import EpochLog, FitConfig, FitResult, fit, seed_everything
+from contactlens.tracks.fit import EpochLog, FitConfig, FitResult, fit
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec

@@ -1,5 +1,6 @@
 """Figures of the tracks branch: each function takes tables as the pipeline writes them, returns a Figure."""
 
+from contactlens.figure_style import save_figure
 from contactlens.tracks.figures.attribution import (
     TrackAttribution,
     feature_figure,
@@ -19,7 +20,6 @@ from contactlens.tracks.figures.faithfulness import (
 from contactlens.tracks.figures.gate import gate_figure, gate_frame
 from contactlens.tracks.figures.msd import msd_figure, with_power_law
 from contactlens.tracks.figures.overview import Overview, overview_figure
-from contactlens.tracks.figures.style import save_figure
 from contactlens.tracks.figures.sweep import radius_figure, sweep_figure
 from contactlens.tracks.figures.tracks_examples import choose_examples, example_frames, examples_figure
 from contactlens.tracks.figures.training import training_figure

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from contactlens.tracks.figures.style import (
+from contactlens.figure_style import (
     BLACK,
     DIVERGING,
     GREY,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from contactlens.tracks.figures.style import BLUE, GREY, new_figure, plain, spread, styled, with_unit
+from contactlens.figure_style import BLUE, GREY, new_figure, plain, spread, styled, with_unit
 
 METRIC_NAMES = {"nll": "NLL", "crps": "CRPS", "mae": "MAE", "r2": "R²", "mace": "MACE", "ence": "ENCE"}
 IN_SIGNAL_UNIT = {"crps", "mae", "sharpness"}

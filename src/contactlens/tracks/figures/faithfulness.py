@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from contactlens.tracks.figures.style import (
+from contactlens.figure_style import (
     BLACK,
     BLUE,
     GREY,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from contactlens.tracks.figures.style import (
+from contactlens.figure_style import (
     BLUE,
     GREY,
     new_figure,

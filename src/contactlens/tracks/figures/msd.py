@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.tracks.figures.style import BLACK, BLUE, new_figure, styled, with_unit
+from contactlens.figure_style import BLACK, BLUE, new_figure, styled, with_unit
 
 
 def with_power_law(msd: pd.DataFrame, prefactor: float, exponent: float) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from contactlens.figure_style import new_figure, styled, with_unit
 from contactlens.tracks.figures.calibration import draw_reliability
 from contactlens.tracks.figures.faithfulness import draw_lag, explained_methods
 from contactlens.tracks.figures.gate import draw_gate
-from contactlens.tracks.figures.style import new_figure, styled, with_unit
 from contactlens.tracks.figures.tracks_examples import draw_driver, draw_signal, shade_states, with_gaps
 from contactlens.tracks.track_set import Driver
 

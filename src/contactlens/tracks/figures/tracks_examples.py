@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from contactlens.tracks.figures.style import (
+from contactlens.figure_style import (
     BLACK,
     BLUE,
     GREY,

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from contactlens.tracks.figures.style import (
+from contactlens.figure_style import (
     BLACK,
     CYCLE,
     colours,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SITE_ROOT = "../../../../"
 
 
-def write_data_docs(validations: "list[ExpectationSuiteValidationResult]", folder: Path | str) -> None:
-    """Write `index.html` and one page per validated table into `folder`."""
+def write_data_docs(validations: "list[ExpectationSuiteValidationResult]", folder: Path | str, title: str) -> None:
+    """Write `index.html`, headed by `title`, and one page per validated table into `folder`."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
     renderer = ValidationResultsPageRenderer(run_info_at_end=True)
@@ -32,7 +32,7 @@ def write_data_docs(validations: "list[ExpectationSuiteValidationResult]", folde
             name = validation.suite_name
             page = page.replace(f"{SITE_ROOT}expectations/{name}.html", f"{name}.html")
             (aside / f"{name}.html").write_text(page.replace(SITE_ROOT, ""))
-        (aside / "index.html").write_text(_index(validations))
+        (aside / "index.html").write_text(_index(validations, title))
 
 
 def _stable_view() -> Any:
@@ -54,11 +54,11 @@ def _stable_view() -> Any:
     return StableView()
 
 
-def _index(validations: "list[ExpectationSuiteValidationResult]") -> str:
+def _index(validations: "list[ExpectationSuiteValidationResult]", title: str) -> str:
     """All expectations in words, which a reader without the network can rely on."""
-    head = '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Tracks: Data Docs</title></head>'
+    head = f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}: Data Docs</title></head>'
     tables = "".join(_section(validation) for validation in validations)
-    return f"{head}<body><h1>Tracks: Data Docs</h1>{tables}</body></html>\n"
+    return f"{head}<body><h1>{title}: Data Docs</h1>{tables}</body></html>\n"
 
 
 def _section(validation: "ExpectationSuiteValidationResult") -> str:

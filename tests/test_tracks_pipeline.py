@@ -1,4 +1,4 @@
-"""The whole pipeline, small: it runs, runs nothing again, gives the same bytes from scratch, and fills any registry."""
+"""The tracks pipeline, small: it runs, runs nothing again, gives the same bytes from scratch, fills any registry."""
 
 import os
 import runpy
@@ -68,7 +68,7 @@ def registered(store: Path) -> dict[str, dict[str, str]]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipeline")
-    workspace = create_workspace(folder / "workspace", [TINY], ROOT)
+    workspace = create_workspace(folder / "workspace", [TINY], ROOT, "tracks")
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/first.db"
     try:
         assert run_pipeline(workspace, ROOT) == 0
@@ -116,7 +116,7 @@ def test_with_a_full_cache_and_an_empty_store_the_registry_is_filled(
 
 @pytest.mark.slow
 def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
-    again = create_workspace(finished.parent / "again", [TINY], ROOT)
+    again = create_workspace(finished.parent / "again", [TINY], ROOT, "tracks")
     repro(again, "again.db")
     first, second = lock_of(finished), lock_of(again)
     assert {path for path in first if first[path] != second.get(path)} == set()
@@ -127,7 +127,7 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
 def test_another_task_and_model_by_parameters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     other = {"tracks": {"task": "epms2_to_ms2", "model": {"name": "unet", "decoder_depth": 3}}}
-    workspace = create_workspace(tmp_path / "workspace", [TINY, other], ROOT)
+    workspace = create_workspace(tmp_path / "workspace", [TINY, other], ROOT, "tracks")
     assert run_pipeline(workspace, ROOT) == 0
     _, spec = load_model(workspace / "models/tracks/model.safetensors")
     assert (spec.task, spec.model.name) == ("epms2_to_ms2", "unet")

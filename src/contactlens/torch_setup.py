@@ -1,0 +1,20 @@
+"""Seeds and devices, the same for both branches. Needs torch and numpy alone."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def seed_everything(seed: int, threads: int) -> None:
+    """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (libraries below use the global state)
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
