@@ -1,0 +1,73 @@
+"""The baselines every network is compared with, on the same splits and with the same scores."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from contactlens.dna.baselines.cnn import CnnBaseline, CnnConfig
+from contactlens.dna.baselines.composition import CompositionConfig, GcContent, labels
+from contactlens.dna.baselines.distance import DistanceConfig, DistanceLogistic
+from contactlens.dna.baselines.kmer import KmerConfig, KmerLogistic
+from contactlens.dna.baselines.logistic import Array
+from contactlens.dna.baselines.propensity import ElementPropensity, PropensityConfig
+from contactlens.dna.window_set import WindowSet
+from contactlens.errors import InputError
+
+__all__ = [
+    "Baseline",
+    "BaselineConfig",
+    "CnnBaseline",
+    "CnnConfig",
+    "CompositionConfig",
+    "DistanceConfig",
+    "DistanceLogistic",
+    "ElementPropensity",
+    "GcContent",
+    "KmerConfig",
+    "KmerLogistic",
+    "PropensityConfig",
+    "fit_baselines",
+]
+
+
+class Baseline(Protocol):
+    """A fitted baseline."""
+
+    def predict(self, windows: WindowSet) -> Array:
+        """Probability of label 1, (N,)."""
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """distance, element_propensity: of pairs alone; composition: of regions alone.
+    kmer: of `kmer_logistic`, which has no products, and, for pairs and unless its interaction_components are 0, of
+        `kmer_products`, which has them.
+    """
+
+    distance: DistanceConfig
+    element_propensity: PropensityConfig
+    composition: CompositionConfig
+    kmer: KmerConfig
+    cnn: CnnConfig
+
+
+def fit_baselines(train: WindowSet, validation: WindowSet, config: BaselineConfig, seed: int) -> dict[str, Baseline]:
+    """Every baseline of the windows' task by name, the weakest first.
+
+    Raises InputError where a split has windows of one class only.
+    """
+    for name, windows in (("train", train), ("validation", validation)):
+        if len(set(labels(windows))) < 2:
+            raise InputError(f"{windows.source}: the {name} split has windows of one label only")
+    splits = train, validation
+    if train.task == "pair":
+        found: dict[str, Baseline] = {
+            "distance": DistanceLogistic.fit(*splits, config.distance, seed),
+            "element_propensity": ElementPropensity.fit(*splits, config.element_propensity, seed),
+        }
+    else:
+        found = {"gc_content": GcContent.fit(*splits, config.composition, seed)}
+    found["kmer_logistic"] = KmerLogistic.fit(*splits, replace(config.kmer, interaction_components=0), seed)
+    if train.task == "pair" and config.kmer.interaction_components:
+        found["kmer_products"] = KmerLogistic.fit(*splits, config.kmer, seed)
+    found["cnn"] = CnnBaseline.fit(*splits, config.cnn, seed)
+    return found

@@ -1,0 +1,75 @@
+"""The whole motif analysis of one set of contributions, and the files it leaves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from contactlens.dna.motif_database import jaspar_core
+from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.motifs.contributions import Contributions
+from contactlens.dna.motifs.discover import Discovery, discover, matrix_table, pattern_table
+from contactlens.dna.motifs.genome_tracks import chromosome_sizes, stretches, write_bedgraph, write_bigwig
+from contactlens.dna.motifs.hits import recovery, seqlet_hits, write_bed
+from contactlens.dna.motifs.meme import write_meme
+from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
+from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches, top_matches
+from contactlens.dna.window_set import WindowSet
+from contactlens.files import write_json
+
+
+@dataclass(frozen=True)
+class MotifAnalysis:
+    """peaks: what was searched; matches: of every pattern to every database motif; control: of shuffled patterns;
+    hits: a row a seqlet; recovered: of each planted motif, None where no truth is known; names: pattern -> factor
+    """
+
+    config: MotifConfig
+    peaks: PeakWindows
+    discovery: Discovery
+    matches: pd.DataFrame
+    control: pd.DataFrame
+    hits: pd.DataFrame
+    recovered: pd.DataFrame | None
+    names: dict[str, str]
+
+
+def analyse_motifs(
+    contributions: Contributions, windows: WindowSet, config: MotifConfig, seed: int, hdf5: Path | str
+) -> MotifAnalysis:
+    """Cut windows around peaks, find patterns, name them by the JASPAR vertebrate motifs; TF-MoDISco's file -> hdf5."""
+    peaks = cut_peaks(contributions, windows, config.window_bp, config.peaks_per_window, config.smoothing_bp)
+    discovery = discover(peaks, config, seed, hdf5)
+    targets = jaspar_core()
+    matches = match_patterns(discovery, targets)
+    control = random_matches(discovery, targets, config.random_motifs, seed)
+    hits = seqlet_hits(discovery, peaks)
+    recovered = None
+    if windows.planted is not None:
+        searched = windows.planted[windows.planted["window_id"].isin(contributions.window_ids)]
+        recovered = recovery(hits, matches, searched, config.max_q)
+    names = called_names(matches, config.max_q)
+    return MotifAnalysis(config, peaks, discovery, matches, control, hits, recovered, names)
+
+
+def write_motifs(found: MotifAnalysis, contributions: Contributions, windows: WindowSet, folder: Path) -> None:
+    """Tables (CSV), MEME files, hits (BED) and contributions for a genome browser (bigWig, bedGraph) into `folder`."""
+    tables = {
+        "patterns": pattern_table(found.discovery),
+        "matrices": matrix_table(found.discovery),
+        "tomtom": top_matches(found.matches, found.config.top_matches),
+        "tomtom_random": found.control,
+        "hits": found.hits,
+    }
+    if found.recovered is not None:
+        tables["recovery"] = found.recovered
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+    write_meme(found.discovery, folder / "positive.meme", folder / "negative.meme")
+    write_bed(found.hits, folder / "hits.bed", found.names)
+    explained = windows.select([str(name) for name in contributions.window_ids])
+    pieces = stretches(explained.windows, contributions.actual)
+    write_bigwig(folder / "contributions.bw", pieces, chromosome_sizes(explained))
+    write_bedgraph(folder / "contributions.bedgraph", pieces)
+    summary = {"patterns": len(found.discovery), "windows": len(found.peaks), "reason": found.discovery.reason}
+    write_json(folder / "summary.json", summary)
