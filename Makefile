@@ -22,9 +22,9 @@ $(VENV)/installed: requirements.lock pyproject.toml
 # workspace of its own, so that the checkout stays as it is.
 run: install
 ifdef PROFILE
-	contactlens tracks run --profile $(PROFILE) --workspace workspaces/$(PROFILE)
+	contactlens run --profile $(PROFILE) --workspace workspaces/$(PROFILE)
 else
-	contactlens tracks run
+	contactlens run
 endif
 
 test: install
@@ -37,6 +37,8 @@ bench: install
 	python benchmarks/simulator_throughput.py
 	python benchmarks/training_throughput.py
 	python benchmarks/all_frames_attribution.py
+	python benchmarks/selective_scan.py
+	python benchmarks/caduceus_131k.py
 
 lint: install
 	ruff check .

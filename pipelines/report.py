@@ -1,38 +1,67 @@
-"""Draw every figure, judge the model by the rules of promotion and write the report -> reports/report.html."""
+"""Draw every figure, judge the models by the rules of promotion and write the report -> reports/report.html."""
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+from contactlens.dna.report_inputs import DnaReportInputs
+from contactlens.dna.report_sections import dna_report
+from contactlens.dna.window_set import WindowSet
 from contactlens.files import read_json, write_aside, write_json
-from contactlens.ops.params import load_params
+from contactlens.ops.params import Params, load_params
 from contactlens.ops.provenance import dvc_hash
-from contactlens.ops.registry_rules import decide
 from contactlens.ops.report import write_report
 from contactlens.ops.stage import stage
+from contactlens.ops.workspace import branches_of
+from contactlens.report_blocks import Report
 from contactlens.tracks.report_inputs import ReportInputs
 from contactlens.tracks.report_sections import tracks_report
 from contactlens.tracks.track_set import TrackSet
 
-REPORTS = Path("reports/tracks")
+REPORTS = Path("reports")
+
+
+def provenance(source: str, branch: str, model: str, seed: int, section: object) -> dict[str, str]:
+    return {
+        "data": f"{source}, DVC hash {dvc_hash(f'data/{branch}')}",
+        "model": f"DVC hash {dvc_hash(f'models/{branch}/{model}')}",
+        "seed": str(seed),
+        "parameters": json.dumps(section, sort_keys=True),
+    }
+
+
+def tracks_part(params: Params, reports: Path, figures: Path) -> Report:
+    tracks = TrackSet.read("data/tracks")
+    decision = params.tracks.promotion.decide(read_json(reports / "metrics.json"), champion_score=None)
+    write_json(reports / "promotion_rules.json", asdict(decision))
+    inputs = ReportInputs.of(tracks, reports, figures, promotion_reasons=decision.reasons)
+    origin = provenance(tracks.source, "tracks", "model.safetensors", params.seed, asdict(params.tracks))
+    return tracks_report(inputs, f"{params.tracks.task} on {tracks.source} tracks", origin)
+
+
+def dna_part(params: Params, reports: Path, figures: Path) -> Report:
+    windows = WindowSet.read("data/dna")
+    reasons = read_json("models/dna/champion/champion.json")["reasons"]
+    splits = read_json("models/dna/splits.json")
+    inputs = DnaReportInputs.of(windows, reports, figures, params.dna.motifs, splits, reasons)
+    origin = provenance(windows.source, "dna", "classifier", params.seed, asdict(params.dna))
+    return dna_report(inputs, f"{windows.task} windows, {windows.source}", origin)
+
+
+PARTS: dict[str, Callable[[Params, Path, Path], Report]] = {"tracks": tracks_part, "dna": dna_part}
 
 
 def main() -> None:
     params = load_params()
-    tracks = TrackSet.read("data/tracks")
-    decision = decide(read_json(REPORTS / "metrics.json"), params.tracks.promotion, champion_nll=None)
-    write_json(REPORTS / "promotion_rules.json", asdict(decision))
-    provenance = {
-        "data": f"{tracks.source}, DVC hash {dvc_hash('data/tracks')}",
-        "model": f"DVC hash {dvc_hash('models/tracks/model.safetensors')}",
-        "seed": str(params.seed),
-        "parameters": json.dumps(asdict(params.tracks), sort_keys=True),
-    }
-    with write_aside(REPORTS / "figures") as figures:
-        figures.mkdir()
-        inputs = ReportInputs.of(tracks, REPORTS, figures, promotion_reasons=decision.reasons)
-        report = tracks_report(inputs, f"{params.tracks.task} on {tracks.source} tracks", provenance)
-        write_report(report, "reports/report.html")
+    with ExitStack() as figure_folders:
+        parts = []
+        for branch in branches_of():
+            figures = figure_folders.enter_context(write_aside(REPORTS / branch / "figures"))
+            figures.mkdir()
+            parts.append(PARTS[branch](params, REPORTS / branch, figures))
+        write_report(parts, REPORTS / "report.html")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ import numpy as np
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
+from contactlens.torch_setup import resolve_device, seed_everything
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.explain import Response, explain, reference_distance
-from contactlens.tracks.fit import resolve_device, seed_everything
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.simulate import contact_kernel, simulation_of
 from contactlens.tracks.tasks import channel_names, model_input

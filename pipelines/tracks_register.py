@@ -20,6 +20,7 @@ from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.evaluate import NETWORK
 from contactlens.tracks.fit import predict
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
+from contactlens.tracks.served import log_served_model
 from contactlens.tracks.tasks import model_input
 from contactlens.tracks.track_set import TrackSet
 
@@ -67,13 +68,11 @@ def main() -> None:
     test = batch_of(tracks, splits["test"])
     model, spec = load_model(MODEL)
     candidate = Candidate(
-        model=model,
-        example=example_input(spec, test),
-        weights=Path(MODEL),
-        recalibration=Path(RECALIBRATION),
+        log_model=lambda: log_served_model(model, example_input(spec, test)),
+        weights=[Path(MODEL), Path(RECALIBRATION)],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
-        params=params,
+        params={"seed": params.seed, "tracks": params.tracks},
         tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
         artifacts=ARTIFACTS,
     )

@@ -9,12 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contactlens"
-ROOMS = {"tracks", "dna", "ops", "attribution", "calibration"}
+ROOMS = {"tracks", "dna", "ops", "attribution", "calibration", "expectations"}
 ALLOWED = {
     "attribution": {"attribution"},
     "calibration": {"calibration"},
-    "tracks": {"tracks", "attribution", "calibration"},
-    "dna": {"dna", "attribution", "calibration"},
+    "expectations": {"expectations"},
+    "tracks": {"tracks", "attribution", "calibration", "expectations"},
+    "dna": {"dna", "attribution", "calibration", "expectations"},
     "ops": {"ops", "tracks", "dna", "calibration"},
 }
 HEAVY = {"mlflow", "ray", "dvc", "great_expectations"}

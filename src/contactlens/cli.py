@@ -10,20 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
+from contactlens import cli_dna
+from contactlens import cli_options as options
 from contactlens.errors import InputError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-imports = typer.Typer(help="Import a lab's own files.", no_args_is_help=True)
 tracks = typer.Typer(help="Enhancer-promoter tracks.", no_args_is_help=True)
-app.add_typer(imports, name="import")
+app.add_typer(options.imports, name="import")
 app.add_typer(tracks, name="tracks")
+app.add_typer(cli_dna.dna, name="dna")
 
 File = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet (also gzipped), or the legacy pickle (.pkl).")]
 Columns = Annotated[str | None, typer.Option(help="Column names, separated by commas.")]
 Column = Annotated[str | None, typer.Option(help="Column name.")]
 Unit = Annotated[str | None, typer.Option()]
-Profiles = Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="One value, such as tracks.task=epms2_to_ms2.")]
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -97,7 +97,7 @@ def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
     return combined
 
 
-@imports.command("tracks")
+@options.imports.command("tracks")
 @with_mapping
 def import_tracks(
     file: File,
@@ -114,62 +114,34 @@ def import_tracks(
 def run_tracks(
     mapping: dict[str, Any],
     file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
-    profile: Profiles = None,
-    set_: Settings = None,
-    workspace: Annotated[Path | None, typer.Option(help="Folder to run in; the checkout itself if left out.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Only this DVC stage and what it depends on.")] = None,
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    workspace: options.Workspace = None,
+    stage: options.Stage = None,
     frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
 ) -> None:
-    """Run the whole pipeline with DVC, then bring the MLflow registry up to date."""
-    from contactlens.ops.tracking import project_root
-    from contactlens.ops.workspace import create_workspace, run_pipeline
+    """Run the tracks branch with DVC, then bring the MLflow registry up to date."""
 
-    root = project_root()
-    overlays = _overlays(profile, set_, root)
-    if workspace is None and (overlays or file):
-        raise InputError("give --workspace FOLDER with --profile, --set or a file, so that the checkout stays as it is")
-    if workspace is None:
-        raise typer.Exit(run_pipeline(root, root, stage))
-    overlays += [{"tracks": {"source": "import"}}] if file else []
-    folder = create_workspace(workspace, overlays, root)
-    if file:
-        _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
-    raise typer.Exit(run_pipeline(folder, root, stage))
+    def fill(folder: Path) -> None:
+        if file:
+            _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
 
-
-def _overlays(profiles: list[str] | None, settings: list[str] | None, root: Path) -> list[Any]:
-    """What is laid over params.yaml: the profiles in turn, then single values."""
-    from contactlens.ops.workspace import setting
-
-    return [_profile(name, root) for name in profiles or []] + [setting(text) for text in settings or []]
-
-
-def _profile(name: str, root: Path) -> Path:
-    path = Path(name) if Path(name).suffix in {".yaml", ".yml"} else root / "profiles" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in (root / "profiles").glob("*.yaml")))
-        raise InputError(f"{path}: no such profile; known are {known}")
-    return path
+    own = [{"tracks": {"source": "import"}}] if file else []
+    options.run_branch("tracks", profile, set_, workspace, stage, own=own, fill=fill if file else None)
 
 
 @tracks.command("check")
 def check_tracks(
     folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
-    profile: Profiles = None,
-    set_: Settings = None,
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
 ) -> None:
     """Check a track set with Great Expectations, within the limits of params.yaml."""
-    from contactlens.ops.params import Params
-    from contactlens.ops.strict import from_mapping
-    from contactlens.ops.tracking import project_root
-    from contactlens.ops.workspace import overlaid
     from contactlens.tracks.checks import validate_tracks
     from contactlens.tracks.track_set import TrackSet
 
-    root = project_root()
-    values = overlaid(root / "params.yaml", _overlays(profile, set_, root))
-    params = from_mapping(values, Params, "", "params.yaml")
-    result = validate_tracks(TrackSet.read(folder), params.tracks.checks, str(folder / "frames.parquet"))
+    limits = options.params_with(profile, set_).tracks.checks
+    result = validate_tracks(TrackSet.read(folder), limits, str(folder / "frames.parquet"))
     typer.echo(f"{folder}: all {len(result.results)} expectations hold")
 
 
@@ -204,6 +176,17 @@ def msd_of_tracks(
         report = tracks_report(inputs, f"Motion of {track_set.source}", {"seed": str(seed)})
         write_report(report, aside / "report.html")
     typer.echo(f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]; written to {out}")
+
+
+@app.command()
+def run(
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    workspace: options.Workspace = None,
+    stage: options.Stage = None,
+) -> None:
+    """Run both branches with DVC, then bring the MLflow registry up to date."""
+    options.run_branch(None, profile, set_, workspace, stage)
 
 
 @app.command()

@@ -14,10 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from contactlens.errors import InputError
 from contactlens.files import write_json
-from contactlens.ops.registry import Candidate, Registered, ServedModel, metric_values, sync_registry
+from contactlens.ops.registry import Candidate, Registered, metric_values, read_metrics, sync_registry
 from contactlens.ops.registry_rules import PromotionRules
 from contactlens.ops.tracking import mlflow_client
+from contactlens.tracks.served import ServedModel, log_served_model
 
 RULES = PromotionRules("tracks", "network", ("constant_gaussian",), max_coverage_error_90=0.05, max_mace=0.05)
 C, T = 4, 12
@@ -52,6 +54,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 Make = Callable[..., Candidate]
 
 
+def example_input() -> np.ndarray:
+    example = np.random.default_rng(0).normal(size=(2, C, T)).astype(np.float32)
+    example[0, :, 3] = np.nan
+    return example
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     def candidate(seed: int, nll: float, params: Any = None) -> Candidate:
@@ -66,13 +74,9 @@ def make(tmp_path: Path) -> Make:
         write_json(folder / "recalibration.json", {})
         history = {"seed": [1, 1, 2], "epoch": [0, 1, 0], "validation_nll": [2.0, 1.0, math.nan]}
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
-        example = np.random.default_rng(0).normal(size=(2, C, T)).astype(np.float32)
-        example[0, :, 3] = np.nan
         return Candidate(
-            model=model,
-            example=example,
-            weights=folder / "model.safetensors",
-            recalibration=folder / "recalibration.json",
+            log_model=lambda: log_served_model(model, example_input()),
+            weights=[folder / "model.safetensors", folder / "recalibration.json"],
             metrics=folder / "metrics.json",
             history=folder / "history.csv",
             params=params or {"seed": 7, "fit": {"learning_rate": 0.1}},
@@ -124,7 +128,9 @@ def test_its_run_holds_params_metrics_curves_and_files(first: First, tmp_path: P
     files = Path(client.download_artifacts(registered.run_id, "", str(tmp_path)))
     found = {str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()}
     assert {"reports/figures/radius.png", "reports/metrics.json", "weights/model.safetensors"} <= found
-    assert (files / "weights" / "model.safetensors").read_bytes() == candidate.weights.read_bytes()
+    assert [(files / "weights" / path.name).read_bytes() for path in candidate.weights] == [
+        path.read_bytes() for path in candidate.weights
+    ]
     promotion = json.loads((files / "promotion.json").read_text())
     assert promotion["promote"] and promotion["reasons"] == registered.decision.reasons
 
@@ -132,7 +138,8 @@ def test_its_run_holds_params_metrics_curves_and_files(first: First, tmp_path: P
 def test_the_registered_model_predicts_the_same_for_any_batch_and_without_pickles(first: First) -> None:
     import mlflow.pytorch
 
-    candidate, rules, _ = first
+    _, rules, _ = first
+    model = ToyModel(1)
     uri = f"models:/{rules.registered_model}@champion"
     loaded = mlflow.pytorch.load_model(uri)
     folder = Path(mlflow.artifacts.download_artifacts(uri))
@@ -140,12 +147,12 @@ def test_the_registered_model_predicts_the_same_for_any_batch_and_without_pickle
     for B in (1, 5):
         x = torch.randn(B, C, T)
         x[0, :, :4] = math.nan
-        expected = candidate.model(torch.nan_to_num(x), ~x.isnan().any(dim=1))
+        expected = model(torch.nan_to_num(x), ~x.isnan().any(dim=1))
         torch.testing.assert_close(loaded(x), expected)
     served = mlflow.pyfunc.load_model(uri)
     torch.testing.assert_close(
-        torch.from_numpy(served.predict(candidate.example)),
-        ServedModel(candidate.model)(torch.from_numpy(candidate.example)).detach(),
+        torch.from_numpy(served.predict(example_input())),
+        ServedModel(model)(torch.from_numpy(example_input())).detach(),
     )
 
 
@@ -158,7 +165,7 @@ def test_running_again_changes_nothing(first: First) -> None:
 
 
 def test_a_better_model_takes_over_and_the_old_one_is_archived(first: First, make: Make) -> None:
-    old, rules, _ = first
+    _, rules, _ = first
     seen: list[dict[str, Tensor]] = []
 
     def score(folder: Path) -> float:
@@ -167,7 +174,7 @@ def test_a_better_model_takes_over_and_the_old_one_is_archived(first: First, mak
 
     better = sync_registry(make(2, 0.9), rules, score)
     assert better.decision.promote
-    torch.testing.assert_close(seen[0], dict(old.model.state_dict()))
+    torch.testing.assert_close(seen[0], dict(ToyModel(1).state_dict()))
     assert state(rules.registered_model) == (
         {"candidate": 2, "champion": 2},
         {1: "Archived", 2: "Production"},
@@ -201,3 +208,37 @@ def test_a_decision_cut_short_is_taken_up_again(first: First) -> None:
 def test_metrics_are_flattened_without_what_is_absent() -> None:
     metrics = {"network": {"nll": {"estimate": 1.0, "low": 0.5, "high": None}}}
     assert metric_values(metrics) == {"network/nll": 1.0, "network/nll_low": 0.5}
+
+
+def test_every_byte_of_the_weights_the_metrics_and_the_params_counts_but_no_other(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "classifier"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "head").write_bytes(b"a")
+    (folder / "deeper" / "body").write_bytes(b"b")
+    candidate = make(1, 1.0)
+    candidate = replace(candidate, weights=[folder, *candidate.weights])
+    seen = {candidate.content_hash()}
+
+    def note(changed: Candidate) -> None:
+        before = len(seen)
+        seen.add(changed.content_hash())
+        assert len(seen) == before + 1
+
+    note(replace(candidate, params={"seed": 8}))
+    note(replace(candidate, weights=candidate.weights[1:]))
+    for path in (folder / "deeper" / "body", *candidate.weights[1:], candidate.metrics):
+        kept = path.read_bytes()
+        path.write_bytes(kept + b" ")
+        note(candidate)
+        path.write_bytes(kept)
+    (folder / "deeper" / "body").rename(folder / "deeper" / "bodies")
+    note(candidate)
+    (folder / "deeper" / "bodies").rename(folder / "deeper" / "body")
+    assert replace(candidate, tags={}, artifacts={}, history=tmp_path).content_hash() in seen
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"network": 1.0}', '{"network": {"nll": {"estimate": "low"}}}'])
+def test_a_file_that_is_no_metrics_is_refused_by_name(content: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(InputError, match=r"metrics\.json: must hold \{model: \{metric:"):
+        read_metrics(tmp_path / "metrics.json")

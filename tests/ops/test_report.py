@@ -13,7 +13,7 @@ from PIL import Image
 from contactlens.errors import InputError
 from contactlens.ops import report as rendering
 from contactlens.ops.report import build_report, write_report
-from contactlens.report_blocks import FigureBlock, Finding, Report, Section, TableBlock, TextBlock
+from contactlens.report_blocks import FigureBlock, Finding, HtmlBlock, Report, Section, TableBlock, TextBlock
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 
@@ -95,19 +95,55 @@ def test_nothing_outside_is_needed_and_nothing_runs(figure: FigureBlock) -> None
     assert not re.search(r"https?://|@import|url\(", html)
 
 
+def test_an_interactive_figure_runs_in_a_frame_that_reaches_nothing() -> None:
+    fragment = '<p id="turn">a &amp; b</p><script>if (1 < 2) {}</script>'
+    html = build_report(report_of(HtmlBlock(fragment, "To turn. By hand.", 320), TextBlock("after")))
+    reader = read(html)
+    assert "script" not in {tag for tag, _ in reader.tags}  # of the page itself
+    frames = [attributes for tag, attributes in reader.tags if tag == "iframe"]
+    assert len(frames) == 1
+    assert (frames[0]["sandbox"], frames[0]["height"], frames[0]["title"]) == ("allow-scripts", "320", "To turn.")
+    page = str(frames[0]["srcdoc"])
+    assert fragment in page  # unescaped by the parser, as by a browser
+    assert "default-src 'none'" in page and "--card:" in page
+    assert {"Figure 1", "By hand.", "after"} <= set(reader.text)
+
+
+def test_parts_are_reached_from_the_top_and_keep_apart(figure: FigureBlock) -> None:
+    table = TableBlock(pd.DataFrame({"a": [1]}), "T.")
+    one, two = report_of(figure, table, title="Tracks"), report_of(table, figure, title="DNA", provenance={"seed": "8"})
+    html = build_report([one, two])
+    reader = read(html)
+    ids = [str(attributes["id"]) for _, attributes in reader.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    anchors = [href.removeprefix("#") for href in reader.all("a", "href") if href.startswith("#")]
+    assert set(anchors) <= set(ids)
+    assert anchors[:2] == ["part-1-summary", "part-2-summary"]
+    assert {"Figure 1", "Figure 2", "Table 1", "Table 2", "Tracks", "DNA", "7", "8"} <= set(reader.text)
+    assert "<title>Tracks · DNA</title>" in html
+
+
+def test_one_part_is_a_report_of_its_own(figure: FigureBlock) -> None:
+    report = report_of(figure)
+    assert build_report([report]) == build_report(report)
+    assert 'class="parts"' not in build_report(report)
+    with pytest.raises(InputError, match="has no part"):
+        build_report([])
+
+
 def test_every_text_is_escaped() -> None:
     table = TableBlock(pd.DataFrame({EVIL: [EVIL]}), EVIL)
     report = Report(
         EVIL,
         EVIL,
         [Finding(EVIL, EVIL, EVIL)],
-        [Section(EVIL, EVIL, [TextBlock(EVIL), table])],
+        [Section(EVIL, EVIL, [TextBlock(EVIL), table, HtmlBlock("", EVIL, 1)])],
         {EVIL: EVIL, "p": f"a\n{EVIL}"},
     )
     html = build_report(report)
     assert "<script" not in html
     reader = read(html)
-    assert sum(text.count(EVIL) for text in reader.text) == 16
+    assert sum(text.count(EVIL) for text in reader.text) == 17
 
 
 def test_equal_inputs_give_equal_bytes_and_no_path_of_this_machine(figure: FigureBlock, tmp_path: Path) -> None:

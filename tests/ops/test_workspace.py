@@ -27,7 +27,7 @@ class ToyParams:
 
 DVC = """\
 stages:
-  make:
+  tracks_make:
     cmd: python pipelines/make.py
     deps: [pipelines/make.py, src/contactlens/code.py, data/import]
     params: [seed, numbers]
@@ -119,7 +119,7 @@ def test_dvc_runs_in_the_workspace_with_this_python_and_the_source_store(
     monkeypatch.setenv("PATH", os.defpath)
     before = content(source)
     folder = create_workspace(source / "workspaces" / "w", [{"numbers": {"count": 5}}], source)
-    assert run_pipeline(folder, source, "make") == 0
+    assert run_pipeline(folder, source, "tracks_make") == 0
     count, python, store = (folder / "out.txt").read_text().split()
     assert count == "5"
     assert Path(python).parent == Path(sys.executable).parent
@@ -128,14 +128,14 @@ def test_dvc_runs_in_the_workspace_with_this_python_and_the_source_store(
 
     written = (folder / "out.txt").stat().st_mtime_ns
     create_workspace(folder, [{"numbers": {"count": 5}}], source)
-    assert run_pipeline(folder, source, "make") == 0
+    assert run_pipeline(folder, source, "tracks_make") == 0
     assert (folder / "out.txt").stat().st_mtime_ns == written  # nothing changed, so nothing ran
     create_workspace(folder, [{"numbers": {"count": 6}}], source)
-    assert run_pipeline(folder, source, "make") == 0
+    assert run_pipeline(folder, source, "tracks_make") == 0
     assert (folder / "out.txt").read_text().startswith("6 ")
 
     (folder / "pipelines" / "tracks_register.py").write_text("open('registered', 'w').close()")
     assert run_pipeline(folder, source) == 0
     assert (folder / "registered").exists()  # the registration follows the whole pipeline
     (folder / "pipelines" / "make.py").write_text("raise SystemExit(1)")
-    assert run_pipeline(folder, source, "make") != 0
+    assert run_pipeline(folder, source, "tracks_make") != 0

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from pathlib import Path
 
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -14,6 +15,7 @@ DEFAULTS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of params.yaml keep their meaning in a trial
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # MLflow has the epochs; no further copies
     "DVC_NO_ANALYTICS": "1",
+    "NUMBA_CACHE_DIR": str(Path.home() / ".cache" / "contactlens" / "numba"),  # else it writes into site-packages
 }
 
 

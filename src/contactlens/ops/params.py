@@ -5,8 +5,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from contactlens.dna.backbone import BackboneConfig
+from contactlens.dna.baselines import BaselineConfig as DnaBaselineConfig
+from contactlens.dna.check_suites import CheckLimits as DnaCheckLimits
+from contactlens.dna.classifier import HeadConfig
+from contactlens.dna.dataset import SplitConfig as DnaSplitConfig
+from contactlens.dna.evaluate import EvaluateConfig as DnaEvaluateConfig
+from contactlens.dna.explain_config import ExplainConfig as DnaExplainConfig
+from contactlens.dna.fit import FineTuneConfig
+from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.pretrain import PretrainConfig
+from contactlens.dna.simulate import SimulationConfig as DnaSimulationConfig
 from contactlens.errors import InputError
-from contactlens.ops.registry_rules import PromotionRules
+from contactlens.ops.registry_rules import ClassifierRules, PromotionRules
 from contactlens.ops.strict import from_mapping, load_section, suggestion
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.tracks.baselines import BaselineConfig
@@ -70,11 +81,31 @@ class TracksParams:
 
 
 @dataclass(frozen=True)
+class DnaParams:
+    """The `dna` section; each part is documented beside the code that it configures."""
+
+    source: Literal["simulate", "import"]
+    simulate: DnaSimulationConfig
+    checks: DnaCheckLimits
+    split: DnaSplitConfig
+    backbone: BackboneConfig
+    pretrain: PretrainConfig
+    head: HeadConfig
+    fine_tune: FineTuneConfig
+    baselines: DnaBaselineConfig
+    evaluate: DnaEvaluateConfig
+    explain: DnaExplainConfig
+    motifs: MotifConfig
+    promotion: ClassifierRules
+
+
+@dataclass(frozen=True)
 class Params:
     """The whole file. One seed for everything."""
 
     seed: int
     tracks: TracksParams
+    dna: DnaParams
 
 
 def load_params(path: Path | str = PARAMS_FILE) -> Params:

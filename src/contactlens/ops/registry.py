@@ -4,7 +4,6 @@ DVC does not know MLflow's store, so `sync_registry` looks at the registry itsel
 full DVC cache and an empty store it fills it, and where all is there already it changes nothing.
 """
 
-import copy
 import hashlib
 import json
 import math
@@ -14,43 +13,41 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
 
+from contactlens.errors import InputError
 from contactlens.files import read_json
-from contactlens.ops.registry_rules import Decision, Metrics, PromotionRules, decide
+from contactlens.ops.provenance import dvc_hash
+from contactlens.ops.registry_rules import Decision, Metrics, Rules
 from contactlens.ops.tracking import EXPERIMENT, StageRun, flat_params, mlflow_client, stage_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models.model import ModelInfo
 
 HASH_TAG = "content_hash"
 DECISION_TAG = "promotion"
 WEIGHTS_FOLDER = "weights"
 CHAMPION, CANDIDATE = "champion", "candidate"
+# A champion's score on the candidate's test data, from the folder of its weights; None where it can't predict them.
+ScoreChampion = Callable[[Path], float | None]
 
 
 @dataclass(frozen=True)
 class Candidate:
     """What a registered version is made of.
 
-    model: takes x (B, C, T) and observed (B, T), as the pipeline's models do
-    example: (B, C, T) float32 with B >= 2 and the T that the served model will take; NaN where a frame is
-        missing
-    weights, metrics, history: model.safetensors, metrics.json, history.csv
-    recalibration: what turns the model's prediction into the judged one, kept beside the weights
+    log_model: logs the model as it will be served to the active run
+    weights: files and folders that hold the judged model, kept as they are in the run's `weights` folder
+    metrics, history: metrics.json, history.csv; the latter with a column `epoch` and, for several fits, `seed`
     params: nested; its flattened form is logged
     tags: provenance
     artifacts: folder in MLflow -> files or folders of figures, attributions, reports, validation
     """
 
-    model: nn.Module
-    example: np.ndarray
-    weights: Path
-    recalibration: Path
+    log_model: "Callable[[], ModelInfo]"
+    weights: Sequence[Path]
     metrics: Path
     history: Path
     params: Any
@@ -59,9 +56,8 @@ class Candidate:
 
     def content_hash(self) -> str:
         """SHA-256 over weights, metrics and params."""
-        params = json.dumps(flat_params(self.params), sort_keys=True).encode()
-        parts = [self.weights.read_bytes(), self.metrics.read_bytes(), params]
-        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+        files = [[path.name, dvc_hash(path)] for path in (*self.weights, self.metrics)]
+        return hashlib.sha256(json.dumps([files, flat_params(self.params)], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -75,90 +71,80 @@ class Registered:
     created: bool
 
 
-class ServedModel(nn.Module):
-    """A model of (x, observed) as one of x alone, NaN for a missing frame: (B, C, T) -> (B, 2, T)."""
+@dataclass(frozen=True)
+class Champion:
+    """The version that carries the alias `champion`, and why it was promoted."""
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
+    version: int
+    run_id: str
+    content_hash: str
+    reasons: list[str]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(torch.nan_to_num(x), torch.isfinite(x).all(dim=1))
+    def download(self, artifact: str, folder: Path | str) -> Path:
+        """A file or folder of its run, copied into `folder`. Raises InputError where the run does not have it."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(
+                mlflow.artifacts.download_artifacts(run_id=self.run_id, artifact_path=artifact, dst_path=str(folder))
+            )
+        except (MlflowException, OSError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"champion, version {self.version}: its run {self.run_id} does not give {artifact} ({reason})"
+            ) from error
 
 
 def sync_registry(
-    candidate: Candidate,
-    rules: PromotionRules,
-    score_champion: Callable[[Path], float | None],
-    experiment: str = EXPERIMENT,
+    candidate: Candidate, rules: Rules, score_champion: ScoreChampion, experiment: str = EXPERIMENT
 ) -> Registered:
     """Make sure that `candidate` is a registered version with its promotion decided, and give it.
 
-    score_champion: NLL of the present champion on the candidate's own test data, from the folder of its
-        weights; None where it can't predict them
+    score_champion: score, as `rules` take it, of the present champion on the candidate's own test data
     The version carries alias `candidate`, then `champion` if the rules let it, the tags `content_hash`,
     `stage` (Production, Staging, Archived) and `promotion` (the decision with its reasons, also
     promotion.json in its run).
+
+    Raises InputError where metrics.json is not one.
     """
     client, name = mlflow_client(), rules.registered_model
-    content = candidate.content_hash()
+    metrics, content = read_metrics(candidate.metrics), candidate.content_hash()
     version = _find(client, name, content)
     created = version is None
     if version is None:
-        version = _register(client, candidate, name, content, experiment)
+        version = _register(client, candidate, metrics, name, content, experiment)
     if DECISION_TAG in version.tags:
         decision = Decision(**json.loads(version.tags[DECISION_TAG]))
     else:
-        decision = _promote(client, version, read_json(candidate.metrics), rules, score_champion)
+        decision = _promote(client, version, metrics, rules, score_champion)
     return Registered(name, int(version.version), str(version.run_id), decision, created)
 
 
-def _find(client: "MlflowClient", name: str, content: str) -> "ModelVersion | None":
-    found = client.search_model_versions(f"name = '{name}' and tags.{HASH_TAG} = '{content}'")
-    return found[0] if found else None
+def find_champion(name: str) -> Champion | None:
+    """The champion of a registered model; None where no version has been promoted."""
+    client = mlflow_client()
+    aliases = client.get_registered_model(name).aliases
+    if CHAMPION not in aliases:
+        return None
+    version = client.get_model_version(name, aliases[CHAMPION])
+    decision = json.loads(version.tags.get(DECISION_TAG, "{}"))
+    reasons = decision.get("reasons", [])
+    return Champion(int(version.version), str(version.run_id), version.tags.get(HASH_TAG, ""), reasons)
 
 
-def _register(client: "MlflowClient", candidate: Candidate, name: str, content: str, experiment: str) -> "ModelVersion":
-    """One run with everything, and the version with its hash last: what is cut short leaves no version."""
-    import mlflow
-
-    with stage_run("register", candidate.params, {**candidate.tags, HASH_TAG: content}, experiment) as run:
-        _log_history(run, candidate.history)
-        for folder, paths in candidate.artifacts.items():
-            for path in paths:
-                client.log_artifact(run.run_id, str(path), folder)
-        for path in (candidate.weights, candidate.recalibration, candidate.metrics):
-            client.log_artifact(run.run_id, str(path), WEIGHTS_FOLDER)
-        logged = log_served_model(candidate.model, candidate.example)
-        mlflow.log_metrics(metric_values(read_json(candidate.metrics)), model_id=logged.model_id)
-        version = mlflow.register_model(logged.model_uri, name, tags={HASH_TAG: content})
-    return version
-
-
-def log_served_model(model: nn.Module, example: np.ndarray) -> Any:
-    """Log `ServedModel(model)` to the active run as a torch.export archive and give MLflow's description of
-    it.
-
-    The archive holds a graph and raw tensors, and MLflow refuses one with pickles in it, so loading it runs
-    no code. B is free, T is the example's: pad shorter tracks with NaN.
-    """
-    import mlflow.pytorch
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    _, C, T = example.shape
-    number = np.dtype("float32")
-    served = ServedModel(copy.deepcopy(model)).cpu().eval()
-    return mlflow.pytorch.log_model(
-        served,
-        name="model",
-        signature=ModelSignature(
-            inputs=Schema([TensorSpec(number, (-1, C, T))]), outputs=Schema([TensorSpec(number, (-1, 2, T))])
-        ),
-        input_example=example.astype(np.float32),
-        serialization_format="pt2",
-        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
-    )
+def read_metrics(path: Path) -> Metrics:
+    """metrics.json, {model: {metric: {estimate, low, high}}} with numbers or null; InputError for anything else."""
+    try:
+        content = read_json(path)
+        for model, row in content.items():
+            for metric, ends in row.items():
+                if not all(value is None or isinstance(value, (int, float)) for value in ends.values()):
+                    raise ValueError(f"{model}, {metric}: not all numbers")
+    except (OSError, ValueError, AttributeError) as error:
+        expected = "{model: {metric: {estimate, low, high}}} with numbers or null"
+        raise InputError(f"{path}: must hold {expected} ({error})") from error
+    return content
 
 
 def metric_values(metrics: Metrics) -> dict[str, float]:
@@ -172,32 +158,53 @@ def metric_values(metrics: Metrics) -> dict[str, float]:
     }
 
 
+def _find(client: "MlflowClient", name: str, content: str) -> "ModelVersion | None":
+    found = client.search_model_versions(f"name = '{name}' and tags.{HASH_TAG} = '{content}'")
+    return found[0] if found else None
+
+
+def _register(
+    client: "MlflowClient", candidate: Candidate, metrics: Metrics, name: str, content: str, experiment: str
+) -> "ModelVersion":
+    """One run with everything, and the version with its hash last: what is cut short leaves no version."""
+    import mlflow
+
+    with stage_run("register", candidate.params, {**candidate.tags, HASH_TAG: content}, experiment) as run:
+        _log_history(run, candidate.history)
+        for folder, paths in candidate.artifacts.items():
+            for path in paths:
+                client.log_artifact(run.run_id, str(path), folder)
+        for path in (*candidate.weights, candidate.metrics):
+            client.log_artifact(run.run_id, str(path), WEIGHTS_FOLDER)
+        logged = candidate.log_model()
+        mlflow.log_metrics(metric_values(metrics), model_id=logged.model_id)
+        version = mlflow.register_model(logged.model_uri, name, tags={HASH_TAG: content})
+    return version
+
+
 def _log_history(run: StageRun, history: Path) -> None:
     """history.csv as curves, `validation_nll/seed_3`: one group of charts per quantity, one line per seed."""
     with run.epoch_logger() as log:
         for row in pd.read_csv(history).to_dict("records"):
+            line = f"/seed_{int(row['seed'])}" if "seed" in row else ""
             values = {name: value for name, value in row.items() if name not in ("seed", "epoch")}
-            present = {f"{name}/seed_{int(row['seed'])}": v for name, v in values.items() if not math.isnan(v)}
+            present = {f"{name}{line}": value for name, value in values.items() if not math.isnan(value)}
             log({"epoch": row["epoch"], **present})
 
 
 def _promote(
-    client: "MlflowClient",
-    version: "ModelVersion",
-    metrics: Metrics,
-    rules: PromotionRules,
-    score_champion: Callable[[Path], float | None],
+    client: "MlflowClient", version: "ModelVersion", metrics: Metrics, rules: Rules, score_champion: ScoreChampion
 ) -> Decision:
     """Decide, move aliases and tags, log why. The decision's tag comes last: without it all is redone."""
     name, number = version.name, version.version
     client.set_registered_model_alias(name, CANDIDATE, number)
-    champion = _champion(client, name)
-    if champion is not None and champion.version == number:
+    champion = find_champion(name)
+    if champion is not None and champion.version == int(number):
         champion = None
-    decision = decide(metrics, rules, None if champion is None else _champion_nll(champion, score_champion))
+    decision = rules.decide(metrics, None if champion is None else _champion_score(champion, score_champion))
     if decision.promote:
         if champion is not None:
-            client.set_model_version_tag(name, champion.version, "stage", "Archived")
+            client.set_model_version_tag(name, str(champion.version), "stage", "Archived")
         client.set_registered_model_alias(name, CHAMPION, number)
     client.set_model_version_tag(name, number, "stage", "Production" if decision.promote else "Staging")
     client.update_model_version(name, number, "\n".join(decision.reasons))
@@ -206,22 +213,11 @@ def _promote(
     return decision
 
 
-def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
-    aliases = client.get_registered_model(name).aliases
-    return client.get_model_version(name, aliases[CHAMPION]) if CHAMPION in aliases else None
-
-
-def _champion_nll(champion: "ModelVersion", score_champion: Callable[[Path], float | None]) -> float:
-    """The champion's NLL on the candidate's data, NaN where it can't be had."""
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
+def _champion_score(champion: Champion, score_champion: ScoreChampion) -> float:
+    """The champion's score on the candidate's data, NaN where it can't be had."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            weights = mlflow.artifacts.download_artifacts(
-                run_id=champion.run_id, artifact_path=WEIGHTS_FOLDER, dst_path=folder
-            )
-        except (MlflowException, OSError):
+            score = score_champion(champion.download(WEIGHTS_FOLDER, folder))
+        except InputError:
             return math.nan
-        nll = score_champion(Path(weights))
-    return math.nan if nll is None else nll
+    return math.nan if score is None else score

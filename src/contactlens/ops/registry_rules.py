@@ -1,15 +1,50 @@
 """When a model may take the champion's place: rules from params.yaml, decided from numbers alone."""
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+Check = tuple[bool, str]
+RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
+Relation = Literal["below", "above", "at least"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether to promote, and one sentence per rule."""
+
+    promote: bool
+    reasons: list[str]
+
+
+class Rules(Protocol):
+    """What the registry needs of rules, which are a dataclass.
+
+    registered_model: name in the MLflow registry
+    judged: row of metrics.json that is judged
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def registered_model(self) -> str: ...
+
+    @property
+    def judged(self) -> str: ...
+
+    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+        """Check every rule. `champion_score` is the present champion's on the same test data, None where there is
+        none and NaN where it can't be scored on them. A number that is missing or not finite fails its rule.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class PromotionRules:
-    """Rules of promotion; each is checked and each outcome is kept as a sentence.
+    """Rules of promotion for predicted signals; a champion's score is its NLL.
 
     registered_model: name in the MLflow registry
     judged: row of metrics.json that is judged, `network` or `network_recalibrated`
@@ -25,51 +60,86 @@ class PromotionRules:
     max_mace: float
 
     def __post_init__(self) -> None:
-        if not self.registered_model or set(self.registered_model) & set("/:"):
-            raise ValueError(
-                f"promotion.registered_model must be a name without / and :, got {self.registered_model!r}"
-            )
+        _check_name(self.registered_model)
         for name in ("max_coverage_error_90", "max_mace"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"promotion.{name} must lie between 0 and 1, got {getattr(self, name)}")
 
+    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+        """See `Rules.decide`."""
+        what, nll = f"NLL of {self.judged}", estimate(metrics, self.judged, "nll")
+        rivals = {name: estimate(metrics, name, "nll") for name in self.must_beat}
+        checks = [_check(what, nll, "below", f"that of {name}", other) for name, other in rivals.items()]
+        checks += _beside_champion(what, nll, "below", champion_score)
+        error = abs(estimate(metrics, self.judged, "coverage_90") - 0.9)
+        checks.append(
+            _check("error of the 90 % band's coverage", error, "below", "the limit", self.max_coverage_error_90)
+        )
+        checks.append(_check("MACE", estimate(metrics, self.judged, "mace"), "below", "the limit", self.max_mace))
+        return _decision(checks)
+
 
 @dataclass(frozen=True)
-class Decision:
-    """Whether to promote, and one sentence per rule."""
+class ClassifierRules:
+    """Rules of promotion for predicted probabilities; a champion's score is its AUROC, which may be equalled.
 
-    promote: bool
-    reasons: list[str]
+    registered_model: name in the MLflow registry
+    judged: row of metrics.json that is judged, `network` or `network_recalibrated`
+    must_beat: rows whose AUROC must be lower
+    min_auroc: AUROC that must be exceeded
+    max_ece: largest expected calibration error
+    """
+
+    registered_model: str
+    judged: str
+    must_beat: tuple[str, ...]
+    min_auroc: float
+    max_ece: float
+
+    def __post_init__(self) -> None:
+        _check_name(self.registered_model)
+        if not 0 <= self.min_auroc < 1:
+            raise ValueError(f"promotion.min_auroc must be at least 0 and below 1, got {self.min_auroc}")
+        if not 0 < self.max_ece <= 1:
+            raise ValueError(f"promotion.max_ece must be above 0 and at most 1, got {self.max_ece}")
+
+    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+        """See `Rules.decide`."""
+        what, auroc = f"AUROC of {self.judged}", estimate(metrics, self.judged, "auroc")
+        rivals = {name: estimate(metrics, name, "auroc") for name in self.must_beat}
+        checks = [_check(what, auroc, "above", f"that of {name}", other) for name, other in rivals.items()]
+        checks.append(_check(what, auroc, "above", "the limit", self.min_auroc))
+        checks += _beside_champion(what, auroc, "at least", champion_score)
+        ece = estimate(metrics, self.judged, "ece")
+        checks.append(_check(f"ECE of {self.judged}", ece, "below", "the limit", self.max_ece))
+        return _decision(checks)
 
 
 def estimate(metrics: Metrics, model: str, metric: str) -> float:
-    """The point estimate, NaN where metrics.json does not have it."""
+    """The point estimate, NaN where metrics.json does not have it or it is not finite."""
     value = metrics.get(model, {}).get(metric, {}).get("estimate")
-    return math.nan if value is None else float(value)
+    return math.nan if value is None or not math.isfinite(value) else float(value)
 
 
-def decide(metrics: Metrics, rules: PromotionRules, champion_nll: float | None) -> Decision:
-    """Check every rule. `champion_nll` is the present champion's on the same test data, None where there is
-    none and NaN where it can't be scored on them.
+def _check_name(registered_model: str) -> None:
+    if not registered_model or set(registered_model) & set("/:"):
+        raise ValueError(f"promotion.registered_model must be a name without / and :, got {registered_model!r}")
 
-    A number that is missing or not finite fails its rule.
-    """
-    nll = estimate(metrics, rules.judged, "nll")
-    rivals = {name: estimate(metrics, name, "nll") for name in rules.must_beat}
-    checks = [_below(f"NLL of {rules.judged}", nll, f"that of {name}", other) for name, other in rivals.items()]
-    if champion_nll is not None and math.isnan(champion_nll):
-        checks.append((False, "failed: the present champion can't be scored on these data; use another model name"))
-    elif champion_nll is not None:
-        checks.append(_below(f"NLL of {rules.judged}", nll, "the champion's on the same data", champion_nll))
-    error = abs(estimate(metrics, rules.judged, "coverage_90") - 0.9)
-    checks.append(_below("error of the 90 % band's coverage", error, "the limit", rules.max_coverage_error_90))
-    mace = estimate(metrics, rules.judged, "mace")
-    checks.append(_below("MACE", mace, "the limit", rules.max_mace))
+
+def _decision(checks: list[Check]) -> Decision:
     return Decision(all(passed for passed, _ in checks), [reason for _, reason in checks])
 
 
-def _below(what: str, value: float, than: str, limit: float) -> tuple[bool, str]:
-    """Whether value < limit (False for NaN), and the sentence that says so."""
-    passed = value < limit
-    outcome, verb = ("passed", "is below") if passed else ("failed", "is not below")
+def _beside_champion(what: str, value: float, relation: Relation, champion_score: float | None) -> list[Check]:
+    if champion_score is None:
+        return []
+    if not math.isfinite(champion_score):
+        return [(False, "failed: the present champion can't be scored on these data; use another model name")]
+    return [_check(what, value, relation, "the champion's on the same data", champion_score)]
+
+
+def _check(what: str, value: float, relation: Relation, than: str, limit: float) -> Check:
+    """Whether the relation holds (never for NaN), and the sentence that says so."""
+    passed = RELATIONS[relation](value, limit)
+    outcome, verb = ("passed", f"is {relation}") if passed else ("failed", f"is not {relation}")
     return passed, f"{outcome}: {what}, {value:.4g}, {verb} {than}, {limit:.4g}"

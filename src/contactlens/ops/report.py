@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from contactlens.errors import InputError
 from contactlens.files import write_aside
-from contactlens.report_blocks import Block, FigureBlock, Report, TableBlock, TextBlock
+from contactlens.report_blocks import Block, FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
 
 # A larger table behind a figure is named but not carried along.
 CSV_LIMIT_BYTES = 300_000
@@ -20,7 +21,7 @@ MISSING = "–"
 
 
 def _kind(block: Block) -> str:
-    return {TextBlock: "text", FigureBlock: "figure", TableBlock: "table"}[type(block)]
+    return {TextBlock: "text", FigureBlock: "figure", TableBlock: "table", HtmlBlock: "html"}[type(block)]
 
 
 def _data_uri(path: Path, media_type: str) -> str:
@@ -96,16 +97,20 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def build_report(report: Report) -> str:
-    """The report as HTML. Equal inputs give equal bytes; every text is escaped.
+def build_report(parts: Report | Sequence[Report]) -> str:
+    """One report, or one of several parts with a way from one to the other, as HTML; figures and tables are counted
+    through all of it. Equal inputs give equal bytes; every text is escaped.
 
-    Raises InputError where a figure or its CSV does not exist.
+    Raises InputError where there is no part, or a figure or its CSV does not exist.
     """
-    return _environment().get_template("report.html.j2").render(report=report)
+    parts = [parts] if isinstance(parts, Report) else list(parts)
+    if not parts:
+        raise InputError("the report has no part: neither branch has been run")
+    return _environment().get_template("report.html.j2").render(parts=parts)
 
 
-def write_report(report: Report, path: Path | str) -> None:
+def write_report(parts: Report | Sequence[Report], path: Path | str) -> None:
     """Write the HTML; nothing appears at `path` unless all of the report could be built."""
-    html = build_report(report)
+    html = build_report(parts)
     with write_aside(path) as aside:
         aside.write_text(html, encoding="utf-8")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
@@ -17,14 +17,24 @@ from contactlens.ops.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.tracking import tracking_uri
 
 # The sources are what dvc.yaml depends on, so DVC must find them; what runs is the installed package.
-COPIED = ("dvc.yaml", "pipelines", "src/contactlens")
+DVC_FILE = "dvc.yaml"
+COPIED = (DVC_FILE, "pipelines", "src/contactlens")
+IMPORTS = ("data/import", "data/import_dna")
+Branch = Literal["tracks", "dna"]
+BRANCHES: tuple[Branch, ...] = ("tracks", "dna")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 YAML_WIDTH = 110
 
 
-def create_workspace(folder: Path | str, overlays: Sequence[Mapping[str, Any] | Path | str], source_root: Path) -> Path:
+def create_workspace(
+    folder: Path | str,
+    overlays: Sequence[Mapping[str, Any] | Path | str],
+    source_root: Path,
+    branch: Branch | None = None,
+) -> Path:
     """Make `folder` a DVC workspace of `source_root`'s pipeline; `overlays` go over params.yaml in turn.
 
+    branch: whose stages, and report, the workspace has; both branches' where it is None
     A folder that is a workspace already keeps its data, outputs and cache; code and params are renewed.
 
     Raises InputError, and writes nothing, where an overlay is not understood or the folder holds more.
@@ -35,14 +45,40 @@ def create_workspace(folder: Path | str, overlays: Sequence[Mapping[str, Any] | 
     params = overlaid(source_root / "params.yaml", overlays)
     for name in COPIED:
         _copy(source_root / name, folder / name)
-    (folder / "data" / "import").mkdir(parents=True, exist_ok=True)
+    if branch is not None:
+        _keep_branch(folder / DVC_FILE, branch)
+    for name in IMPORTS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / ".dvc").mkdir(exist_ok=True)
     (folder / ".dvc" / "config").write_text(DVC_CONFIG)
-    with write_aside(folder / "params.yaml") as aside, aside.open("w", encoding="utf-8") as file:
+    _write_yaml(params, folder / "params.yaml")
+    return folder
+
+
+def _write_yaml(content: Any, path: Path) -> None:
+    with write_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
         yaml = YAML()
         yaml.width = YAML_WIDTH
-        yaml.dump(params, file)
-    return folder
+        yaml.dump(content, file)
+
+
+def _keep_branch(path: Path, branch: Branch) -> None:
+    """Drop the other branches' stages from a dvc.yaml, and their files and parameters from the stages that stay."""
+    content = read_yaml(path)
+    for other in (name for name in BRANCHES if name != branch):
+        for name in [name for name in content["stages"] if name.startswith(f"{other}_")]:
+            del content["stages"][name]
+        for one in content["stages"].values():
+            for kind in ("deps", "outs"):
+                one[kind] = [path for path in one.get(kind, []) if other not in Path(path).parts]
+            one["params"] = [key for key in one.get("params", []) if key.split(".")[0] != other]
+    _write_yaml(content, path)
+
+
+def branches_of(folder: Path | str = ".") -> list[Branch]:
+    """The branches whose stages the dvc.yaml in `folder` has."""
+    stages = read_yaml(Path(folder) / DVC_FILE)["stages"]
+    return [branch for branch in BRANCHES if any(name.startswith(f"{branch}_") for name in stages)]
 
 
 def overlaid(base: Path, overlays: Sequence[Mapping[str, Any] | Path | str]) -> Any:
@@ -76,9 +112,11 @@ def setting(text: str) -> dict[str, Any]:
     return nested
 
 
-def run_pipeline(folder: Path, source_root: Path, stage: str | None = None) -> int:
-    """`dvc repro` (of one stage, if given) and, after the whole pipeline, the registration; its exit status.
+def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, branch: Branch | None = None) -> int:
+    """`dvc repro`, then the registration of the tracks model; its exit status.
 
+    stage: only this one and what it needs, and no registration
+    branch: only the stages of this one, in a folder that has both
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
     """
@@ -87,11 +125,17 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None) -> i
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "MLFLOW_TRACKING_URI": tracking_uri(source_root.resolve()),
     }
-    commands = [[sys.executable, "-m", "dvc", "repro", *([stage] if stage else [])]]
-    if stage is None:
+    present = branches_of(folder)
+    targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
+    commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
+    if stage is None and "tracks" in present and branch in (None, "tracks"):
         commands.append([sys.executable, "pipelines/tracks_register.py"])
     for command in commands:
         status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         if status != 0:
             return status
     return 0
+
+
+def _stages_of(folder: Path, branch: Branch) -> list[str]:
+    return [name for name in read_yaml(folder / DVC_FILE)["stages"] if name.startswith(f"{branch}_")]

@@ -1,0 +1,41 @@
+"""Score the classifier beside its baselines on the test chromosomes -> metrics.json, roc.csv, …"""
+
+from contactlens.calibration.classification import logit_of
+from contactlens.dna.baselines import fit_baselines
+from contactlens.dna.batch import batch_of
+from contactlens.dna.classifier import load_classifier
+from contactlens.dna.evaluate import NETWORK, SplitLogits, evaluate, nested_metrics, write_evaluation
+from contactlens.dna.fit import predict
+from contactlens.dna.window_set import WindowSet
+from contactlens.files import read_json, write_json
+from contactlens.ops.params import load_params
+from contactlens.ops.provenance import provenance
+from contactlens.ops.registry import metric_values
+from contactlens.ops.stage import stage
+from contactlens.ops.tracking import stage_run
+from contactlens.torch_setup import resolve_device, seed_everything
+
+INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/classifier"]
+
+
+def main() -> None:
+    params = load_params()
+    windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
+    parts = {name: windows.select(ids) for name, ids in splits.items()}
+    trainer = params.dna.fine_tune.trainer
+    seed_everything(params.seed, trainer.threads)
+    model = load_classifier(INPUTS[2]).to(resolve_device(trainer.device))
+    judged = [parts["calibration"], parts["test"]]
+    logits = {NETWORK: SplitLogits(*(predict(model, batch_of(part), trainer.batch_size) for part in judged))}
+    baselines = fit_baselines(parts["train"], parts["validation"], params.dna.baselines, params.seed)
+    for name, baseline in baselines.items():
+        logits[name] = SplitLogits(*(logit_of(baseline.predict(part)) for part in judged))
+    evaluation = evaluate(judged[0], judged[1], logits, params.dna.evaluate, params.seed)
+    write_json("models/dna/recalibration.json", evaluation.recalibration.to_json())
+    write_evaluation(evaluation, "reports/dna")
+    with stage_run("evaluate", params.dna.evaluate, provenance(params.seed, INPUTS), "dna") as run:
+        run.log_metrics(metric_values(nested_metrics(evaluation.metrics)))
+
+
+if __name__ == "__main__":
+    stage(main)

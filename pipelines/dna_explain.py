@@ -1,0 +1,28 @@
+"""Attribute the logit of confident positives to bases, and judge the attributions -> attributions.npz, …"""
+
+from contactlens.dna.attribution_file import write_attributions
+from contactlens.dna.classifier import load_classifier
+from contactlens.dna.explain import explain_windows
+from contactlens.dna.window_set import WindowSet
+from contactlens.files import read_json, write_aside
+from contactlens.ops.params import load_params
+from contactlens.ops.stage import stage
+from contactlens.torch_setup import resolve_device, seed_everything
+
+
+def main() -> None:
+    params = load_params()
+    windows, splits = WindowSet.read("data/dna"), read_json("models/dna/splits.json")
+    trainer = params.dna.fine_tune.trainer
+    seed_everything(params.seed, trainer.threads)
+    model = load_classifier("models/dna/classifier").to(resolve_device(trainer.device))
+    chosen = [window_id for name in params.dna.explain.splits for window_id in splits[name]]
+    explanation = explain_windows(model, windows, chosen, params.dna.explain, params.seed)
+    write_attributions("reports/dna/attributions.npz", explanation.attributions)
+    for name in ("faithfulness", "curves", "conservation"):
+        with write_aside(f"reports/dna/{name}.csv") as aside:
+            getattr(explanation, name).to_csv(aside, index=False)
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,52 @@
+"""Train the head and the last layers on the labelled windows -> models/dna/classifier, history.csv, …"""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.progress import Progress
+
+from contactlens.dna.batch import batch_of
+from contactlens.dna.caduceus import load_caduceus
+from contactlens.dna.classifier import WindowClassifier, save_classifier
+from contactlens.dna.evaluate import roc_by_epoch
+from contactlens.dna.fit import fine_tune
+from contactlens.dna.window_set import WindowSet
+from contactlens.files import read_json, write_aside
+from contactlens.ops.params import load_params
+from contactlens.ops.provenance import provenance
+from contactlens.ops.stage import stage
+from contactlens.ops.tracking import stage_run
+from contactlens.torch_setup import seed_everything
+
+INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
+
+
+def main() -> None:
+    params = load_params()
+    config = params.dna.fine_tune
+    windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
+    train, validation = (batch_of(windows, splits[name]) for name in ("train", "validation"))
+    seed_everything(params.seed, config.trainer.threads)
+    model = WindowClassifier(load_caduceus(INPUTS[2]).backbone, windows.task, params.dna.head)
+    with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run, Progress() as progress:
+        bar = progress.add_task("fine-tuning", total=config.trainer.max_epochs)
+        log = run.epoch_logger()
+
+        def on_epoch(epoch: dict[str, float]) -> None:
+            log(epoch)
+            progress.update(bar, completed=epoch["epoch"] + 1)
+
+        done = fine_tune(model, train, validation, config, params.seed, Path(".checkpoints/fine_tune"), on_epoch)
+        log.flush()
+    save_classifier(model, "models/dna/classifier")
+    tables = {
+        "history": pd.DataFrame(done.training.history),
+        "roc_per_epoch": roc_by_epoch(windows.select(validation.window_ids), done.validation_logits),
+    }
+    for name, table in tables.items():
+        with write_aside(f"reports/dna/{name}.csv") as aside:
+            table.to_csv(aside, index=False)
+
+
+if __name__ == "__main__":
+    stage(main)

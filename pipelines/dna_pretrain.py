@@ -1,0 +1,74 @@
+"""Pre-train a small Caduceus on the training chromosomes, or take a checkpoint -> models/dna/pretrained."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.progress import Progress
+
+from contactlens.dna.backbone import PRETRAIN
+from contactlens.dna.caduceus import load_caduceus, save_caduceus
+from contactlens.dna.context_baseline import context_loss
+from contactlens.dna.pretrain import pretrain
+from contactlens.dna.window_set import WindowSet
+from contactlens.files import read_json, write_aside
+from contactlens.ops.params import DnaParams, load_params
+from contactlens.ops.provenance import provenance
+from contactlens.ops.stage import stage
+from contactlens.ops.tracking import stage_run
+from contactlens.torch_setup import seed_everything
+
+INPUTS = ["data/dna", "models/dna/splits.json"]
+MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")
+CHECKPOINTS = Path(".checkpoints/pretrain")
+HISTORY = ["epoch", "train_loss", "validation_loss", "validation_perplexity", "validation_accuracy"]
+FLANKS = (0, 1, 2, 3, 4, 5)  # bases on either side that the baselines see
+
+
+def record_sequences(windows: WindowSet, window_ids: list[str]) -> list[str]:
+    """The whole records that hold these windows."""
+    records = dict.fromkeys(windows.select(window_ids).windows["record"])
+    return [windows.genome.fetch(record, 0, windows.genome.lengths[record]) for record in records]
+
+
+def train(params: DnaParams, seed: int) -> None:
+    windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
+    sequences, held_out = (record_sequences(windows, splits[name]) for name in ("train", "validation"))
+    config = params.pretrain
+    seed_everything(seed, config.trainer.threads)
+    with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run, Progress() as progress:
+        bar = progress.add_task("pre-training", total=config.trainer.max_epochs)
+        log = run.epoch_logger()
+
+        def on_epoch(epoch: dict[str, float]) -> None:
+            log(epoch)
+            progress.update(bar, completed=epoch["epoch"] + 1)
+
+        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, CHECKPOINTS, on_epoch)
+        log.flush()
+    save_caduceus(done.model, MODEL)
+    losses = {f"{2 * n}_bases_of_context": context_loss(sequences, held_out, n) for n in FLANKS}
+    write(done.training.history, {"network": done.training.best_loss, **losses})
+
+
+def write(history: list[dict[str, float]], losses: dict[str, float]) -> None:
+    """Both tables, with their columns even where a checkpoint was taken and nothing trained."""
+    tables = {
+        "pretrain_history": pd.DataFrame(history, columns=HISTORY),
+        "pretrain_loss": pd.DataFrame(losses.items(), columns=["model", "loss"]),
+    }
+    for name, table in tables.items():
+        with write_aside(REPORTS / f"{name}.csv") as aside:
+            table.to_csv(aside, index=False)
+
+
+def main() -> None:
+    params = load_params()
+    if params.dna.backbone.source == PRETRAIN:
+        train(params.dna, params.seed)
+    else:
+        save_caduceus(load_caduceus(params.dna.backbone.source), MODEL)
+        write([], {})
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,99 @@
+"""Bring the MLflow registry in line with the pipeline's files, decide promotion and take out the champion's files:
+-> models/dna/champion.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from contactlens.calibration.classification import Platt, auroc_score
+from contactlens.dna.attribution_file import read_attributions
+from contactlens.dna.batch import batch_of
+from contactlens.dna.classifier import load_classifier
+from contactlens.dna.evaluate import NETWORK
+from contactlens.dna.fit import predict
+from contactlens.dna.genome import Genome
+from contactlens.dna.served import log_served_classifier
+from contactlens.dna.trainer import TrainerConfig
+from contactlens.dna.window_set import WindowSet
+from contactlens.errors import InputError
+from contactlens.files import read_json
+from contactlens.ops.champion import ANALYSIS, write_champion
+from contactlens.ops.params import load_params
+from contactlens.ops.provenance import provenance
+from contactlens.ops.registry import Candidate, Registered, find_champion, sync_registry
+from contactlens.ops.stage import stage
+from contactlens.torch_setup import resolve_device, seed_everything
+
+EXPERIMENT = "dna"
+DATA, SPLITS = "data/dna", "models/dna/splits.json"
+CLASSIFIER, RECALIBRATION = Path("models/dna/classifier"), Path("models/dna/recalibration.json")
+REPORTS = Path("reports/dna")
+ATTRIBUTIONS = REPORTS / "attributions.npz"
+ARTIFACTS = {
+    "tables": [REPORTS / name for name in ("metrics.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")],
+    "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
+}
+AFTERWARDS = "motifs"  # the one section that no part of a version depends on
+
+
+def attributed_windows(windows: WindowSet) -> WindowSet:
+    """The attributed windows, each a record of its own: a version keeps them, not the chromosomes around them."""
+    chosen = windows.select(read_attributions(ATTRIBUTIONS).window_ids.tolist())
+    records = {f"window_{row}": sequence for row, sequence in enumerate(chosen.sequences())}
+    table = chosen.windows.assign(record=list(records), record_start=chosen.windows["win_start"])
+    return WindowSet(chosen.task, table, Genome.of(records), chosen.source, chosen.settings, chosen.planted)
+
+
+def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, judged: str) -> float | None:
+    """AUROC of another classifier on the candidate's test windows, recalibrated as it was itself where that is what is
+    judged; None where it can't predict them."""
+    try:
+        model = load_classifier(weights / CLASSIFIER.name).to(resolve_device(trainer.device))
+        recalibration = Platt.from_json(read_json(weights / RECALIBRATION.name))
+    except (InputError, OSError, ValueError, TypeError):
+        return None
+    if model.task != test.task:
+        return None
+    batch = batch_of(test)
+    logit = predict(model, batch, trainer.batch_size)
+    score = auroc_score(batch.label.double().numpy(), logit if judged == NETWORK else recalibration(logit))
+    return float(score(np.ones((1, len(batch))))[0])
+
+
+def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
+    """Register what the pipeline has made and write the champion's folder; `kept` takes the attributed windows."""
+    rules, trainer = params.dna.promotion, params.dna.fine_tune.trainer
+    test = windows.select(read_json(SPLITS)["test"])
+    attributed_windows(windows).write(kept / "windows")
+    candidate = Candidate(
+        log_model=lambda: log_served_classifier(CLASSIFIER, RECALIBRATION, test),
+        weights=[CLASSIFIER, RECALIBRATION],
+        metrics=REPORTS / "metrics.json",
+        history=REPORTS / "history.csv",
+        params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
+        tags=provenance(params.seed, [DATA, SPLITS, CLASSIFIER]),
+        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"]},
+    )
+    done = sync_registry(candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.judged), EXPERIMENT)
+    write_champion(candidate, done, rules.judged, "models/dna/champion")
+    return done
+
+
+def main() -> None:
+    params = load_params()
+    seed_everything(params.seed, params.dna.fine_tune.trainer.threads)
+    with TemporaryDirectory() as kept:
+        done = register(params, WindowSet.read(DATA), Path(kept))
+    champion = find_champion(done.name)
+    state = "registered" if done.created else "was registered before"
+    standing = "none is promoted" if champion is None else f"the champion is version {champion.version}"
+    print(f"{done.name} version {done.version} {state}; {standing}")
+    print("\n".join(f"  {reason}" for reason in done.decision.reasons))
+
+
+if __name__ == "__main__":
+    stage(main)

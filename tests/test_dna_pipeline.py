@@ -1,0 +1,98 @@
+"""The DNA pipeline, small: it runs to the motifs, gives the same bytes from scratch, and follows the registry."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from contactlens.files import read_json
+from contactlens.ops.workspace import create_workspace
+
+ROOT = Path(__file__).parents[1]
+SMALL = {"max_epochs": 2, "threads": 1}
+TINY = {
+    "dna": {
+        "simulate": {"n_chromosomes": 8, "n_windows": 160, "n_unlabelled": 40},
+        "checks": {"max_distance_ks": 0.5, "min_windows_per_label": 5},
+        "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
+        "backbone": {"d_model": 8, "n_layer": 1, "d_state": 2},
+        "pretrain": {"crops_per_epoch": 32, "validation_crops": 8, "crop_bp": 128, "trainer": SMALL},
+        "fine_tune": {"trainer": SMALL},
+        "baselines": {"kmer": {"lengths": [3]}, "cnn": {"max_epochs": 1, "starts": 1}},
+        "evaluate": {"bootstrap_replicates": 50},
+        "explain": {
+            "min_windows": 60,
+            "max_windows": 60,
+            "ig_steps": 2,
+            "faithfulness_windows": 3,
+            "bootstrap_replicates": 20,
+        },
+        "motifs": {"min_sequences": 40, "random_motifs": 1},
+        "promotion": {"registered_model": "tiny-dna", "must_beat": [], "min_auroc": 0.0, "max_ece": 0.99},
+    }
+}
+
+
+def repro(workspace: Path, store: str) -> str:
+    """What `dvc repro` prints, with a store of its own."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{workspace.parent}/{store}"
+    command = [sys.executable, "-m", "dvc", "repro"]
+    return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def lock_of(workspace: Path) -> dict[str, str]:
+    """Path -> hash of everything that a stage wrote."""
+    stages = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
+
+
+def stages_run(printed: str) -> set[str]:
+    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = create_workspace(tmp_path_factory.mktemp("dna") / "workspace", [TINY], ROOT, "dna")
+    repro(workspace, "first.db")
+    return workspace
+
+
+@pytest.mark.slow
+def test_it_runs_from_windows_to_motifs_of_the_promoted_model(finished: Path) -> None:
+    champion = read_json(finished / "models/dna/champion/champion.json")
+    assert champion["champion"] is not None
+    assert len(pd.read_csv(finished / "reports/dna/metrics.csv")["model"].unique()) >= 12
+    assert {"summary.json", "positive.meme", "negative.meme", "hits.bed", "contributions.bw", "recovery.csv"} <= {
+        path.name for path in (finished / "reports/dna/motifs").iterdir()
+    }
+    assert "reports/tracks" not in (finished / "dvc.yaml").read_text()
+    assert (finished / "reports/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_a_second_run_looks_at_the_registry_alone(finished: Path) -> None:
+    assert stages_run(repro(finished, "first.db")) == {"dna_register"}
+
+
+@pytest.mark.slow
+def test_an_empty_store_is_filled_and_nothing_after_it_changes(finished: Path) -> None:
+    before = lock_of(finished)
+    for name in ("data/dna", "models", "reports"):
+        shutil.rmtree(finished / name)
+    assert stages_run(repro(finished, "second.db")) == {"dna_register"}
+    assert lock_of(finished) == before
+
+
+@pytest.mark.slow
+def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
+    again = create_workspace(finished.parent / "again", [TINY], ROOT, "dna")
+    repro(again, "again.db")
+    first, second = lock_of(finished), lock_of(again)
+    assert {path for path in first if first[path] != second.get(path)} == set()
+    assert set(first) == set(second)
