@@ -24,6 +24,7 @@ from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.reach import share_passes, temporal_reach
 from contactlens.tracks.explain_study import no_contact
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.tasks import TASKS
 
 Result = TypeVar("Result")
 
@@ -48,7 +49,7 @@ def build(options: argparse.Namespace) -> tuple[TrackModel, Tensor, tuple[Tensor
     size, depth = options.width, options.depth
     config = ModelConfig("unet", size, depth, depth, options.kernel_size, gated=True, logvar_bounds=(-6.0, 3.0))
     gate = GateConfig(radius_init=250.0, radius_bounds=(20.0, 600.0), sharpness=5.0)
-    model = TrackModel(config, gate, Scaling(300.0, 0.0, 1.0), driver_channels=4, signal_input=False).eval()
+    model = TrackModel(config, gate, Scaling(300.0, 0.0, 1.0), TASKS["ep_to_ms2"], driver_channels=4).eval()
     vector = 150 * torch.randn(1, 3, options.frames)
     x = torch.cat([vector, vector.norm(dim=1, keepdim=True)], dim=1)
     return model, x, (torch.ones(1, options.frames, dtype=torch.bool),)

@@ -26,7 +26,7 @@ from contactlens.tracks.tasks import model_input, task_named
 
 def new_model(params: TracksParams, train: TrackBatch) -> TrackModel:
     seed_everything(0, params.fit.threads)
-    return TrackModel(params.model, params.gate, Scaling.of(train), train.driver.size(1), signal_input=False)
+    return TrackModel(params.model, params.gate, Scaling.of(train), task_named("ep_to_ms2"), train.driver.size(1))
 
 
 def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, validation: TrackBatch, epochs: int) -> None:
@@ -62,11 +62,11 @@ def main() -> None:
     validation = batch.select(list(range(arguments.tracks, len(batch))))
     task = task_named("ep_to_ms2")
     config = params.training.with_fit(max_epochs=arguments.epochs).fit
-    fit(new_model(params, train), task, train, validation, params.loss, config, seed=0)  # warm up
+    fit(new_model(params, train), train, validation, params.loss, config, seed=0)  # warm up
     seconds: dict[str, list[float]] = {"fit": [], "plain": []}
     for _ in range(arguments.rounds):
         start = time.perf_counter()
-        fit(new_model(params, train), task, train, validation, params.loss, config, seed=0)
+        fit(new_model(params, train), train, validation, params.loss, config, seed=0)
         seconds["fit"].append(time.perf_counter() - start)
         start = time.perf_counter()
         plain_loop(new_model(params, train), params, train, validation, arguments.epochs)

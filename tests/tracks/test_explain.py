@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from contactlens.tracks.explain import ExplainConfig, Response, explain, reference_distance
 from contactlens.tracks.explain_study import Study, no_contact
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.tasks import TASKS
 
 N, T, DT = 12, 90, 20.0
 KERNEL = torch.tensor([0.5, 2.0, 4.0, 3.0, 1.5, 0.5])
@@ -188,8 +189,8 @@ def test_a_real_model_with_missing_frames(tracks, signal_input):
         ModelConfig("unet_resnet", 4, 2, 2, 3, gated=True, logvar_bounds=(-6.0, 3.0)),
         GateConfig(150.0, (20.0, 600.0), 5.0),
         Scaling(300.0, 1.0, 2.0),
+        TASKS["epms2_to_ms2" if signal_input else "ep_to_ms2"],
         driver_channels=4,
-        signal_input=signal_input,
     ).eval()
     x, observed = tracks
     if signal_input:

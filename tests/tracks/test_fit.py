@@ -46,8 +46,8 @@ TASK = TASKS["ep_to_ms2"]
 def trained(batch: TrackBatch, seed: int = 0, config: FitConfig = FIT, loss: LossConfig = LOSS, **options):
     seed_everything(seed, 1)
     train, validation = batch.select(list(range(32))), batch.select(list(range(32, 48)))
-    model = TrackModel(MODEL, GATE, Scaling.of(train), driver_channels=4, signal_input=False)
-    return model, fit(model, TASK, train, validation, loss, config, seed, **options)
+    model = TrackModel(MODEL, GATE, Scaling.of(train), TASK, driver_channels=4)
+    return model, fit(model, train, validation, loss, config, seed, **options)
 
 
 def test_network_learns_the_contact_radius_and_the_noise(contact_batch: TrackBatch) -> None:

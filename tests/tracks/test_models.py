@@ -4,6 +4,7 @@ import torch
 from contactlens.tracks.models import DistanceGate, GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.heads import soft_clip
 from contactlens.tracks.models.unet import ResidualBlock, UNet
+from contactlens.tracks.tasks import TASKS
 
 GATE = GateConfig(radius_init=150.0, radius_bounds=(20.0, 600.0), sharpness=6.0)
 SCALING = Scaling(driver_scale=300.0, signal_mean=2.0, signal_sd=3.0)
@@ -14,9 +15,9 @@ def config(**changes: object) -> ModelConfig:
     return ModelConfig(**(values | {"gated": True, "logvar_bounds": (-8.0, 4.0)} | changes))
 
 
-def model(signal_input: bool = False, **changes: object) -> TrackModel:
+def model(task: str = "ep_to_ms2", **changes: object) -> TrackModel:
     torch.manual_seed(0)
-    return TrackModel(config(**changes), GATE, SCALING, driver_channels=4, signal_input=signal_input).eval()
+    return TrackModel(config(**changes), GATE, SCALING, TASKS[task], driver_channels=4).eval()
 
 
 def test_gate_is_the_logistic_of_the_signed_distance_to_the_radius() -> None:
@@ -61,7 +62,7 @@ def test_decoder_shallower_than_encoder_is_refused() -> None:
 
 def test_a_closed_gate_hides_the_driver_and_the_signal() -> None:
     """Frames far beyond the radius can be changed at will: the prediction does not see them."""
-    net = model(signal_input=True)
+    net = model("epms2_to_ms2")
     x = torch.full((1, 5, 40), 20000.0)
     changed = x.clone()
     changed[:, [0, 1, 2, 4]] = torch.randn(1, 4, 40) * 1000
@@ -88,7 +89,7 @@ def test_missing_frames_are_not_seen_and_reach_is_finite() -> None:
 def test_scaling_is_an_affine_map_of_the_standardised_prediction() -> None:
     net = model()
     x, observed = torch.randn(2, 4, 50) * 100, torch.ones(2, 50, dtype=torch.bool)
-    standard, _ = net.standardised(x, observed)
+    standard = net.standardised(x, observed).prediction
     out = net(x, observed)
     torch.testing.assert_close(out[:, 0], 2.0 + 3.0 * standard[:, 0])
     torch.testing.assert_close(out[:, 1].exp(), 9.0 * standard[:, 1].exp(), rtol=1e-4, atol=1e-5)
@@ -96,15 +97,15 @@ def test_scaling_is_an_affine_map_of_the_standardised_prediction() -> None:
 
 def test_in_training_the_signal_channel_does_not_pull_on_the_radius() -> None:
     """With the driver's own channels cut out of the first layer, only MS2 could move the radius."""
-    net = model(signal_input=True).train()
+    net = model("epms2_to_ms2").train()
     with torch.no_grad():
         net.backbone.encoder[0].conv1.weight[:, [0, 1, 2, 3, 5]] = 0
     x = torch.rand(2, 5, 40) * 200
-    net.standardised(x, torch.ones(2, 40, dtype=torch.bool))[0].sum().backward()
+    net.standardised(x, torch.ones(2, 40, dtype=torch.bool)).prediction.sum().backward()
     assert net.distance_gate.radius_logit.grad.item() == 0
     net.zero_grad()
     net.eval()
-    net.standardised(x, torch.ones(2, 40, dtype=torch.bool))[0].sum().backward()
+    net.standardised(x, torch.ones(2, 40, dtype=torch.bool)).prediction.sum().backward()
     assert net.distance_gate.radius_logit.grad.item() != 0
 
 

@@ -15,6 +15,7 @@ class TrackBatch:
     observed: (N, T) bool; False where a frame is missing or beyond the track's end (driver and signal are 0 there)
     track_ids, groups: N names each
     frame_interval_s: seconds between frames
+    state: (N, T) 1 where the promoter is on at the frame's time, else 0; None where that is not known
     """
 
     driver: Tensor
@@ -23,6 +24,7 @@ class TrackBatch:
     track_ids: list[str]
     groups: list[str]
     frame_interval_s: float
+    state: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -33,6 +35,7 @@ class TrackBatch:
             driver=self.driver.to(device),
             signal=self.signal.to(device),
             observed=self.observed.to(device),
+            state=None if self.state is None else self.state.to(device),
         )
 
     def select(self, index: list[int] | Tensor) -> "TrackBatch":
@@ -44,6 +47,7 @@ class TrackBatch:
             driver=self.driver[device_rows],
             signal=self.signal[device_rows],
             observed=self.observed[device_rows],
+            state=None if self.state is None else self.state[device_rows],
             track_ids=[self.track_ids[i] for i in rows.tolist()],
             groups=[self.groups[i] for i in rows.tolist()],
         )

@@ -8,6 +8,7 @@ import torch
 
 from contactlens.errors import InputError
 from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.promoter_truth import observed_span, promoter_state
 from contactlens.tracks.track_set import SIGNAL_COLUMN, TrackSet
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -29,7 +30,10 @@ class SplitConfig:
 
 
 def batch_of(track_set: TrackSet, track_ids: list[str] | None = None) -> TrackBatch:
-    """Tensors of the named tracks (all where None), padded to the longest; frame 0 is each track's first frame."""
+    """Tensors of the named tracks (all where None), padded to the longest; frame 0 is each track's first frame.
+
+    The promoter's state is there where the track set holds its truth.
+    """
     frames = track_set.frames
     if track_ids is not None:
         frames = frames[frames["track_id"].isin(track_ids)]
@@ -53,7 +57,16 @@ def batch_of(track_set: TrackSet, track_ids: list[str] | None = None) -> TrackBa
         track_ids=names,
         groups=[str(group_of[name]) for name in names],
         frame_interval_s=track_set.frame_interval_s,
+        state=_state_of(track_set, names, shape[1]),
     )
+
+
+def _state_of(track_set: TrackSet, names: list[str], n_frames: int) -> torch.Tensor | None:
+    if track_set.truth is None:
+        return None
+    start_s, _ = observed_span(track_set, names)
+    intervals = track_set.truth.promoter_state
+    return torch.from_numpy(promoter_state(intervals, names, start_s, n_frames, track_set.frame_interval_s))
 
 
 def split_tracks(track_set: TrackSet, config: SplitConfig, seed: int) -> dict[str, list[str]]:

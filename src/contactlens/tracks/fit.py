@@ -12,9 +12,10 @@ from torch import Tensor
 from contactlens.files import write_aside
 from contactlens.torch_setup import resolve_device
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.losses import LossConfig, gaussian_crps, gaussian_nll, loss_terms, masked_mean
-from contactlens.tracks.models.track_model import TrackModel
-from contactlens.tracks.tasks import Task, model_input
+from contactlens.tracks.losses import LossConfig
+from contactlens.tracks.models.track_model import Output, TrackModel
+from contactlens.tracks.objectives import objective_of
+from contactlens.tracks.tasks import model_input
 
 EpochLog = dict[str, float]
 
@@ -64,14 +65,15 @@ class FitResult:
 class _Trainer:
     """State of one training run; `step` is one epoch, `save` and `resume` carry all of it over a kill."""
 
-    def __init__(self, model: TrackModel, task: Task, loss: LossConfig, config: FitConfig, seed: int) -> None:
+    def __init__(self, model: TrackModel, loss: LossConfig, config: FitConfig, seed: int) -> None:
         self.device = resolve_device(config.device)
         self.model = model.to(self.device)
-        self.task, self.loss, self.config = task, loss, config
+        self.loss, self.config = loss, config
+        self.objective = objective_of(model, loss)
         on_gpu = self.device.type == "cuda"
         self.amp = config.amp and on_gpu
         self.predict = torch.compile(model.standardised) if config.compile and on_gpu else model.standardised
-        gate = list(model.distance_gate.parameters())
+        gate = [] if model.distance_gate is None else list(model.distance_gate.parameters())
         rest = [p for name, p in model.named_parameters() if not name.startswith("distance_gate.")]
         self.optimizer = torch.optim.AdamW(
             [
@@ -87,24 +89,21 @@ class _Trainer:
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
-    def _forward(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(self, x: Tensor, observed: Tensor) -> Output:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            prediction, gate = self.predict(x, observed)
-        return prediction.float(), gate.float()
-
-    def _standard(self, signal: Tensor) -> Tensor:
-        return (signal - self.model.signal_mean) / self.model.signal_sd
+            output = self.predict(x, observed)
+        return Output(*(tensor.float() for tensor in output))
 
     def train_epoch(self, x: Tensor, batch: TrackBatch, epoch: int) -> EpochLog:
         """One pass over the training tracks; the mean of each loss term."""
         self.model.train()
+        target = self.objective.target(batch)
         sums: dict[str, Tensor] = {}
         chunks = torch.randperm(len(batch), generator=self.order).split(self.config.batch_size)
         for rows in chunks:
             index = rows.to(self.device)
             observed = batch.observed[index]
-            prediction, gate = self._forward(x[index], observed)
-            terms = loss_terms(self._standard(batch.signal[index]), prediction, gate, observed, epoch, self.loss)
+            terms = self.objective.terms(target[index], self._forward(x[index], observed), observed, epoch)
             total = torch.stack(list(terms.values())).sum()
             self.optimizer.zero_grad(set_to_none=True)
             total.backward()
@@ -117,16 +116,12 @@ class _Trainer:
 
     @torch.no_grad()
     def validate(self, x: Tensor, batch: TrackBatch) -> EpochLog:
-        """NLL and CRPS on the validation tracks, in the signal's unit."""
+        """The objective's scores on the validation tracks."""
         self.model.eval()
         rows = torch.arange(len(batch), device=self.device).split(self.config.batch_size)
-        prediction = torch.cat([self._forward(x[i], batch.observed[i])[0] for i in rows])
-        y, (mean, logvar) = self._standard(batch.signal), prediction.unbind(dim=1)
-        sd = self.model.signal_sd
-        return {
-            "validation_nll": float(masked_mean(gaussian_nll(y, mean, logvar), batch.observed) + sd.log()),
-            "validation_crps": float(masked_mean(gaussian_crps(y, mean, logvar), batch.observed) * sd),
-        }
+        parts = [self._forward(x[i], batch.observed[i]) for i in rows]
+        output = Output(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        return self.objective.scores(self.objective.target(batch), output, batch.observed)
 
     def epoch(self, x: Tensor, train: TrackBatch, x_validation: Tensor, validation: TrackBatch) -> EpochLog:
         number = len(self.result.history)
@@ -172,7 +167,6 @@ class _Trainer:
 
 def fit(
     model: TrackModel,
-    task: Task,
     train: TrackBatch,
     validation: TrackBatch,
     loss: LossConfig,
@@ -181,16 +175,18 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
 ) -> FitResult:
-    """Train `model` in place and leave it with the weights of its best validation NLL.
+    """Train `model` in place for its task and leave it with the weights of its best validation NLL.
 
     Both batches go to the device once. With a `checkpoint` path every epoch's whole state is kept there, and a run
     that finds one of its own configuration goes on from it to the same end. `on_epoch` gets each epoch's log.
+
+    Raises InputError where the tracks lack the task's target.
     """
-    trainer = _Trainer(model, task, loss, config, seed)
+    trainer = _Trainer(model, loss, config, seed)
     if checkpoint is not None and checkpoint.is_file():
         trainer.resume(checkpoint)
     train, validation = train.to(trainer.device), validation.to(trainer.device)
-    x, x_validation = model_input(task, train), model_input(task, validation)
+    x, x_validation = (model_input(model.task, batch) for batch in (train, validation))
     while not trainer.finished:
         log = trainer.epoch(x, train, x_validation, validation)
         if checkpoint is not None:
@@ -204,13 +200,23 @@ def fit(
 
 
 @torch.no_grad()
-def predict(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation per frame, each (N, T) float64 in the signal's unit."""
+def outputs(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> Tensor:
+    """What the model gives for each frame, (N, K, T) float64 on the CPU."""
     model.eval()
     device = model.signal_mean.device
     parts = [
         model(x[i : i + batch_size].to(device), observed[i : i + batch_size].to(device))
         for i in range(0, len(x), batch_size)
     ]
-    mean, logvar = torch.cat(parts).double().cpu().unbind(dim=1)
+    return torch.cat(parts).double().cpu()
+
+
+def predict(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the signal per frame, each (N, T) float64 in its unit."""
+    mean, logvar = outputs(model, x, observed, batch_size).unbind(dim=1)
     return mean.numpy(), torch.exp(0.5 * logvar).numpy()
+
+
+def predict_state(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> np.ndarray:
+    """Probability that the promoter is on at each frame, (N, T) float64."""
+    return torch.sigmoid(outputs(model, x, observed, batch_size)[:, 0]).numpy()

@@ -1,4 +1,4 @@
-"""The calibrated Gaussian loss and its terms; every term is logged under the name it has here."""
+"""Weights of the losses, and the calibrated Gaussian loss; every term is logged under the name it has here."""
 
 import math
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ class LossConfig:
         anneal, so that training ends on the proper score alone
     beta: 0 for the Gaussian NLL; above 0 for beta-NLL (Seitzer et al., ICLR 2022), which weights each frame by its
         predicted variance to that power
+    lambda_entropy, lambda_clusters: penalties on undecided promoter states (see `objectives.bernoulli`)
     """
 
     lambda_contact: float
@@ -32,9 +33,12 @@ class LossConfig:
     warmup_epochs: int
     anneal_epochs: int
     beta: float
+    lambda_entropy: float = 0.0
+    lambda_clusters: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("lambda_contact", "lambda_crps", "lambda_var", "lambda_prior", "warmup_epochs", "anneal_epochs"):
+        weights = [name for name in vars(self) if name.startswith("lambda_")]
+        for name in (*weights, "warmup_epochs", "anneal_epochs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"loss.{name} must not be negative, got {getattr(self, name)}")
         if not 0 <= self.beta <= 1:

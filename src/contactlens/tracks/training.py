@@ -87,7 +87,7 @@ def train_model(
     """Train one model from one seed; see `fit` for `checkpoint` and `on_epoch`."""
     seed_everything(seed, config.fit.threads)
     model = spec.build()
-    result = fit(model, spec.resolved_task, train, validation, config.loss, config.fit, seed, checkpoint, on_epoch)
+    result = fit(model, train, validation, config.loss, config.fit, seed, checkpoint, on_epoch)
     return Trained(seed, model, spec, result)
 
 

@@ -1,6 +1,7 @@
 """Models of the tracks branch."""
 
+from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
-from contactlens.tracks.models.track_model import ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.track_model import Scaling, TrackModel
 
 __all__ = ["DistanceGate", "GateConfig", "ModelConfig", "Scaling", "TrackModel"]

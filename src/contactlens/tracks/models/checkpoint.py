@@ -4,13 +4,15 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from contactlens.errors import InputError
 from contactlens.files import write_aside
+from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import GateConfig
-from contactlens.tracks.models.track_model import ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.track_model import Scaling, TrackModel
 from contactlens.tracks.tasks import Task, task_named
 from contactlens.tracks.track_set import Driver
 
@@ -35,8 +37,8 @@ class ModelSpec:
             self.model,
             self.gate,
             self.scaling,
+            self.resolved_task,
             driver_channels=len(self.driver.columns),
-            signal_input=self.resolved_task.signal_input,
         )
 
     @property
@@ -48,18 +50,11 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelSpec":
+        """Raises ValueError where the text is not what `to_json` writes."""
         raw = json.loads(text)
         if raw.pop("format", None) != FORMAT:
             raise ValueError(f"not a {FORMAT} description")
-        return cls(
-            task=raw["task"],
-            driver=Driver(**raw["driver"]),
-            model=ModelConfig(**dict(raw["model"], logvar_bounds=tuple(raw["model"]["logvar_bounds"]))),
-            gate=GateConfig(**dict(raw["gate"], radius_bounds=tuple(raw["gate"]["radius_bounds"]))),
-            scaling=Scaling(**raw["scaling"]),
-            frame_interval_s=raw["frame_interval_s"],
-            signal_unit=raw["signal_unit"],
-        )
+        return TypeAdapter(cls).validate_python(raw)
 
 
 def save_model(model: TrackModel, spec: ModelSpec, path: Path | str) -> None:

@@ -22,3 +22,21 @@ class GaussianHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         mean, logvar = self.project(features).unbind(dim=1)
         return torch.stack([mean, soft_clip(logvar, *self.logvar_bounds)], dim=1)
+
+
+class BernoulliHead(nn.Module):
+    """Log odds that the promoter is on, per frame: (B, C, T) -> (B, 1, T)."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv1d(in_channels, 1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.project(features)
+
+
+def gaussian_in_units(prediction: Tensor, signal_mean: Tensor, signal_sd: Tensor) -> Tensor:
+    """A standardised mean and log-variance (B, 2, T) in the signal's unit, and the log of its square."""
+    mean = signal_mean + signal_sd * prediction[:, 0]
+    logvar = prediction[:, 1] + 2 * signal_sd.log()
+    return torch.stack([mean, logvar], dim=1)

@@ -1,44 +1,19 @@
 """The whole model of a task: scaling, gate, backbone and head in one module."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.models.architectures import ARCHITECTURES, check_fit
+from contactlens.tracks.models.conditioning import SignalContext
+from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
-from contactlens.tracks.models.heads import GaussianHead
-from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
-
-DECODER_BLOCKS: dict[str, type[ConvBlock]] = {"unet": ConvBlock, "unet_resnet": ResidualBlock}
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Backbone and head.
-
-    name: `unet`, or `unet_resnet` with a residual decoder
-    width: channels at full length; each halving doubles them
-    gated: whether the distance gate multiplies the input
-    logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
-    """
-
-    name: Literal["unet", "unet_resnet"]
-    width: int
-    encoder_depth: int
-    decoder_depth: int
-    kernel_size: int
-    gated: bool
-    logvar_bounds: tuple[float, float]
-
-    def __post_init__(self) -> None:
-        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
-            raise ValueError(f"model.kernel_size must be odd and positive, got {self.kernel_size}")
-        if self.encoder_depth < 1 or self.decoder_depth < self.encoder_depth:
-            raise ValueError("model.encoder_depth must be at least 1 and model.decoder_depth at least as deep")
-        if self.width < 1:
-            raise ValueError(f"model.width must be positive, got {self.width}")
+from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
+from contactlens.tracks.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -61,11 +36,21 @@ class Scaling:
         )
 
 
-class TrackModel(nn.Module):
-    """E-P tracks (and, where the task says so, MS2) to the mean and log-variance of MS2 at every frame.
+class Output(NamedTuple):
+    """What the loss takes: the prediction (B, K, T) in units of the standardised signal, and the gate (B, T)."""
 
-    Takes x (B, C, T), the driver's channels and then MS2 if it is an input, in the data's own units, and
-    observed (B, T). Gives (B, 2, T): mean in the signal's unit, log-variance in the log of its square.
+    prediction: Tensor
+    gate: Tensor
+
+
+class TrackModel(nn.Module):
+    """Tracks to a prediction at every frame.
+
+    Takes x (B, C, T), the channels of `tasks.model_input` in the data's own units, and observed (B, T). A Gaussian
+    head gives (B, 2, T): mean in the signal's unit, log-variance in the log of its square. A Bernoulli head gives
+    (B, 1, T): the log odds that the promoter is on.
+
+    driver_channels: channels of the driver in the data
     """
 
     signal_mean: Tensor
@@ -74,69 +59,80 @@ class TrackModel(nn.Module):
     channel_shift: Tensor
 
     def __init__(
-        self,
-        config: ModelConfig,
-        gate: GateConfig,
-        scaling: Scaling,
-        driver_channels: int,
-        signal_input: bool,
+        self, config: ModelConfig, gate: GateConfig, scaling: Scaling, task: Task, driver_channels: int
     ) -> None:
         super().__init__()
-        self.driver_channels = driver_channels
-        self.gated = config.gated
-        extra = [scaling.signal_sd] if signal_input else []
-        shift = [scaling.signal_mean] if signal_input else []
-        self.register_buffer("channel_scale", torch.tensor([scaling.driver_scale] * driver_channels + extra)[:, None])
-        self.register_buffer("channel_shift", torch.tensor([0.0] * driver_channels + shift)[:, None])
+        check_fit(task, config)
+        self.task = task
+        self.driver_channels = driver_channels if task.driver_input else 0
+        self.gated = config.gated and task.gated
+        extra = [scaling.signal_sd] if task.signal_input else []
+        shift = [scaling.signal_mean] if task.signal_input else []
+        scale = [scaling.driver_scale] * self.driver_channels + extra
+        self.register_buffer("channel_scale", torch.tensor(scale)[:, None])
+        self.register_buffer("channel_shift", torch.tensor([0.0] * self.driver_channels + shift)[:, None])
         self.register_buffer("signal_mean", torch.tensor(scaling.signal_mean))
         self.register_buffer("signal_sd", torch.tensor(scaling.signal_sd))
-        self.distance_gate = DistanceGate(gate, scaling.driver_scale)
-        # Two further channels: the gated constant (the contact itself; without it a driver near 0 in contact looks the
-        # same as no contact) and the mask of observed frames.
-        in_channels = driver_channels + int(signal_input) + 2
-        self.backbone = UNet(
-            in_channels,
-            config.width,
-            config.encoder_depth,
-            config.decoder_depth,
-            config.kernel_size,
-            DECODER_BLOCKS[config.name],
-        )
-        self.head = GaussianHead(config.width, config.logvar_bounds)
+        self.distance_gate = DistanceGate(gate, scaling.driver_scale) if self.gated else None
+        # One further channel, the mask of observed frames, and behind a gate a second: the gated constant (the contact
+        # itself; without it a driver near 0 in contact looks the same as no contact).
+        in_channels = len(scale) + 1 + self.gated
+        context_channels = config.width if task.conditioned else 0
+        self.backbone = ARCHITECTURES[config.name].build(config, in_channels, context_channels)
+        self.context = SignalContext(config.context_frames, context_channels) if task.conditioned else None
+        self.head = _head(task, config)
 
     @property
     def contact_radius(self) -> float:
-        """The learned radius, in the driver's unit."""
-        return float(self.distance_gate.radius.detach())
+        """The learned radius, in the driver's unit; NaN without a gate."""
+        return math.nan if self.distance_gate is None else float(self.distance_gate.radius.detach())
 
     @property
     def gate_alpha(self) -> float:
-        """The learned steepness of the gate, per unit of the driver."""
-        return float(self.distance_gate.alpha.detach())
+        """The learned steepness of the gate, per unit of the driver; NaN without a gate."""
+        return math.nan if self.distance_gate is None else float(self.distance_gate.alpha.detach())
 
     def gate(self, x: Tensor) -> Tensor:
-        """How open the gate is at each frame, (B, T) in (0, 1), from the driver's last channel."""
+        """How open the gate is at each frame, (B, T) in (0, 1), from the driver's last channel; 1 without a gate."""
+        if self.distance_gate is None:
+            return torch.ones_like(x[:, 0])
         return self.distance_gate(x[:, self.driver_channels - 1])
 
     def _gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
-        """(B, C + 2, T): scaled input, contact and mask. Opening the gate to copy MS2 must not pay, so in training
-        the gate that multiplies MS2 passes no gradient to the radius."""
+        """(B, C + 2, T): scaled input, contact (behind a gate) and mask. Opening the gate to copy MS2 must not pay, so
+        where MS2 is the target, the gate that multiplies it passes no gradient to the radius in training."""
         scaled = (x - self.channel_shift) / self.channel_scale  # (B, C, T)
+        seen = observed[:, None].to(x.dtype)
+        if self.distance_gate is None:
+            return torch.cat([scaled * seen, seen], dim=1)
         opening = gate[:, None].expand_as(scaled)
-        if self.training:
+        if self.training and self.task.may_copy_signal:
             opening = torch.cat(
                 [opening[:, : self.driver_channels], opening[:, self.driver_channels :].detach()], dim=1
             )
-        seen = observed[:, None].to(x.dtype)
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
 
-    def standardised(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """Prediction (B, 2, T) in units of the standardised signal, and the gate (B, T): what the loss takes."""
-        gate = self.gate(x) if self.gated else torch.ones_like(x[:, 0])
-        return self.head(self.backbone(self._gated_input(x, gate, observed))), gate
+    def _features(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Input of the backbone (B, C', T), context of its decoder, gate (B, T)."""
+        gate, context = self.gate(x), None
+        if self.context is not None:
+            context = self.context((x[:, -1] - self.signal_mean) / self.signal_sd, observed)
+            x = x[:, :-1]
+        return self._gated_input(x, gate, observed), context, gate
+
+    def standardised(self, x: Tensor, observed: Tensor) -> Output:
+        """What the loss takes."""
+        features, context, gate = self._features(x, observed)
+        return Output(self.head(self.backbone(features, observed, context)), gate)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        prediction, _ = self.standardised(x, observed)
-        mean = self.signal_mean + self.signal_sd * prediction[:, 0]
-        logvar = prediction[:, 1] + 2 * self.signal_sd.log()
-        return torch.stack([mean, logvar], dim=1)
+        prediction = self.standardised(x, observed).prediction
+        if self.task.head == "bernoulli":
+            return prediction
+        return gaussian_in_units(prediction, self.signal_mean, self.signal_sd)
+
+
+def _head(task: Task, config: ModelConfig) -> nn.Module:
+    if ARCHITECTURES[config.name].latent:
+        return nn.Identity()
+    return BernoulliHead(config.width) if task.head == "bernoulli" else GaussianHead(config.width, config.logvar_bounds)

@@ -40,8 +40,11 @@ class UNet(nn.Module):
     """Encoder of `encoder_depth` halvings, decoder of `decoder_depth` >= `encoder_depth` steps back to full length.
 
     Level k of the encoder has `width * 2**k` channels. Decoder steps are spaced evenly in log length, and each takes
-    the encoder features of the nearest level, interpolated to its own length. The output at a frame depends on the
-    inputs within a finite reach of it. Source: Ronneberger et al., MICCAI 2015, in one dimension.
+    the encoder features of the nearest level, interpolated to its own length, and in the same way the context where
+    there is one. Without a context the output at a frame depends on the inputs within a finite reach of it.
+    Source: Ronneberger et al., MICCAI 2015, in one dimension.
+
+    context_channels: channels of the context that conditions the decoder; 0 for none
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class UNet(nn.Module):
         decoder_depth: int,
         kernel_size: int,
         decoder_block: type[ConvBlock],
+        context_channels: int = 0,
     ) -> None:
         super().__init__()
         if decoder_depth < encoder_depth:
@@ -65,11 +69,13 @@ class UNet(nn.Module):
         self.skips = [min(round(height), encoder_depth - 1) for height in self.heights]
         outs = [channels[level] for level in self.skips]
         self.decoder = nn.ModuleList(
-            decoder_block(below + skip, out, kernel_size)
+            decoder_block(below + skip + context_channels, out, kernel_size)
             for below, skip, out in zip([channels[-1], *outs[:-1]], outs, outs, strict=True)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, observed: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        """x (B, C, T), context (B, context_channels, S) -> (B, width, T). `observed`, which every backbone is given,
+        is not used: the mask is one of x's channels."""
         T = x.size(-1)
         features: list[Tensor] = []
         for level, block in enumerate(self.encoder):
@@ -79,5 +85,6 @@ class UNet(nn.Module):
             features.append(x)
         for height, skip, block in zip(self.heights, self.skips, self.decoder, strict=True):
             length = -(-T // 2 ** int(height)) if height == int(height) else round(T / 2**height)
-            x = block(torch.cat([resample(x, length), resample(features[skip], length)], dim=1))
+            fused = [x, features[skip], *([] if context is None else [context])]
+            x = block(torch.cat([resample(part, length) for part in fused], dim=1))
         return x  # (B, width, T)

@@ -1,0 +1,16 @@
+"""What training minimises and how a prediction is scored: one objective per head."""
+
+from contactlens.tracks.losses import LossConfig
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.objectives.bernoulli import BernoulliObjective
+from contactlens.tracks.objectives.gaussian import GaussianObjective
+from contactlens.tracks.objectives.objective import Objective
+
+__all__ = ["Objective", "objective_of"]
+
+
+def objective_of(model: TrackModel, loss: LossConfig) -> Objective:
+    """The objective of a model's task, in the model's own scaling."""
+    if model.task.head == "bernoulli":
+        return BernoulliObjective(loss)
+    return GaussianObjective(loss, model.signal_mean, model.signal_sd)
