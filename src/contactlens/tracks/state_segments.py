@@ -121,7 +121,12 @@ def survival_metric(found: pd.DataFrame, n_tracks: int, state: int, longest: int
 def length_metric(survival: Metric, edges: Array, frame_interval_s: float) -> Metric:
     """Density (1/s) of segment lengths in the bins edges[i] <= frames < edges[i + 1], (bins,)."""
     width_s = np.diff(edges) * frame_interval_s
-    return Metric(survival.sums, lambda total: -np.diff(survival.value(total)[..., edges - 1], axis=-1) / width_s)
+
+    def value(total: Array) -> Array:
+        longer = survival.value(total)[..., edges - 1]
+        return (longer[..., :-1] - longer[..., 1:]) / width_s
+
+    return Metric(survival.sums, value)
 
 
 def length_distance(first: Metric, second: Metric) -> Metric:
