@@ -34,7 +34,7 @@ def provenance(source: str, branch: str, model: str, seed: int, section: object)
 
 def tracks_part(params: Params, reports: Path, figures: Path) -> Report:
     tracks = TrackSet.read("data/tracks")
-    decision = params.tracks.promotion.decide(read_json(reports / "metrics.json"), champion_score=None)
+    decision = params.tracks.rules.decide(read_json(reports / "metrics.json"), champion_score=None)
     write_json(reports / "promotion_rules.json", asdict(decision))
     inputs = ReportInputs.of(tracks, reports, figures, promotion_reasons=decision.reasons)
     origin = provenance(tracks.source, "tracks", "model.safetensors", params.seed, asdict(params.tracks))

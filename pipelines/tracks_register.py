@@ -7,6 +7,7 @@ where the version is there already.
 from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from contactlens.calibration import Gaussian, Recalibration
 from contactlens.errors import InputError
@@ -18,10 +19,11 @@ from contactlens.ops.stage import stage
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.evaluate import NETWORK
-from contactlens.tracks.fit import predict
+from contactlens.tracks.fit import predict, predict_state
+from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.served import log_served_model
-from contactlens.tracks.tasks import model_input
+from contactlens.tracks.tasks import model_input, state_of
 from contactlens.tracks.track_set import TrackSet
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
@@ -33,7 +35,7 @@ ARTIFACTS = {
     "attributions": [
         REPORTS / name for name in ("attribution.npz", "lag_profile.csv", "faithfulness.csv", "deletion_curve.csv")
     ],
-    "tables": [REPORTS / name for name in ("metrics.csv", "trials.csv", "seeds.csv", "history.csv")],
+    "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
 
@@ -45,21 +47,35 @@ def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
     return x.masked_fill(~two.observed[:, None], float("nan")).numpy()
 
 
-def test_nll(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) -> float | None:
-    """NLL of another model of this kind on the candidate's test tracks, recalibrated as it was itself where that is
-    what is judged; None where it takes other data."""
+def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) -> float | None:
+    """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks; None
+    where it takes other data or does another task."""
     try:
         model, other = load_model(weights / Path(MODEL).name)
-        recalibration = Recalibration.from_json(read_json(weights / Path(RECALIBRATION).name))
+        recalibration = read_json(weights / Path(RECALIBRATION).name)
     except (InputError, OSError):
         return None
-    if (other.driver, other.signal_unit) != (spec.driver, spec.signal_unit):
+    if (other.task, other.driver, other.signal_unit) != (spec.task, spec.driver, spec.signal_unit):
         return None
-    mean, sd = predict(model, model_input(other.resolved_task, test), test.observed, batch_size=16)
+    if model.task.target == "state":
+        return test_auroc(model, test)
+    return test_nll(model, test, Recalibration.from_json(recalibration) if judged != NETWORK else None)
+
+
+def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration | None) -> float:
+    """NLL of the signal, recalibrated where that is what is judged."""
+    mean, sd = predict(model, model_input(model.task, test), test.observed, batch_size=16)
     seen = test.observed.numpy()
     y, mean, sd = test.signal.numpy()[seen].astype(np.float64), mean[seen], sd[seen]
-    predicted = Gaussian(mean, sd) if judged == NETWORK else recalibration.predict(mean, sd)
+    predicted = Gaussian(mean, sd) if recalibration is None else recalibration.predict(mean, sd)
     return float(predicted.nll(y).mean())
+
+
+def test_auroc(model: TrackModel, test: TrackBatch) -> float:
+    """AUROC of the state, which recalibration leaves as it is."""
+    probability = predict_state(model, model_input(model.task, test), test.observed, batch_size=16)
+    seen = test.observed.numpy()
+    return float(roc_auc_score(state_of(test).numpy()[seen], probability[seen]))
 
 
 def main() -> None:
@@ -76,8 +92,8 @@ def main() -> None:
         tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
         artifacts=ARTIFACTS,
     )
-    rules = params.tracks.promotion
-    done = sync_registry(candidate, rules, lambda weights: test_nll(weights, spec, test, rules.judged))
+    rules = params.tracks.rules
+    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.judged))
     state = "registered" if done.created else "was registered before"
     print(f"{done.name} version {done.version} {state}; {'champion' if done.decision.promote else 'not promoted'}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))

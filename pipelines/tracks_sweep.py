@@ -12,8 +12,10 @@ from contactlens.ops.params import Params, apply_best, load_params, swept_values
 from contactlens.ops.provenance import code_hash, dvc_hash, provenance
 from contactlens.ops.stage import stage
 from contactlens.ops.sweep import SweepTracking, run_sweep
+from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.fit import predict
+from contactlens.tracks.models import TrackModel
 from contactlens.tracks.tasks import model_input
 from contactlens.tracks.track_set import TrackSet
 from contactlens.tracks.training import spec_of, train_model
@@ -31,18 +33,24 @@ def train_trial(values: dict[str, Any], data: Any, report: Any, folder: Path) ->
     trained = train_model(
         spec_of(config, tracks, train), config, train, validation, params.seed, folder / "state.pt", report
     )
-    x = model_input(trained.spec.resolved_task, validation)
-    mean, sd = predict(trained.model, x, validation.observed, config.fit.batch_size)
-    seen = validation.observed.numpy()
-    pits = pit(validation.signal.numpy()[seen], mean[seen], sd[seen])
     best = trained.result.history[trained.result.best_epoch]
     return {
         "epochs": len(trained.result.history),
         "radius": trained.model.contact_radius,
         "validation_nll": best["validation_nll"],
         "validation_crps": best["validation_crps"],
-        "validation_mace": mace(pits, quantile_levels(99)),
+        **calibration_error(trained.model, validation, config.fit.batch_size),
     }
+
+
+def calibration_error(model: TrackModel, validation: TrackBatch, batch_size: int) -> dict[str, float]:
+    """MACE of a predicted signal; nothing for a predicted state."""
+    if model.task.target == "state":
+        return {}
+    mean, sd = predict(model, model_input(model.task, validation), validation.observed, batch_size)
+    seen = validation.observed.numpy()
+    pits = pit(validation.signal.numpy()[seen], mean[seen], sd[seen])
+    return {"validation_mace": mace(pits, quantile_levels(99))}
 
 
 def sweep(params: Params) -> None:

@@ -1,8 +1,6 @@
 """The evaluation's tables against the plain metrics, on tracks whose signal is on or off."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +16,8 @@ from contactlens.tracks.evaluate import (
     GaussianFrames,
     SplitPredictions,
     evaluate,
-    prediction_table,
-    write_evaluation,
+    nested_metrics,
+    predicted_frames,
 )
 from contactlens.tracks.track_set import Driver, TrackSet
 
@@ -160,41 +158,21 @@ def test_missing_frames_count_for_nothing(evaluation: Evaluation, splits):
     pd.testing.assert_frame_equal(again.metrics, evaluation.metrics)
 
 
-def test_prediction_table_is_in_step_with_the_batch(evaluation: Evaluation, splits):
-    """Rows of a track set in another order, tracks of other splits among them."""
+def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: Evaluation, splits):
     _, (test, network, _) = splits
-    some = test.select([7, 3, 11])
-    grid = GaussianFrames(network.mean[[7, 3, 11]], network.sd[[7, 3, 11]])
-    contact = some.driver[:, 0].numpy() / 1000
-    table = prediction_table(track_set_of(test), some, grid, evaluation.recalibration, contact)
-    assert list(table.columns)[:6] == ["track_id", "frame", "time_s", "ep_distance_nm", "contact", "ms2"]
-    assert list(table.columns)[6:] == ["mean", "sd", "low90", "high90"]
-    assert len(table) == int(some.observed.sum())
-    np.testing.assert_allclose(table["contact"], table["ep_distance_nm"] / 1000, rtol=1e-6)
-    np.testing.assert_array_equal(table["ms2"], some.signal[some.observed].numpy())
-    assert list(table["track_id"].drop_duplicates()) == ["t07", "t03", "t11"]
-    inside = ((table["ms2"] >= table["low90"]) & (table["ms2"] <= table["high90"])).mean()
-    assert inside == pytest.approx(0.9, abs=0.07)
+    table = predicted_frames(test, network, evaluation.recalibration)
+    assert list(table.columns) == ["mean", "sd", "low90", "high90"]
+    assert len(table) == int(test.observed.sum())
+    signal = test.signal[test.observed].numpy()
+    assert ((signal >= table["low90"]) & (signal <= table["high90"])).mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_written_files_hold_the_tables_and_come_out_the_same_twice(evaluation: Evaluation, splits, tmp_path: Path):
-    _, (test, network, _) = splits
-    table = prediction_table(track_set_of(test), test, network, evaluation.recalibration, network.mean)
-    for name in ("one", "two"):
-        write_evaluation(evaluation, table, tmp_path / name)
-    one, two = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert one == two
-    assert set(one) == {
-        "metrics.json",
-        "metrics.csv",
-        "reliability.csv",
-        "pit.csv",
-        "ence_bins.csv",
-        "predictions.parquet",
-    }
-    nested = json.loads(one["metrics.json"])
-    assert nested["network"]["nll"]["low"] == number(evaluation, "network", "nll", "low")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "one/predictions.parquet"), table)
+def test_a_number_that_could_not_be_had_is_null(evaluation: Evaluation):
+    spoilt = evaluation.metrics.copy()
+    spoilt.loc[0, "low"] = np.nan
+    row = spoilt.loc[0]
+    nested = nested_metrics(spoilt)
+    assert nested[row["model"]][row["metric"]] == {"estimate": row["estimate"], "low": None, "high": row["high"]}
 
 
 @pytest.mark.parametrize("change", [{"confidence": 1.5}, {"pit_bins": 0}, {"coverage_levels": [0.5, 90]}])

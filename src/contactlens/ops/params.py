@@ -21,15 +21,20 @@ from contactlens.ops.registry_rules import ClassifierRules, PromotionRules
 from contactlens.ops.strict import from_mapping, load_section, suggestion
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.tracks.baselines import BaselineConfig
+from contactlens.tracks.baselines.states import StateBaselineConfig
 from contactlens.tracks.checks import CheckLimits
 from contactlens.tracks.dataset import SplitConfig
 from contactlens.tracks.evaluate import EvaluateConfig
-from contactlens.tracks.explain import ExplainConfig
+from contactlens.tracks.evaluation import EvaluationConfig, fair_rivals
+from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.fit import FitConfig
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
+from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.simulate import SimulationConfig
-from contactlens.tracks.tasks import task_named
+from contactlens.tracks.simulate_toy import RandomWalkConfig
+from contactlens.tracks.state_judge import StateEvaluateConfig
+from contactlens.tracks.tasks import Task, task_named
 from contactlens.tracks.training import TrainConfig, TrainingConfig
 
 PARAMS_FILE = "params.yaml"
@@ -47,6 +52,8 @@ SWEPT = {
     "width": ("model", "width"),
     "depth": ("model", "encoder_depth"),
 }
+GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
+GAUSSIAN_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class TracksParams:
     task: str
     source: Literal["simulate", "import"]
     simulate: SimulationConfig
+    toy: RandomWalkConfig
     checks: CheckLimits
     split: SplitConfig
     model: ModelConfig
@@ -66,15 +74,39 @@ class TracksParams:
     train: TrainConfig
     baselines: BaselineConfig
     evaluate: EvaluateConfig
+    state_baselines: StateBaselineConfig
+    evaluate_states: StateEvaluateConfig
     explain: ExplainConfig
     promotion: PromotionRules
+    state_promotion: ClassifierRules
+
+    @property
+    def resolved_task(self) -> Task:
+        return task_named(self.task)
 
     @property
     def training(self) -> TrainingConfig:
         return TrainingConfig(self.task, self.model, self.gate, self.loss, self.fit)
 
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return EvaluationConfig(
+            self.baselines,
+            self.evaluate,
+            self.state_baselines,
+            self.evaluate_states,
+            self.simulate.ms2_ramp_s,
+            self.simulate.ms2_dwell_s,
+        )
+
+    @property
+    def rules(self) -> PromotionRules | ClassifierRules:
+        """The rules of promotion for what the task predicts, against the baselines that see no more than it does."""
+        rules = self.state_promotion if self.resolved_task.target == "state" else self.promotion
+        return replace(rules, must_beat=fair_rivals(self.resolved_task, rules.must_beat))
+
     def __post_init__(self) -> None:
-        task_named(self.task)
+        check_fit(self.resolved_task, self.model)
         for key in self.sweep.space:
             if key not in SWEPT:
                 raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")
@@ -114,8 +146,17 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
 
 
 def swept_values(params: TracksParams) -> dict[str, Any]:
-    """The value that params.yaml gives to each key a sweep may change: what a sweep calls `defaults`."""
-    return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items()}
+    """The value that params.yaml gives to each key a sweep may change: what a sweep calls `defaults`.
+
+    A key that says nothing about the task or the model is left out.
+    """
+    task, model = params.resolved_task, params.model
+    idle = {
+        *(() if model.gated and task.gated else GATE_KEYS),
+        *(() if task.head == "gaussian" else GAUSSIAN_KEYS),
+        *(("depth",) if model.name == "transformer" else ()),
+    }
+    return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items() if key not in idle}
 
 
 def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> TracksParams:

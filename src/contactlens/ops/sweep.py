@@ -70,7 +70,7 @@ def run_sweep(
         `{"epoch": n, "validation_nll": ..., ...}` after each epoch, keeps a checkpoint in `folder` from which
         a second call goes on, and returns its final metrics, which hold RESULT_COLUMNS.
     data: sent to the workers once, through Ray's object store
-    defaults: the value in params.yaml of every key that a trial has
+    defaults: the value in params.yaml of every key that a trial has; what the sweep would change beside is left alone
     states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an unfinished
         sweep again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
         the end.
@@ -201,4 +201,4 @@ def choose(rows: list[dict[str, Any]], tolerance: float) -> dict[str, Any]:
         raise InputError(f"sweep: no trial reached a finite {OBJECTIVE}")
     limit = min(row[OBJECTIVE] for row in finite) + tolerance
     near = [row for row in finite if row[OBJECTIVE] <= limit]
-    return min(near, key=lambda row: (-row["lambda_contact"], row[OBJECTIVE]))
+    return min(near, key=lambda row: (-row.get("lambda_contact", 0.0), row[OBJECTIVE]))

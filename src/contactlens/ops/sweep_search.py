@@ -40,7 +40,8 @@ class BatchSearch(Searcher):
         self.numbers: dict[str, int] = {}
         self.objectives: dict[int, float | None] = {}
         self._asked: list[optuna.trial.Trial] = []
-        self._space = {key: distribution(dimension) for key, dimension in config.space.items()}
+        self._searched = {key: dimension for key, dimension in config.space.items() if key in defaults}
+        self._space = {key: distribution(dimension) for key, dimension in self._searched.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler if config.searcher == "optuna" else optuna.samplers.RandomSampler
         self._study = optuna.create_study(sampler=sampler(seed=seed))
@@ -78,7 +79,7 @@ class BatchSearch(Searcher):
             self._study.tell(trial, objective, state=state, skip_if_finished=True)
 
     def _tell_fixed(self, values: dict[str, Any], objective: float | None) -> None:
-        inside = all(dimension.contains(values[key]) for key, dimension in self.config.space.items())
+        inside = all(dimension.contains(values[key]) for key, dimension in self._searched.items())
         if objective is not None and inside:
             params = {key: values[key] for key in self._space}
             self._study.add_trial(optuna.trial.create_trial(params=params, distributions=self._space, value=objective))

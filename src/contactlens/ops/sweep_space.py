@@ -87,12 +87,12 @@ class SweepConfig:
 
 
 def fixed_trials(config: SweepConfig, defaults: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials of every sweep, each `defaults` with one or two keys changed; none twice."""
+    """The trials of every sweep, each `defaults` with one or two of its keys changed; none twice."""
     weights = [{"lambda_contact": weight} for weight in config.lambda_contact_grid]
     starts = [{"lambda_contact": 0.0, "radius_init": radius} for radius in config.radius_starts]
     trials: list[dict[str, Any]] = []
     for change in [*weights, *starts]:
-        trial = {**defaults, **change}
+        trial = {**defaults, **{key: value for key, value in change.items() if key in defaults}}
         if trial not in trials:
             trials.append(trial)
     return trials

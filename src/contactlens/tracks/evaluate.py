@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +22,7 @@ from contactlens.calibration import (
     resample_counts,
 )
 from contactlens.calibration.bootstrap import histogram_metric, reliability_metric
-from contactlens.files import write_aside, write_json
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.track_set import SIGNAL_COLUMN, TrackSet
 
 Array = np.ndarray
 NETWORK = "network"
@@ -88,7 +85,7 @@ class Evaluation:
     ence_bins: pd.DataFrame
     recalibration: Recalibration
 
-    TABLES = ("metrics", "reliability", "pit", "ence_bins")
+    FURTHER_TABLES = ("reliability", "pit", "ence_bins")
 
 
 def evaluate(
@@ -184,49 +181,26 @@ class _Judge:
         return pd.DataFrame({"bin": np.arange(1, bins.rmv.size + 1), "rmv": bins.rmv, "rmse": bins.rmse})
 
 
-def prediction_table(
-    track_set: TrackSet,
-    test: TrackBatch,
-    network: GaussianFrames,
-    recalibration: Recalibration,
-    contact: Array,
-) -> pd.DataFrame:
-    """One row per observed test frame: track_id, frame, time_s, the gate's column, contact, ms2, mean, sd,
-    low90, high90.
-
-    contact: (N, T) value of the gate. mean, sd and the central 90 % band are of the recalibrated
-    distribution, a.u.
-    """
-    frames = track_set.frames[track_set.frames["track_id"].isin(test.track_ids)]
-    order = frames["track_id"].map({name: i for i, name in enumerate(test.track_ids)})
-    frames = frames.iloc[np.lexsort([frames["frame"], order])].reset_index(drop=True)
+def predicted_frames(test: TrackBatch, network: GaussianFrames, recalibration: Recalibration) -> pd.DataFrame:
+    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90, of the
+    recalibrated distribution, a.u."""
     predicted = recalibration.predict(*_flat(network, test))
-    return frames[["track_id", "frame", "time_s", track_set.driver.gate_column]].assign(
-        contact=contact[test.observed.cpu().numpy()],
-        ms2=frames[SIGNAL_COLUMN],
-        mean=predicted.mean,
-        sd=predicted.sd,
-        low90=predicted.quantile((1 - BAND) / 2),
-        high90=predicted.quantile((1 + BAND) / 2),
+    return pd.DataFrame(
+        {
+            "mean": predicted.mean,
+            "sd": predicted.sd,
+            "low90": predicted.quantile((1 - BAND) / 2),
+            "high90": predicted.quantile((1 + BAND) / 2),
+        }
     )
 
 
-def write_evaluation(evaluation: Evaluation, predictions: pd.DataFrame, folder: Path | str) -> None:
-    """Write metrics.json, the tables as CSV and predictions.parquet into `folder`."""
-    folder = Path(folder)
-    for name in Evaluation.TABLES:
-        with write_aside(folder / f"{name}.csv") as aside:
-            getattr(evaluation, name).to_csv(aside, index=False)
-    with write_aside(folder / "predictions.parquet") as aside:
-        predictions.to_parquet(aside, index=False)
-    write_json(folder / "metrics.json", nested_metrics(evaluation.metrics))
-
-
-def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """{model: {metric: {estimate, low, high}}} of the long table."""
-    nested: dict[str, dict[str, dict[str, float]]] = {}
+def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """{model: {metric: {estimate, low, high}}} of the long table; null for a number that could not be had."""
+    nested: dict[str, dict[str, dict[str, float | None]]] = {}
     for model, metric, *numbers in metrics[["model", "metric", *INTERVAL]].itertuples(index=False):
-        nested.setdefault(model, {})[metric] = dict(zip(INTERVAL, numbers, strict=True))
+        finite = [number if np.isfinite(number) else None for number in numbers]
+        nested.setdefault(model, {})[metric] = dict(zip(INTERVAL, finite, strict=True))
     return nested
 
 

@@ -49,9 +49,17 @@ class ReportInputs:
         )
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """`name`.csv of the reports folder."""
-        path = self.reports / f"{name}.csv"
-        return pd.read_csv(path, dtype={"track_id": str}) if path.is_file() else None
+        """`name`.csv of the reports folder or of its `evaluation`."""
+        for path in (self.reports / f"{name}.csv", self.reports / "evaluation" / f"{name}.csv"):
+            if path.is_file():
+                return pd.read_csv(path, dtype={"track_id": str})
+        return None
+
+    @property
+    def decodes_states(self) -> bool:
+        """Whether the model says how likely the promoter is on, not how bright the signal is."""
+        predictions = self.predictions()
+        return predictions is not None and "p_on" in predictions
 
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ServedModel(nn.Module):
-    """A model of (x, observed) as one of x alone, NaN for a missing frame: (B, C, T) -> (B, 2, T)."""
+    """A model of (x, observed) as one of x alone, NaN for a missing frame: (B, C, T) -> (B, K, T)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -38,11 +38,13 @@ def log_served_model(model: nn.Module, example: np.ndarray) -> "ModelInfo":
     _, C, T = example.shape
     number = np.dtype("float32")
     served = ServedModel(copy.deepcopy(model)).cpu().eval()
+    with torch.no_grad():
+        K = served(torch.from_numpy(example[:1])).size(1)
     return mlflow.pytorch.log_model(
         served,
         name="model",
         signature=ModelSignature(
-            inputs=Schema([TensorSpec(number, (-1, C, T))]), outputs=Schema([TensorSpec(number, (-1, 2, T))])
+            inputs=Schema([TensorSpec(number, (-1, C, T))]), outputs=Schema([TensorSpec(number, (-1, K, T))])
         ),
         input_example=example.astype(np.float32),
         serialization_format="pt2",

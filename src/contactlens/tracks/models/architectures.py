@@ -8,6 +8,7 @@ from torch import nn
 
 from contactlens.errors import InputError
 from contactlens.tracks.models.config import ModelConfig
+from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
 from contactlens.tracks.tasks import Task
 
@@ -17,8 +18,9 @@ class Architecture:
     """One entry of the table of models.
 
     build: the backbone of a configuration, given the channels of its input and of the context that conditions its
-        decoder (0 where there is none). It is called as `backbone(x (B, C, T), observed (B, T), context)` and gives
-        per-frame features (B, width, T), or, where it is `latent`, the standardised mean and log-variance (B, 2, T).
+        decoder (0 where there is none). It is called as `backbone(x (B, C, T), observed (B, T))`, with the context
+        where there is one, and gives per-frame features (B, width, T), or, where it is `latent`, the standardised mean
+        and log-variance (B, 2, T).
     conditioned: whether its decoder takes a context
     latent: whether MS2 passes through a binary latent
     """
@@ -40,9 +42,15 @@ def _unet(block: type[ConvBlock], config: ModelConfig, in_channels: int, context
     )
 
 
+def _transformer(config: ModelConfig, in_channels: int, context_channels: int) -> nn.Module:
+    own = config.transformer
+    return Transformer(in_channels, config.width, own.layers, own.heads, own.window)
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture(partial(_unet, ConvBlock), conditioned=True),
     "unet_resnet": Architecture(partial(_unet, ResidualBlock), conditioned=True),
+    "transformer": Architecture(_transformer),
 }
 
 

@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class TransformerConfig:
+    """layers, heads: of the encoder; twice the number of heads must divide the width
+    window: frames either side that a frame attends to; the whole track where null
+    """
+
+    layers: int = 2
+    heads: int = 2
+    window: int | None = 24
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """Backbone and head.
 
@@ -14,6 +25,7 @@ class ModelConfig:
     gated: whether the distance gate multiplies the input of a task that has it
     logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
     context_frames: frames to which MS2 is pooled where it conditions the decoder
+    transformer: what only a Transformer has
     """
 
     name: str
@@ -24,6 +36,7 @@ class ModelConfig:
     gated: bool
     logvar_bounds: tuple[float, float]
     context_frames: int = 8
+    transformer: TransformerConfig = TransformerConfig()
 
     def __post_init__(self) -> None:
         if self.kernel_size % 2 == 0 or self.kernel_size < 1:

@@ -13,6 +13,7 @@ from contactlens.tracks.models.conditioning import SignalContext
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
+from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.tasks import Task
 
 
@@ -112,18 +113,29 @@ class TrackModel(nn.Module):
             )
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
 
-    def _features(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Input of the backbone (B, C', T), context of its decoder, gate (B, T)."""
-        gate, context = self.gate(x), None
-        if self.context is not None:
-            context = self.context((x[:, -1] - self.signal_mean) / self.signal_sd, observed)
-            x = x[:, :-1]
-        return self._gated_input(x, gate, observed), context, gate
+    def _inputs(self, x: Tensor, observed: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What the backbone takes, and the gate (B, T)."""
+        gate = self.gate(x)
+        if self.context is None:
+            return (self._gated_input(x, gate, observed), observed), gate
+        context = self.context((x[:, -1] - self.signal_mean) / self.signal_sd, observed)
+        return (self._gated_input(x[:, :-1], gate, observed), observed, context), gate
 
     def standardised(self, x: Tensor, observed: Tensor) -> Output:
         """What the loss takes."""
-        features, context, gate = self._features(x, observed)
-        return Output(self.head(self.backbone(features, observed, context)), gate)
+        inputs, gate = self._inputs(x, observed)
+        return Output(self.head(self.backbone(*inputs)), gate)
+
+    @property
+    def has_attention(self) -> bool:
+        return isinstance(self.backbone, Transformer)
+
+    def attention(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Weights of every layer and head, (B, layers, heads, T, T); ValueError unless the model `has_attention`."""
+        if not isinstance(self.backbone, Transformer):
+            raise ValueError("this model has no attention")
+        (features, *_), _ = self._inputs(x, observed)
+        return self.backbone.attention(features, observed)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         prediction = self.standardised(x, observed).prediction
