@@ -1,0 +1,158 @@
+"""A variational autoencoder of MS2 whose latents are ones: polymerases, placed between the frames."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.tracks.models.bernoulli_latent import Estimator, sample
+from contactlens.tracks.models.heads import GaussianHead
+from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
+
+
+@dataclass(frozen=True)
+class BernoulliVaeConfig:
+    """width, encoder_depth, kernel_size: of the U-Net that encodes, whose decoder steps are as many as its halvings
+
+    decoder_blocks: residual blocks of the decoder, of the same width and kernel
+    convolutions: `causal` where the decoder's prediction of a frame may depend on latents up to that frame alone;
+        `standard` convolutions look ahead by `kernel_size // 2` frames each. The encoder always sees both sides, since
+        a polymerase shows in the frames after its loading
+    estimator, temperature: how training samples the latents; the temperature is that of `gumbel`
+    prior: probability of a one in a bin before any MS2 is seen. Sparse: far below the share of ones in the data, or
+        the ones drawn at random where the promoter is off cost more than they tell
+    logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
+    """
+
+    width: int = 16
+    encoder_depth: int = 3
+    kernel_size: int = 5
+    decoder_blocks: int = 2
+    convolutions: Literal["causal", "standard"] = "causal"
+    estimator: Estimator = "gumbel"
+    temperature: float = 0.5
+    prior: float = 0.03
+    logvar_bounds: tuple[float, float] = (-8.0, 4.0)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "encoder_depth", "decoder_blocks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"vae.{name} must be at least 1, got {getattr(self, name)}")
+        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
+            raise ValueError(f"vae.kernel_size must be odd and positive, got {self.kernel_size}")
+        for name, known in (("convolutions", ("causal", "standard")), ("estimator", ("straight_through", "gumbel"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"vae.{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
+        if not 0 < self.prior < 1:
+            raise ValueError(f"vae.prior must lie between 0 and 1, got {self.prior}")
+        if self.temperature <= 0:
+            raise ValueError(f"vae.temperature must be positive, got {self.temperature}")
+
+
+class VaeOutput(NamedTuple):
+    """prediction (B, 2, T): mean and log-variance of the standardised signal; logits (B, (lead + T) k) of the latents;
+    correction (B, T): what the residual blocks add to the polymerases' own signal, in the same units."""
+
+    prediction: Tensor
+    logits: Tensor
+    correction: Tensor
+
+
+class CausalConv1d(nn.Conv1d):
+    """A convolution whose output at a frame depends on that frame and earlier ones: (B, C_in, T) -> (B, C_out, T)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (self.kernel_size[0] - 1, 0)))
+
+
+class CausalResidualBlock(ResidualBlock):
+    """`ResidualBlock` of causal convolutions."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size)
+        self.conv1 = CausalConv1d(in_channels, out_channels, kernel_size)
+        self.conv2 = CausalConv1d(out_channels, out_channels, kernel_size)
+
+
+class LoadingDecoder(nn.Module):
+    """Ones to MS2: the sum of the polymerases' known responses, then residual blocks.
+
+    The response is not learned. A learned one leaves free when a one comes before the signal that it explains, and how
+    many polymerases it stands for; the ones then reconstruct MS2 as well, but no longer mark loading. The blocks see
+    the summed response, not the ones, and start with no correction.
+    """
+
+    response: Tensor
+    background: Tensor
+
+    def __init__(self, config: BernoulliVaeConfig, grid: LoadingGrid, signal_mean: float, signal_sd: float) -> None:
+        super().__init__()
+        self.bins_per_frame = grid.bins_per_frame
+        self.lead_frames = grid.lead_frames
+        response = torch.from_numpy(grid.response()[::-1].T.copy()).float() / signal_sd  # (k, taps), oldest first
+        self.register_buffer("response", response[None])
+        self.register_buffer("background", torch.tensor((grid.background - signal_mean) / signal_sd))
+        block = CausalResidualBlock if config.convolutions == "causal" else ResidualBlock
+        channels = [1] + [config.width] * config.decoder_blocks
+        self.blocks = nn.Sequential(*(block(i, o, config.kernel_size) for i, o in pairwise(channels)))
+        self.head = GaussianHead(config.width, config.logvar_bounds)
+        for parameter in self.head.project.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Prediction (B, 2, T) and correction (B, T), from latents (B, (lead + T) k)."""
+        bins = latents.unflatten(1, (-1, self.bins_per_frame)).transpose(1, 2)  # (B, k, lead + T)
+        signal = F.conv1d(bins, self.response) + self.background  # (B, 1, T)
+        correction, logvar = self.head(self.blocks(signal)).unbind(dim=1)
+        return torch.stack([signal[:, 0] + correction, logvar], dim=1), correction
+
+
+class BernoulliVae(nn.Module):
+    """MS2 to MS2 through ones on a `LoadingGrid`, k bins per frame.
+
+    A U-Net encoder gives the log odds of a one in every bin; a `LoadingDecoder` turns ones into the mean and
+    log-variance of MS2. Source of the objective: Kingma and Welling, ICLR 2014; its terms are in `tracks.elbo`.
+
+    Takes x (B, 1, T), the standardised signal, and observed (B, T); further channels of x are not read.
+
+    signal_mean, signal_sd: of the standardisation, a.u.
+    """
+
+    def __init__(self, config: BernoulliVaeConfig, grid: LoadingGrid, signal_mean: float, signal_sd: float) -> None:
+        super().__init__()
+        self.config = config
+        self.grid = grid
+        depth = config.encoder_depth
+        self.encoder = UNet(2, config.width, depth, depth, config.kernel_size, ConvBlock)
+        self.to_bins = nn.Conv1d(config.width, grid.bins_per_frame, 1)
+        self.prior_logit = math.log(config.prior / (1 - config.prior))
+        self.decoder = LoadingDecoder(config, grid, signal_mean, signal_sd)
+
+    def encode(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Log odds of a one in each bin, lead included: (B, (lead + T) k)."""
+        seen = observed.to(x.dtype)
+        # The frames of the lead come in as missing.
+        frames = F.pad(torch.stack([x[:, 0] * seen, seen], dim=1), (self.grid.lead_frames, 0))
+        bins = self.to_bins(self.encoder(frames))  # (B, k, lead + T)
+        return self.prior_logit + bins.transpose(1, 2).flatten(1)
+
+    def run(self, x: Tensor, observed: Tensor, sampled: bool, generator: torch.Generator | None = None) -> VaeOutput:
+        """Everything the objective takes: through sampled latents, or through the posterior's mean."""
+        logits = self.encode(x, observed)
+        config = self.config
+        latents = sample(logits, config.estimator, config.temperature, generator) if sampled else torch.sigmoid(logits)
+        prediction, correction = self.decoder(latents)
+        return VaeOutput(prediction, logits, correction)
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Mean and log-variance (B, 2, T) of the standardised signal at the posterior's mean; nothing is drawn."""
+        return self.run(x, observed, sampled=False).prediction
+
+    def latent(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Probability of a one in each bin of the frames, (B, T k), without the lead."""
+        return torch.sigmoid(self.encode(x, observed)[:, self.grid.lead_frames * self.grid.bins_per_frame :])
