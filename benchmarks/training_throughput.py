@@ -18,7 +18,8 @@ from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.fit import fit
-from contactlens.tracks.losses import gaussian_nll, loss_terms, masked_mean
+from contactlens.tracks.likelihood import gaussian_nll, masked_mean
+from contactlens.tracks.losses import loss_terms
 from contactlens.tracks.models import Scaling, TrackModel
 from contactlens.tracks.simulate import SimulationConfig, simulate
 from contactlens.tracks.tasks import model_input, task_named

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from contactlens.tracks.losses import LossConfig, anneal, gaussian_crps, gaussian_nll, loss_terms
+from contactlens.tracks.likelihood import gaussian_crps, gaussian_nll
+from contactlens.tracks.losses import LossConfig, anneal, loss_terms
 
 
 def config(**changes: float) -> LossConfig:

@@ -21,6 +21,7 @@ from contactlens.ops.registry_rules import ClassifierRules, PromotionRules
 from contactlens.ops.strict import from_mapping, load_section, suggestion
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.tracks.baselines import BaselineConfig
+from contactlens.tracks.baselines.deconvolution import DeconvolutionConfig
 from contactlens.tracks.baselines.states import StateBaselineConfig
 from contactlens.tracks.checks import CheckLimits
 from contactlens.tracks.dataset import SplitConfig
@@ -28,9 +29,11 @@ from contactlens.tracks.evaluate import EvaluateConfig
 from contactlens.tracks.evaluation import EvaluationConfig, fair_rivals
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.fit import FitConfig
+from contactlens.tracks.loading_alignment import AlignmentConfig
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.models.architectures import check_fit
+from contactlens.tracks.reporter import Reporter
 from contactlens.tracks.simulate import SimulationConfig
 from contactlens.tracks.simulate_toy import RandomWalkConfig
 from contactlens.tracks.state_judge import StateEvaluateConfig
@@ -53,7 +56,7 @@ SWEPT = {
     "depth": ("model", "encoder_depth"),
 }
 GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
-GAUSSIAN_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
+CALIBRATION_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class TracksParams:
     evaluate: EvaluateConfig
     state_baselines: StateBaselineConfig
     evaluate_states: StateEvaluateConfig
+    deconvolution: DeconvolutionConfig
+    evaluate_loading: AlignmentConfig
     explain: ExplainConfig
     promotion: PromotionRules
     state_promotion: ClassifierRules
@@ -85,8 +90,13 @@ class TracksParams:
         return task_named(self.task)
 
     @property
+    def reporter(self) -> Reporter:
+        known = self.simulate
+        return Reporter(known.ms2_ramp_s, known.ms2_dwell_s, known.polymerase_signal)
+
+    @property
     def training(self) -> TrainingConfig:
-        return TrainingConfig(self.task, self.model, self.gate, self.loss, self.fit)
+        return TrainingConfig(self.task, self.model, self.gate, self.loss, self.fit, self.reporter)
 
     @property
     def evaluation(self) -> EvaluationConfig:
@@ -95,8 +105,9 @@ class TracksParams:
             self.evaluate,
             self.state_baselines,
             self.evaluate_states,
-            self.simulate.ms2_ramp_s,
-            self.simulate.ms2_dwell_s,
+            self.deconvolution,
+            self.evaluate_loading,
+            self.reporter,
         )
 
     @property
@@ -153,7 +164,7 @@ def swept_values(params: TracksParams) -> dict[str, Any]:
     task, model = params.resolved_task, params.model
     idle = {
         *(() if model.gated and task.gated else GATE_KEYS),
-        *(() if task.head == "gaussian" else GAUSSIAN_KEYS),
+        *(() if task.head == "gaussian" and not task.latent else CALIBRATION_KEYS),
         *(("depth",) if model.name == "transformer" else ()),
     }
     return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items() if key not in idle}

@@ -68,7 +68,7 @@ class _Trainer:
     def __init__(self, model: TrackModel, loss: LossConfig, config: FitConfig, seed: int) -> None:
         self.device = resolve_device(config.device)
         self.model = model.to(self.device)
-        self.loss, self.config = loss, config
+        self.loss, self.config, self.seed = loss, config, seed
         self.objective = objective_of(model, loss)
         on_gpu = self.device.type == "cuda"
         self.amp = config.amp and on_gpu
@@ -92,11 +92,12 @@ class _Trainer:
     def _forward(self, x: Tensor, observed: Tensor) -> Output:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
             output = self.predict(x, observed)
-        return Output(*(tensor.float() for tensor in output))
+        return Output.joined([output])
 
     def train_epoch(self, x: Tensor, batch: TrackBatch, epoch: int) -> EpochLog:
         """One pass over the training tracks; the mean of each loss term."""
         self.model.train()
+        torch.manual_seed(self.seed + epoch)  # latents are drawn; a resumed run draws the same
         target = self.objective.target(batch)
         sums: dict[str, Tensor] = {}
         chunks = torch.randperm(len(batch), generator=self.order).split(self.config.batch_size)
@@ -120,7 +121,7 @@ class _Trainer:
         self.model.eval()
         rows = torch.arange(len(batch), device=self.device).split(self.config.batch_size)
         parts = [self._forward(x[i], batch.observed[i]) for i in rows]
-        output = Output(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        output = Output.joined(parts)
         return self.objective.scores(self.objective.target(batch), output, batch.observed)
 
     def epoch(self, x: Tensor, train: TrackBatch, x_validation: Tensor, validation: TrackBatch) -> EpochLog:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+from contactlens.tracks.elbo import ElboConfig
+from contactlens.tracks.likelihood import gaussian_crps, gaussian_nll, masked_mean
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class LossConfig:
     beta: 0 for the Gaussian NLL; above 0 for beta-NLL (Seitzer et al., ICLR 2022), which weights each frame by its
         predicted variance to that power
     lambda_entropy, lambda_clusters: penalties on undecided promoter states (see `objectives.bernoulli`)
+    elbo: of a model with latents, in place of all other terms
     """
 
     lambda_contact: float
@@ -35,6 +37,7 @@ class LossConfig:
     beta: float
     lambda_entropy: float = 0.0
     lambda_clusters: float = 0.0
+    elbo: ElboConfig = ElboConfig()
 
     def __post_init__(self) -> None:
         weights = [name for name in vars(self) if name.startswith("lambda_")]
@@ -45,19 +48,6 @@ class LossConfig:
             raise ValueError(f"loss.beta must lie in [0, 1], got {self.beta}")
 
 
-def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """Negative log-likelihood per frame, in nats, all terms included."""
-    return 0.5 * (logvar + (y - mean).square() * torch.exp(-logvar)) + HALF_LOG_2PI
-
-
-def gaussian_crps(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """Continuous ranked probability score per frame, in y's unit (Gneiting & Raftery, JASA 2007, eq. 21)."""
-    sd = torch.exp(0.5 * logvar)
-    z = (y - mean) / sd
-    density = torch.exp(-0.5 * z.square() - HALF_LOG_2PI)
-    return sd * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
-
-
 def anneal(epoch: int, config: LossConfig) -> float:
     """Weight of the calibration terms: 1 during the warm-up, a half cosine down to 0, then 0."""
     after = epoch - config.warmup_epochs
@@ -66,12 +56,6 @@ def anneal(epoch: int, config: LossConfig) -> float:
     if after >= config.anneal_epochs:
         return 0.0
     return 0.5 * (1 + math.cos(math.pi * after / config.anneal_epochs))
-
-
-def masked_mean(values: Tensor, observed: Tensor) -> Tensor:
-    """Mean over the observed frames of a batch."""
-    mask = observed.to(values.dtype)
-    return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
 def loss_terms(

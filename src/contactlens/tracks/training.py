@@ -13,18 +13,24 @@ from contactlens.tracks.fit import EpochLog, FitConfig, FitResult, fit
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec
+from contactlens.tracks.reporter import Reporter
+from contactlens.tracks.tasks import task_named
 from contactlens.tracks.track_set import TrackSet
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One row of the table of systems (`task` and `model`) with its gate, loss and optimisation."""
+    """One row of the table of systems (`task` and `model`) with its gate, loss and optimisation.
+
+    reporter: what a model with latents assumes of MS2
+    """
 
     task: str
     model: ModelConfig
     gate: GateConfig
     loss: LossConfig
     fit: FitConfig
+    reporter: Reporter
 
     def with_fit(self, **changes: Any) -> "TrainingConfig":
         """The same system, optimised otherwise."""
@@ -64,14 +70,17 @@ class Trained:
 
 def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> ModelSpec:
     """The spec of the model that `config` means on these data; the scaling is measured on the training split."""
+    latent = task_named(config.task).latent
+    dt = track_set.frame_interval_s
     return ModelSpec(
         task=config.task,
         driver=track_set.driver,
         model=config.model,
         gate=config.gate,
         scaling=Scaling.of(train),
-        frame_interval_s=track_set.frame_interval_s,
+        frame_interval_s=dt,
         signal_unit=track_set.signal_unit or "",
+        grid=config.reporter.grid(dt, config.model.bernoulli_vae.bins_per_frame) if latent else None,
     )
 
 

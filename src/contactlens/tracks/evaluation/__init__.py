@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from contactlens.tracks.evaluation.latent import evaluate_latent
 from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
 from contactlens.tracks.evaluation.rivals import fair_rivals
 from contactlens.tracks.evaluation.signal import evaluate_signal
@@ -10,7 +11,7 @@ from contactlens.tracks.tasks import Target
 
 __all__ = ["EvaluationConfig", "Subject", "TaskEvaluation", "evaluate_task", "fair_rivals"]
 
-JUDGES: dict[Target, Callable[[Subject, EvaluationConfig, int], TaskEvaluation]] = {
+TARGETS: dict[Target, Callable[[Subject, EvaluationConfig, int], TaskEvaluation]] = {
     "signal": evaluate_signal,
     "state": evaluate_state,
 }
@@ -21,4 +22,6 @@ def evaluate_task(subject: Subject, config: EvaluationConfig, seed: int) -> Task
 
     Raises InputError where the tracks lack the task's target.
     """
-    return JUDGES[subject.model.task.target](subject, config, seed)
+    task = subject.model.task
+    evaluate = evaluate_latent if task.latent else TARGETS[task.target]
+    return evaluate(subject, config, seed)

@@ -11,10 +11,13 @@ import torch
 
 from contactlens.files import write_aside, write_json
 from contactlens.tracks.baselines import BaselineConfig
+from contactlens.tracks.baselines.deconvolution import DeconvolutionConfig
 from contactlens.tracks.baselines.states import StateBaselineConfig
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.evaluate import EvaluateConfig, nested_metrics
+from contactlens.tracks.loading_alignment import AlignmentConfig
 from contactlens.tracks.models import TrackModel
+from contactlens.tracks.reporter import Reporter
 from contactlens.tracks.state_judge import StateEvaluateConfig
 from contactlens.tracks.tasks import model_input
 from contactlens.tracks.track_set import SIGNAL_COLUMN, TrackSet
@@ -22,17 +25,15 @@ from contactlens.tracks.track_set import SIGNAL_COLUMN, TrackSet
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Settings of every kind of evaluation; a task uses those of its target.
-
-    ms2_ramp_s, ms2_dwell_s: how long a polymerase's signal rises, and lasts; the memory that decoders of MS2 assume
-    """
+    """Settings of every kind of evaluation, of which a task uses its own; reporter: what decoders of MS2 assume."""
 
     baselines: BaselineConfig
     signal: EvaluateConfig
     state_baselines: StateBaselineConfig
     states: StateEvaluateConfig
-    ms2_ramp_s: float
-    ms2_dwell_s: float
+    deconvolution: DeconvolutionConfig
+    loading: AlignmentConfig
+    reporter: Reporter
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def evaluate_state(subject: Subject, config: EvaluationConfig, seed: int) -> Tas
     def network(batch: TrackBatch) -> Array:
         return predict_state(model, model_input(model.task, batch), batch.observed, subject.batch_size)
 
-    kernel = memory_kernel(config.ms2_ramp_s, config.ms2_dwell_s, subject.test.frame_interval_s)
+    kernel = memory_kernel(config.reporter.ramp_s, config.reporter.dwell_s, subject.test.frame_interval_s)
     baselines = fit_state_baselines(batches["train"], batches["validation"], config.state_baselines, kernel, seed)
     forms = {NETWORK: network} | {name: one.probability for name, one in baselines.items()}
     models = {name: StatePredictions(form(batches["calibration"]), form(subject.test)) for name, form in forms.items()}

@@ -2,6 +2,7 @@
 
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
-from contactlens.tracks.models.track_model import Scaling, TrackModel
+from contactlens.tracks.models.scaling import Scaling
+from contactlens.tracks.models.track_model import TrackModel
 
 __all__ = ["DistanceGate", "GateConfig", "ModelConfig", "Scaling", "TrackModel"]

@@ -3,54 +3,76 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from torch import nn
 
 from contactlens.errors import InputError
+from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.config import ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
 from contactlens.tracks.tasks import Task
+
+
+class Plan(NamedTuple):
+    """What a backbone is built from: its configuration, the channels of its input and of the context that conditions
+    its decoder (0 where there is none), the data's scale, and the grid of its latents where it has some."""
+
+    config: ModelConfig
+    in_channels: int
+    context_channels: int
+    scaling: Scaling
+    grid: LoadingGrid | None
 
 
 @dataclass(frozen=True)
 class Architecture:
     """One entry of the table of models.
 
-    build: the backbone of a configuration, given the channels of its input and of the context that conditions its
-        decoder (0 where there is none). It is called as `backbone(x (B, C, T), observed (B, T))`, with the context
+    build: the backbone of a plan. It is called as `backbone(x (B, C, T), observed (B, T))`, with the context
         where there is one, and gives per-frame features (B, width, T), or, where it is `latent`, the standardised mean
         and log-variance (B, 2, T).
     conditioned: whether its decoder takes a context
     latent: whether MS2 passes through a binary latent
     """
 
-    build: Callable[[ModelConfig, int, int], nn.Module]
+    build: Callable[[Plan], nn.Module]
     conditioned: bool = False
     latent: bool = False
 
 
-def _unet(block: type[ConvBlock], config: ModelConfig, in_channels: int, context_channels: int) -> nn.Module:
+def _unet(block: type[ConvBlock], plan: Plan) -> nn.Module:
+    config = plan.config
     return UNet(
-        in_channels,
+        plan.in_channels,
         config.width,
         config.encoder_depth,
         config.decoder_depth,
         config.kernel_size,
         block,
-        context_channels,
+        plan.context_channels,
     )
 
 
-def _transformer(config: ModelConfig, in_channels: int, context_channels: int) -> nn.Module:
-    own = config.transformer
-    return Transformer(in_channels, config.width, own.layers, own.heads, own.window)
+def _transformer(plan: Plan) -> nn.Module:
+    own = plan.config.transformer
+    return Transformer(plan.in_channels, plan.config.width, own.layers, own.heads, own.window)
+
+
+def _bernoulli_vae(plan: Plan) -> nn.Module:
+    if plan.grid is None:
+        raise ValueError("a Bernoulli VAE needs the grid of its latents")
+    return BernoulliVae(plan.config.vae, plan.grid, plan.scaling.signal_mean, plan.scaling.signal_sd)
 
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture(partial(_unet, ConvBlock), conditioned=True),
     "unet_resnet": Architecture(partial(_unet, ResidualBlock), conditioned=True),
     "transformer": Architecture(_transformer),
+    "bernoulli_vae": Architecture(_bernoulli_vae, latent=True),
 }
 
 

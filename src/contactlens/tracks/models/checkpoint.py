@@ -10,9 +10,11 @@ from safetensors.torch import save
 
 from contactlens.errors import InputError
 from contactlens.files import write_aside
+from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import GateConfig
-from contactlens.tracks.models.track_model import Scaling, TrackModel
+from contactlens.tracks.models.scaling import Scaling
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.tasks import Task, task_named
 from contactlens.tracks.track_set import Driver
 
@@ -21,7 +23,7 @@ FORMAT = "contactlens-tracks-1"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything about a model but its weights."""
+    """Everything about a model but its weights. grid: that of its latents; None where it has none."""
 
     task: str
     driver: Driver
@@ -30,6 +32,7 @@ class ModelSpec:
     scaling: Scaling
     frame_interval_s: float
     signal_unit: str
+    grid: LoadingGrid | None = None
 
     def build(self) -> TrackModel:
         """The untrained model."""
@@ -39,6 +42,7 @@ class ModelSpec:
             self.scaling,
             self.resolved_task,
             driver_channels=len(self.driver.columns),
+            grid=self.grid,
         )
 
     @property

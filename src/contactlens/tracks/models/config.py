@@ -1,6 +1,10 @@
 """The configuration of a model, of whatever architecture."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from contactlens.tracks.models.bernoulli_latent import Estimator
+from contactlens.tracks.models.bernoulli_vae import BernoulliVaeConfig
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,25 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
+class LatentConfig:
+    """What only a Bernoulli VAE has: see `BernoulliVaeConfig`.
+
+    bins_per_frame: latents per frame, so that ones can be placed between frames
+    """
+
+    bins_per_frame: int = 3
+    decoder_blocks: int = 2
+    convolutions: Literal["causal", "standard"] = "causal"
+    estimator: Estimator = "gumbel"
+    temperature: float = 0.5
+    prior: float = 0.03
+
+    def __post_init__(self) -> None:
+        if self.bins_per_frame < 1:
+            raise ValueError(f"bernoulli_vae.bins_per_frame must be at least 1, got {self.bins_per_frame}")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """Backbone and head.
 
@@ -25,7 +48,7 @@ class ModelConfig:
     gated: whether the distance gate multiplies the input of a task that has it
     logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
     context_frames: frames to which MS2 is pooled where it conditions the decoder
-    transformer: what only a Transformer has
+    transformer, bernoulli_vae: what only such a model has
     """
 
     name: str
@@ -37,6 +60,7 @@ class ModelConfig:
     logvar_bounds: tuple[float, float]
     context_frames: int = 8
     transformer: TransformerConfig = TransformerConfig()
+    bernoulli_vae: LatentConfig = LatentConfig()
 
     def __post_init__(self) -> None:
         if self.kernel_size % 2 == 0 or self.kernel_size < 1:
@@ -46,3 +70,20 @@ class ModelConfig:
         for name in ("width", "context_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name} must be positive, got {getattr(self, name)}")
+        self.vae  # noqa: B018 (raises where the values do not fit)
+
+    @property
+    def vae(self) -> BernoulliVaeConfig:
+        """The whole configuration of a Bernoulli VAE."""
+        own = self.bernoulli_vae
+        return BernoulliVaeConfig(
+            width=self.width,
+            encoder_depth=self.encoder_depth,
+            kernel_size=self.kernel_size,
+            decoder_blocks=own.decoder_blocks,
+            convolutions=own.convolutions,
+            estimator=own.estimator,
+            temperature=own.temperature,
+            prior=own.prior,
+            logvar_bounds=self.logvar_bounds,
+        )

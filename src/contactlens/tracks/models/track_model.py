@@ -1,47 +1,38 @@
 """The whole model of a task: scaling, gate, backbone and head in one module."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.models.architectures import ARCHITECTURES, check_fit
+from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
+from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.conditioning import SignalContext
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.tasks import Task
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """One scale for the whole dataset: the driver's typical size and the signal's mean and standard deviation."""
-
-    driver_scale: float
-    signal_mean: float
-    signal_sd: float
-
-    @classmethod
-    def of(cls, train: TrackBatch) -> "Scaling":
-        """Measured on the observed frames of the training split."""
-        distance = train.driver[:, -1][train.observed]
-        signal = train.signal[train.observed].double()
-        return cls(
-            driver_scale=float(distance.abs().median()),
-            signal_mean=float(signal.mean()),
-            signal_sd=float(signal.std()) or 1.0,
-        )
-
-
 class Output(NamedTuple):
-    """What the loss takes: the prediction (B, K, T) in units of the standardised signal, and the gate (B, T)."""
+    """What the loss takes: the prediction (B, K, T) in units of the standardised signal, the gate (B, T), and of a
+    model with latents, the rest of its `VaeOutput`."""
 
     prediction: Tensor
     gate: Tensor
+    logits: Tensor | None = None
+    correction: Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Output]") -> "Output":
+        """The outputs of several batches as one, in single precision."""
+        tensors: list[Any] = [None if of[0] is None else torch.cat(of).float() for of in zip(*parts, strict=True)]
+        return cls(*tensors)
 
 
 class TrackModel(nn.Module):
@@ -52,6 +43,7 @@ class TrackModel(nn.Module):
     (B, 1, T): the log odds that the promoter is on.
 
     driver_channels: channels of the driver in the data
+    grid: where a model with latents places polymerases
     """
 
     signal_mean: Tensor
@@ -60,7 +52,13 @@ class TrackModel(nn.Module):
     channel_shift: Tensor
 
     def __init__(
-        self, config: ModelConfig, gate: GateConfig, scaling: Scaling, task: Task, driver_channels: int
+        self,
+        config: ModelConfig,
+        gate: GateConfig,
+        scaling: Scaling,
+        task: Task,
+        driver_channels: int,
+        grid: LoadingGrid | None = None,
     ) -> None:
         super().__init__()
         check_fit(task, config)
@@ -79,7 +77,8 @@ class TrackModel(nn.Module):
         # itself; without it a driver near 0 in contact looks the same as no contact).
         in_channels = len(scale) + 1 + self.gated
         context_channels = config.width if task.conditioned else 0
-        self.backbone = ARCHITECTURES[config.name].build(config, in_channels, context_channels)
+        plan = Plan(config, in_channels, context_channels, scaling, grid)
+        self.backbone = ARCHITECTURES[config.name].build(plan)
         self.context = SignalContext(config.context_frames, context_channels) if task.conditioned else None
         self.head = _head(task, config)
 
@@ -113,17 +112,20 @@ class TrackModel(nn.Module):
             )
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
 
-    def _inputs(self, x: Tensor, observed: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    def _inputs(self, x: Tensor, observed: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the backbone takes, and the gate (B, T)."""
         gate = self.gate(x)
         if self.context is None:
-            return (self._gated_input(x, gate, observed), observed), gate
+            return [self._gated_input(x, gate, observed), observed], gate
         context = self.context((x[:, -1] - self.signal_mean) / self.signal_sd, observed)
-        return (self._gated_input(x[:, :-1], gate, observed), observed, context), gate
+        return [self._gated_input(x[:, :-1], gate, observed), observed, context], gate
 
     def standardised(self, x: Tensor, observed: Tensor) -> Output:
-        """What the loss takes."""
+        """What the loss takes; in training the latents are drawn, otherwise they are their means."""
         inputs, gate = self._inputs(x, observed)
+        if isinstance(self.backbone, BernoulliVae):
+            prediction, logits, correction = self.backbone.run(*inputs, sampled=self.training)
+            return Output(prediction, gate, logits, correction)
         return Output(self.head(self.backbone(*inputs)), gate)
 
     @property
@@ -137,6 +139,18 @@ class TrackModel(nn.Module):
         (features, *_), _ = self._inputs(x, observed)
         return self.backbone.attention(features, observed)
 
+    @property
+    def bins_per_frame(self) -> int:
+        """Latents per frame; 0 without any."""
+        return self.backbone.grid.bins_per_frame if isinstance(self.backbone, BernoulliVae) else 0
+
+    def latent(self, x: Tensor, observed: Tensor) -> Tensor:
+        """Probability of a polymerase in each bin of the grid, (B, T bins_per_frame); ValueError without latents."""
+        if not isinstance(self.backbone, BernoulliVae):
+            raise ValueError("this model has no latents")
+        inputs, _ = self._inputs(x, observed)
+        return self.backbone.latent(*inputs)
+
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         prediction = self.standardised(x, observed).prediction
         if self.task.head == "bernoulli":
@@ -145,6 +159,6 @@ class TrackModel(nn.Module):
 
 
 def _head(task: Task, config: ModelConfig) -> nn.Module:
-    if ARCHITECTURES[config.name].latent:
-        return nn.Identity()
+    if task.latent:
+        return nn.Identity()  # the architecture ends in its own
     return BernoulliHead(config.width) if task.head == "bernoulli" else GaussianHead(config.width, config.logvar_bounds)

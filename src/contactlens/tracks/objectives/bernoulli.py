@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.losses import LossConfig, masked_mean
+from contactlens.tracks.likelihood import masked_mean
+from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.tasks import state_of
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.losses import LossConfig, gaussian_crps, gaussian_nll, loss_terms, masked_mean
+from contactlens.tracks.likelihood import gaussian_crps, gaussian_nll, masked_mean
+from contactlens.tracks.losses import LossConfig, loss_terms
 from contactlens.tracks.models.track_model import Output
 
 

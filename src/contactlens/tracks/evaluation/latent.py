@@ -1,0 +1,52 @@
+"""Tasks whose model places polymerases on its way from MS2 to MS2."""
+
+from dataclasses import replace
+
+import pandas as pd
+import torch
+
+from contactlens.tracks.baselines.deconvolution import Deconvolution
+from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.evaluate import NETWORK
+from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
+from contactlens.tracks.evaluation.signal import evaluate_signal
+from contactlens.tracks.loading_alignment import LoadingAlignment, LoadingTimes, evaluate_alignment, true_loading
+from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.tracks.promoter import Events
+from contactlens.tracks.tasks import model_input
+
+
+def evaluate_latent(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:
+    """See `evaluate_task`: the reconstruction, and where loading times are known, how well the latents agree with them
+    beside a deconvolution and both controls."""
+    reconstruction = evaluate_signal(subject, config, seed)
+    if subject.tracks.truth is None:
+        return reconstruction
+    alignment = _alignment(subject, config, seed)
+    tables = {f"loading_{name}": getattr(alignment, name) for name in LoadingAlignment.TABLES if name != "metrics"}
+    return replace(
+        reconstruction,
+        metrics=pd.concat([reconstruction.metrics, alignment.metrics], ignore_index=True),
+        tables={**reconstruction.tables, **tables},
+    )
+
+
+def _alignment(subject: Subject, config: EvaluationConfig, seed: int) -> LoadingAlignment:
+    validation, test = subject.batches["validation"], subject.test
+    grid = config.reporter.grid(test.frame_interval_s, subject.model.bins_per_frame)
+    deconvolution = Deconvolution.fit(validation, grid, config.deconvolution, seed)
+
+    def times(batch: TrackBatch) -> LoadingTimes:
+        true, duration_s = true_loading(subject.tracks, batch.track_ids)
+        found = {NETWORK: _placed(subject, batch, grid), "deconvolution": deconvolution.events(batch)}
+        return LoadingTimes(true, found, duration_s)
+
+    return evaluate_alignment(times(validation), times(test), test.frame_interval_s, config.loading, seed)
+
+
+@torch.no_grad()
+def _placed(subject: Subject, batch: TrackBatch, grid: LoadingGrid) -> Events:
+    x = model_input(subject.model.task, batch)
+    rows = torch.arange(len(batch)).split(subject.batch_size)
+    latent = torch.cat([subject.model.latent(x[i], batch.observed[i]) for i in rows])
+    return grid.place(latent.double().numpy())
