@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from contactlens.attribution import all_frames, frame_by_frame
-from contactlens.attribution.captum_methods import METHODS, MethodSettings
+from contactlens.attribution.captum_methods import MethodSettings, method_named
 from contactlens.attribution.reach import FrameReach, temporal_reach
 
 T = 45
@@ -26,19 +26,19 @@ def matrix(method, model, x, baseline, channel, extra, reach, frames, rows):
             return all_frames.saliency_matrix(model, x, channel, reach=reach, **shared)
         case "integrated_gradients":
             return all_frames.integrated_gradients_matrix(model, x, baseline, channel, STEPS, reach=reach, **shared)
-        case "noise_tunnel":
+        case "noise_tunnel(saliency)":
             noise = (SETTINGS.noise_sd, SETTINGS.noise_samples, SETTINGS.seed)
             return all_frames.smoothgrad_matrix(model, x, channel, *noise, reach=reach, **shared)
         case "occlusion":
             return all_frames.occlusion_matrix(model, x, baseline, channel, SETTINGS.occlusion_window, **shared)
 
 
-@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "noise_tunnel", "occlusion"])
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "noise_tunnel(saliency)", "occlusion"])
 @pytest.mark.parametrize("name", ["strided", "pooled"])
 @pytest.mark.parametrize("rows", [1, 5, 64])
 def test_matrix_equals_the_loop_of_captum_calls(request, method, name, rows, x, observed):
     # Captum draws noise in float32 only: the two streams are the same there.
-    dtype = torch.float32 if method == "noise_tunnel" else torch.float64
+    dtype = torch.float32 if method == "noise_tunnel(saliency)" else torch.float64
     model, x = request.getfixturevalue(name).to(dtype), x.to(dtype)
     reach = temporal_reach(model, x[:1], (torch.ones_like(observed[:1]),), 16)
     baseline = torch.full_like(x[:1], 0.3)
@@ -46,7 +46,7 @@ def test_matrix_equals_the_loop_of_captum_calls(request, method, name, rows, x, 
     for channel in (0, 1):
         together = matrix(method, model, x, baseline, channel, (observed,), reach, frames, rows)
         for row, t in enumerate(frames.tolist()):
-            alone = METHODS[method](model, x, baseline, (channel, t), (observed,), SETTINGS)
+            alone = method_named(method)(model, x, baseline, (channel, t), (observed,), SETTINGS)
             torch.testing.assert_close(together[:, row], alone, rtol=0, atol=ATOL if dtype == torch.float64 else 1e-6)
 
 
@@ -86,7 +86,7 @@ def test_filter_has_its_kernel_in_every_row(fir):
 def test_parameters_and_random_state_are_left_alone(strided, x, observed):
     before = torch.random.get_rng_state()
     reach = temporal_reach(strided, x[:1], (torch.ones_like(observed[:1]),), 16)
-    for method in ("saliency", "noise_tunnel"):
+    for method in ("saliency", "noise_tunnel(saliency)"):
         matrix(method, strided, x, None, 0, (observed,), reach, torch.arange(T), 16)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in strided.parameters())
     assert torch.equal(before, torch.random.get_rng_state())
@@ -104,5 +104,5 @@ def test_frame_by_frame_matrix_is_the_sum_over_channels_of_captums_loop(request,
     assert together.shape == (2, 2, T, T)
     for channel in (0, 1):
         for t in range(0, T, 4):
-            alone = METHODS["integrated_gradients"](model, x, baseline, (channel, t), (observed,), SETTINGS)
+            alone = method_named("integrated_gradients")(model, x, baseline, (channel, t), (observed,), SETTINGS)
             torch.testing.assert_close(together[:, channel, t], alone[:, :2].sum(dim=1), rtol=0, atol=ATOL)

@@ -119,3 +119,28 @@ def test_true_importance_beats_random_orders(fir, examples):
 def test_area_of_a_straight_line():
     fractions = (0.0, 0.1, 0.5, 1.0)
     assert faith.area_under(np.array([fractions, [2.0] * 4]), fractions).tolist() == pytest.approx([0.5, 2.0])
+
+
+def test_insertion_is_deletion_with_the_ends_exchanged():
+    def total(x):
+        return x.sum(dim=(1, 2), keepdim=True).expand(-1, 1, x.size(-1))
+
+    x = torch.arange(1.0, 11.0).view(1, 1, 10)
+    start, observed = torch.zeros(1, 1, 10), torch.ones(1, 10, dtype=torch.bool)
+    changes = deletion(total, start, x[:, 0], x, [(0, 3)], observed, (0.0, 0.2, 1.0))
+    assert changes[0].tolist() == [0, 10 + 9, 55]
+
+
+def test_auroc_by_row_is_that_of_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, size=(5, 40)).astype(float)  # with ties
+    candidate = rng.random((5, 40)) < 0.7
+    positive = rng.random((5, 40)) < 0.3
+    positive[3] = False
+    found = faith.row_auroc(scores, positive, candidate)
+    for row in (0, 1, 2, 4):
+        chosen = candidate[row]
+        assert found[row] == pytest.approx(roc_auc_score(positive[row, chosen], scores[row, chosen]))
+    assert np.isnan(found[3])

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from contactlens.tracks.explain import ExplainConfig, Response, explain, reference_distance
-from contactlens.tracks.explain_study import Study, no_contact
+from contactlens.attribution.method_names import RULE_METHODS
+from contactlens.tracks.explain import ExplainConfig, Response, Truth, explain, reference_input
+from contactlens.tracks.explain_gate import PastGate
+from contactlens.tracks.explain_study import Study
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.tasks import TASKS
 
@@ -38,10 +40,31 @@ CONFIG = ExplainConfig(
 )
 
 
+REFUSED = {"deep_lift", "guided_backprop", "lrp", "attention_rollout"}
+GRADIENTS = ("saliency", "noise_tunnel(saliency)")
+FAITHFUL = ("integrated_gradients", "gradient_shap", *GRADIENTS, "occlusion", "feature_ablation")
+SMALL = replace(
+    CONFIG,
+    n_tracks=1,
+    profile_tracks=4,
+    profile_step_frames=15,
+    targets_per_track=1,
+    sensitivity_tracks=1,
+    ig_steps=6,
+    noise_samples=2,
+    infidelity_samples=3,
+    sensitivity_samples=1,
+    random_orders=1,
+    deletion_fractions=(0.0, 0.1, 1.0),
+    bootstrap_replicates=20,
+)
+
+
 class ContactFilter(nn.Module):
     """mean(t) = sum over lags of KERNEL[lag] gate(t - lag); log-variance a tenth of it."""
 
     driver_channels = 4
+    gated = True
 
     def gate(self, x: Tensor) -> Tensor:
         return torch.sigmoid(0.05 * (150.0 - x[:, 3]))
@@ -63,20 +86,30 @@ def tracks() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(observed)
 
 
-def run(tracks, config=CONFIG, model=None, seed=0):
+RESPONSE = Response(DT * np.arange(len(KERNEL)), KERNEL.double().numpy())
+
+
+def run(tracks, config=CONFIG, model=None, seed=0, head="gaussian"):
     x, observed = tracks
+    model = model or ContactFilter()
+    driver = model.driver_channels
     return explain(
-        model or ContactFilter(),
+        model,
         x,
         observed,
         [f"t{i}" for i in range(N)],
-        channels=["x", "y", "z", "distance"],
+        head=head,
+        channels=["x", "y", "z", "distance", "ms2"][5 - x.size(1) if not driver else 0 :][: x.size(1)],
         frame_interval_s=DT,
-        far=reference_distance(x, observed, config.reference_quantile),
+        reference=reference_input(x, observed, driver, config.reference_quantile),
         config=config,
         seed=seed,
-        response=Response(DT * np.arange(len(KERNEL)), KERNEL.double().numpy()),
+        truth=Truth(RESPONSE, (x[:, 3] < 150).numpy()) if driver else None,
     )
+
+
+def far(x, observed):
+    return float(reference_input(x, observed, 4, 0.99)[3])
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +128,7 @@ def metric(explanation, method, name, output="mean"):
     return rows.iloc[0]
 
 
-@pytest.mark.parametrize("method", ["integrated_gradients", "saliency", "noise_tunnel"])
+@pytest.mark.parametrize("method", ["integrated_gradients", *GRADIENTS])
 def test_lag_profile_is_the_kernel(explanation, method):
     lags = DT * np.arange(-10, 11)
     truth = Response(DT * np.arange(6), KERNEL.double().numpy()).at(lags)
@@ -113,8 +146,8 @@ def test_contact_weighted_profile_has_the_size_of_the_kernel(explanation, tracks
     x, observed = tracks
     model = ContactFilter()
     gate = model.gate(x)[observed]
-    far = torch.sigmoid(torch.tensor(0.05 * (150 - reference_distance(x, observed, 0.99))))
-    expected = float(KERNEL.max() * (gate * (gate - far)).sum() / gate.sum())
+    shut = torch.sigmoid(torch.tensor(0.05 * (150 - far(x, observed))))
+    expected = float(KERNEL.max() * (gate * (gate - shut)).sum() / gate.sum())
     assert profile(explanation, "integrated_gradients")["peak"].iloc[0] == pytest.approx(expected, rel=0.05)
 
 
@@ -126,12 +159,17 @@ def test_occlusion_blurs_the_kernel_by_its_window(explanation):
 
 def test_every_method_beats_the_random_control(explanation):
     for output in ("mean", "logvar"):
-        random = {name: metric(explanation, "random", name, output) for name in ("deletion_area", "infidelity")}
-        for method in ("integrated_gradients", "saliency", "noise_tunnel", "occlusion"):
-            assert metric(explanation, method, "deletion_gain", output).low > 0
-            assert metric(explanation, method, "deletion_area", output).low > random["deletion_area"].high
+        names = ("deletion_area", "insertion_area", "infidelity", "contact_auroc")
+        random = {name: metric(explanation, "random", name, output) for name in names}
+        assert random["contact_auroc"].low < 0.5 < random["contact_auroc"].high
+        for method in FAITHFUL:
+            for name in ("deletion", "insertion"):
+                assert metric(explanation, method, f"{name}_gain", output).low > 0
+                assert metric(explanation, method, f"{name}_area", output).low > random[f"{name}_area"].high
+            assert metric(explanation, method, "contact_auroc", output).low > 0.8
             assert metric(explanation, method, "infidelity", output).high < random["infidelity"].low
-            assert metric(explanation, method, "sensitivity", output).high < 1
+            if method != "gradient_shap":  # whose few random points are drawn anew for each input
+                assert metric(explanation, method, "sensitivity", output).high < 1
         assert metric(explanation, "random", "sensitivity", output).low > 1
     # The control knows the model's reach, here the support of the kernel, and is flat within it.
     assert metric(explanation, "random", "lag_correlation").high < 0.9
@@ -144,11 +182,11 @@ def test_integrated_gradients_are_complete_and_matrices_hold_the_filter(explanat
     assert metric(explanation, "integrated_gradients", "infidelity").estimate < 1e-3
     arrays = explanation.arrays
     x, observed = tracks
-    far = reference_distance(x, observed, 0.99)
+    shut = torch.sigmoid(torch.tensor(0.05 * (150 - far(x, observed))))
     for row, name in enumerate(arrays["track_ids"].tolist()):
         index = int(name[1:])
         model = ContactFilter()
-        opened = (model.gate(x) - torch.sigmoid(torch.tensor(0.05 * (150 - far))))[index] * observed[index]
+        opened = (model.gate(x) - shut)[index] * observed[index]
         for t in (10, 40, 89):
             for lag, h in enumerate(KERNEL.tolist()):
                 assert arrays["ig_mean"][row, t, t - lag] == pytest.approx(h * float(opened[t - lag]), abs=1e-3)
@@ -165,7 +203,7 @@ def test_same_seed_same_tables_and_random_state_untouched(explanation, tracks):
     before = torch.random.get_rng_state()
     again = run(tracks)
     assert torch.equal(before, torch.random.get_rng_state())
-    for table in ("lag_profile", "faithfulness", "deletion_curve"):
+    for table in ("lag_profile", "faithfulness", "deletion_curve", "insertion_curve", "attribution_methods"):
         assert getattr(again, table).equals(getattr(explanation, table))
     assert all(np.array_equal(again.arrays[name], value) for name, value in explanation.arrays.items())
     assert list(run(tracks, seed=1).arrays["track_ids"]) != list(explanation.arrays["track_ids"])
@@ -175,37 +213,102 @@ def test_tables_have_the_columns_of_the_reports(explanation):
     interval = ["low", "high"]
     assert list(explanation.lag_profile) == ["method", "output", "lag_s", "attribution", *interval, "peak"]
     assert list(explanation.faithfulness) == ["method", "output", "metric", "estimate", *interval]
-    assert list(explanation.deletion_curve) == ["method", "output", "fraction", "score", *interval]
-    methods = ["integrated_gradients", "saliency", "noise_tunnel", "occlusion", "random"]
-    assert list(dict.fromkeys(explanation.deletion_curve["method"])) == methods
+    methods = [*(name for name in CONFIG.methods if name not in REFUSED), "random"]
+    for curve in (explanation.deletion_curve, explanation.insertion_curve):
+        assert list(curve) == ["method", "output", "fraction", "score", *interval]
+        assert list(dict.fromkeys(curve["method"])) == methods
+        assert curve.query("fraction == 0")["score"].eq(0).all()
     assert list(dict.fromkeys(explanation.lag_profile["method"])) == [*methods, "true_kernel"]
     assert not explanation.faithfulness["estimate"].isna().any()
 
 
-@pytest.mark.parametrize("signal_input", [False, True])
-def test_a_real_model_with_missing_frames(tracks, signal_input):
+def test_a_method_that_the_model_does_not_allow_is_recorded_with_the_reason(explanation):
+    rows = explanation.attribution_methods.query("output == 'mean'").set_index("method")
+    assert list(rows.index) == list(CONFIG.methods)
+    assert sorted(rows.index[~rows["used"]]) == sorted(REFUSED)
+    assert rows.loc["deep_lift", "reason"] == "no activation is a module"
+    assert rows.loc["attention_rollout", "reason"] == "the model has no attention"
+    assert (rows.loc[rows["used"], "reason"] == "").all()
+
+
+def track_model(task: str, name: str = "unet_resnet", **changes: object) -> TrackModel:
     torch.manual_seed(0)
-    model = TrackModel(
-        ModelConfig("unet_resnet", 4, 2, 2, 3, gated=True, logvar_bounds=(-6.0, 3.0)),
+    config = {"width": 4, "encoder_depth": 2, "decoder_depth": 2, "kernel_size": 3, "gated": True}
+    return TrackModel(
+        ModelConfig(name, **(config | changes), logvar_bounds=(-6.0, 3.0)),
         GateConfig(150.0, (20.0, 600.0), 5.0),
         Scaling(300.0, 1.0, 2.0),
-        TASKS["epms2_to_ms2" if signal_input else "ep_to_ms2"],
+        TASKS[task],
         driver_channels=4,
     ).eval()
+
+
+def inputs_of(task: str, tracks) -> tuple[Tensor, Tensor]:
     x, observed = tracks
-    if signal_input:
-        x = torch.cat([x, x[:, :1].abs() / 50], dim=1)
-    result = run((x, observed), replace(CONFIG, ig_steps=8), model)
-    assert np.isfinite(result.arrays["ig_mean"]).all()
+    signal = x[:, :1].abs() / 50
+    parts = [x] * TASKS[task].driver_input + [signal] * TASKS[task].sees_signal
+    return torch.cat(parts, dim=1), observed
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("ep_to_ms2", {}),
+        ("ep_to_ms2", {"gated": False}),
+        ("epms2_to_ms2", {}),
+        ("epms2_to_ms2_conditioned", {}),
+        ("epms2_to_states", {}),
+        ("ms2_to_states", {"gated": False}),
+        ("epms2_to_states", {"name": "transformer"}),
+    ],
+)
+def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
+    model, inputs = track_model(task, **changes), inputs_of(task, tracks)
+    x, observed = (part[..., 40:80] for part in inputs)
+    head = TASKS[task].head
+    result = run((x, observed), SMALL, model, head=head)
+    outputs = {"gaussian": ["mean", "logvar"], "bernoulli": ["logit"]}[head]
+    assert list(dict.fromkeys(result.faithfulness["output"])) == outputs
     missing = ~result.arrays["observed"]
-    assert (result.arrays["ig_mean"].transpose(0, 2, 1)[missing] == 0).all()
-    assert result.arrays["channel_mean"].shape == (4 + signal_input, T)
+    for output in outputs:
+        assert np.isfinite(result.arrays[f"ig_{output}"]).all()
+        assert (result.arrays[f"ig_{output}"].transpose(0, 2, 1)[missing] == 0).all()
+        assert result.arrays[f"channel_{output}"].shape == x.shape[1:]
+    unused = result.attribution_methods.query("not used").set_index("method")["reason"]
+    if changes.get("name") == "transformer":
+        assert set(unused.index) == RULE_METHODS
+        assert unused.str.startswith("no rule for").all()
+    else:
+        assert set(unused.index) == {"attention_rollout"}
+        rows = result.faithfulness.query("method == 'deep_lift' and metric == 'completeness_error'")
+        assert (rows["estimate"] < 0.01).all()
+    assert ("contact_auroc" in set(result.faithfulness["metric"])) == TASKS[task].driver_input
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_contact_of_a_model_without_a_gate_is_nearness(tracks):
+    x, observed = tracks
+    reference = torch.tensor([0.0, 0.0, 0.0, 600.0])
+    study = Study.of(track_model("ep_to_ms2", gated=False), "gaussian", x, observed, reference, CONFIG, 0)
+    torch.testing.assert_close(study.contact, (1 - x[:, 3] / 600).clamp(min=0) * observed)
+
+
+@pytest.mark.parametrize("task", ["epms2_to_ms2", "epms2_to_ms2_conditioned", "epms2_to_states"])
+def test_what_is_past_the_gate_is_the_same_model(tracks, task):
+    model, (x, observed) = track_model(task), inputs_of(task, tracks)
+    past = PastGate(model)
+    opened = past.opened(x, observed)
+    torch.testing.assert_close(past(opened, observed), model(x, observed))
+    folded = past.to_channels(opened, x.size(1))
+    assert folded.shape == x.shape
+    torch.testing.assert_close(folded[:, :3], opened[:, :3])
+    at_gate = opened[:, 3] + model.gate(x) * observed
+    torch.testing.assert_close(folded[:, 3], at_gate)
 
 
 def test_gradients_become_the_change_per_nm_of_approach(tracks):
     x, observed = tracks
-    study = Study.of(ContactFilter(), x, observed, 600.0, CONFIG, 0)
+    study = Study.of(ContactFilter(), "gaussian", x, observed, torch.tensor([0.0, 0.0, 0.0, 600.0]), CONFIG, 0)
     along = torch.randn(N, 1, 4, T)
     step = -torch.cat([x[:, :3] / x[:, 3:].clamp_min(1e-6), torch.ones_like(x[:, 3:])], dim=1)
     expected = (along[:, 0] * step).sum(dim=1)
@@ -213,19 +316,19 @@ def test_gradients_become_the_change_per_nm_of_approach(tracks):
     torch.testing.assert_close(study.frame_scores("occlusion", along, 4), along.sum(dim=2))
 
 
-def test_reference_is_no_contact():
-    x = torch.randn(3, 5, 7)
-    reference = no_contact(x, driver_channels=4, far=700.0)
-    assert reference.shape == (1, 5, 7)
-    assert (reference[0, 3] == 700).all() and (reference[0, [0, 1, 2, 4]] == 0).all()
-    driver, observed = torch.arange(12.0).view(1, 1, 12), torch.ones(1, 12, dtype=torch.bool)
+def test_reference_is_no_contact_and_no_transcription():
+    x = torch.arange(60.0).view(1, 5, 12)
+    observed = torch.ones(1, 12, dtype=torch.bool)
     observed[0, 11] = False
-    assert reference_distance(driver, observed, 0.5) == 5.0
+    assert reference_input(x, observed, 4, 0.5).tolist() == [0.0, 0.0, 0.0, 41.0, 50.5]
+    assert reference_input(x[:, 4:], observed, 0, 0.5).tolist() == [50.5]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"methods": ("integrated_gradients", "noise_tunnel")}, "unknown attribution method 'noise_tunnel'"),
+        ({"methods": ("saliency",)}, "explain.methods must hold integrated_gradients"),
         ({"n_tracks": 0}, "explain.n_tracks must be positive"),
         ({"n_tracks": 11}, "explain.n_tracks must be at most profile_tracks"),
         ({"interval_level": 1.0}, "explain.interval_level must be below 1"),

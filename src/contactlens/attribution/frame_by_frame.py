@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.func import linearize
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from contactlens.attribution.all_frames import path_points
 from contactlens.attribution.reach import FrameReach, Model, share_passes
@@ -60,7 +61,8 @@ def directional_matrix(
 
 def _linear_part(model: Model, inputs: Tensor, extra: list[Tensor]) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The output at inputs (n, C, T), and the map from a change of them to its first-order change."""
-    with warnings.catch_warnings(), torch.no_grad():
+    # Fused attention has no derivative in forward mode.
+    with warnings.catch_warnings(), torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         warnings.simplefilter("ignore", UserWarning)  # about the tracer's own bookkeeping
         return linearize(lambda x: model(x, *extra), inputs)
 

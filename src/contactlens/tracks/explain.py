@@ -20,33 +20,40 @@ from torch import Tensor
 
 from contactlens.attribution.lag import resamples
 from contactlens.tracks.explain_config import ExplainConfig
-from contactlens.tracks.explain_lag import Response, Rows, lag_profiles
-from contactlens.tracks.explain_study import OUTPUTS, Study, reference_distance
+from contactlens.tracks.explain_contact import contact_overlap
+from contactlens.tracks.explain_curves import DELETION, INSERTION
+from contactlens.tracks.explain_lag import Rows, lag_profiles
+from contactlens.tracks.explain_methods import attributions, refused
+from contactlens.tracks.explain_study import Study, reference_input
 from contactlens.tracks.explain_trust import faithfulness
+from contactlens.tracks.explain_truth import Response, Truth, true_causes
 from contactlens.tracks.models.track_model import TrackModel
 
-__all__ = ["ExplainConfig", "Explanation", "Response", "explain", "reference_distance"]
+__all__ = ["ExplainConfig", "Explanation", "Response", "Truth", "explain", "reference_input", "true_causes"]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Tables and arrays as they are stored.
+    """Tables and arrays as they are stored. Outputs are those of the model's head: mean and logvar, or logit.
 
     lag_profile: method, output, lag_s, attribution, low, high, peak. The attribution is the mean per frame in
         contact in units of `peak`: the largest of the method (for the control: of integrated gradients), in
         the output's unit, for gradients per driver unit of approach. Positive lags are inputs before the
-        output.
+        output. Without a driver it is the mean per frame of MS2
     faithfulness: method, output, metric, estimate, low, high
-    deletion_curve: method, output, fraction, score, low, high
-    arrays: ig_mean, ig_logvar (n_tracks, T_out, T_in) float32, summed over the driver's channels; mean,
-        logvar, contact, observed (n_tracks, T); reference (C,); track_ids; frame_interval_s; and for the
-        highest predicted frame of the stored track with most contact, channel_mean and channel_logvar (C, T),
-        channels (their names), channel_track, channel_frame
+    deletion_curve, insertion_curve: method, output, fraction, score, low, high
+    attribution_methods: method, output, used, reason; the reason why a method was not used
+    arrays: for each output ig_<output> (n_tracks, T_out, T_in) float32, summed over the driver's channels, and
+        <output> (n_tracks, T), the prediction; contact, observed (n_tracks, T); reference (C,); track_ids;
+        frame_interval_s; and for the highest predicted frame of the stored track with most contact,
+        channel_<output> (C, T), channels (their names), channel_track, channel_frame
     """
 
     lag_profile: pd.DataFrame
     faithfulness: pd.DataFrame
     deletion_curve: pd.DataFrame
+    insertion_curve: pd.DataFrame
+    attribution_methods: pd.DataFrame
     arrays: dict[str, NDArray[Any]]
 
 
@@ -56,47 +63,62 @@ def explain(
     observed: Tensor,
     track_ids: list[str],
     *,
+    head: str,
     channels: list[str],
     frame_interval_s: float,
-    far: float,
+    reference: Tensor,
     config: ExplainConfig,
     seed: int,
-    response: Response | None,
+    truth: Truth | None,
 ) -> Explanation:
     """Explain `model` (in evaluation mode) on tracks drawn at random from x (N, C, T), observed (N, T).
 
+    head: of the model's task
     channels: names of the C channels
-    far: driver value of the no-contact reference, from `reference_distance`
-    response: the true kernel, where it is known
+    reference: (C,) input without contact, from `reference_input`
+    truth: contacts of the N tracks and the target's answer to them, where they are known
     """
     chosen = np.random.default_rng(seed).permutation(len(x))[: config.profile_tracks]
-    study = Study.of(model, x[chosen], observed[chosen], far, config, seed)
+    study = Study.of(model, head, x[chosen], observed[chosen], reference, config, seed)
     draws = resamples(len(chosen), config.bootstrap_replicates, seed)
     profiles: Rows = []
-    curves: Rows = []
+    curves: dict[str, Rows] = {DELETION: [], INSERTION: []}
     metrics: Rows = []
-    for output in OUTPUTS:
-        attributions = study.attributions(output)
+    methods: Rows = []
+    for output in study.outputs:
+        reasons = {name: refused(study, name, output) for name in config.methods}
+        methods += [
+            {"method": name, "output": output, "used": reason is None, "reason": reason or ""}
+            for name, reason in reasons.items()
+        ]
+        found = attributions(study, output, [name for name, reason in reasons.items() if reason is None])
         rows, summaries = lag_profiles(
             study,
             output,
-            attributions,
+            found,
             lag_max_s=config.lag_max_s,
             frame_interval_s=frame_interval_s,
-            response=response if output == "mean" else None,
+            response=truth.response if truth is not None and output == study.primary else None,
             draws=draws,
             level=config.interval_level,
         )
         profiles += rows
         metrics += summaries
-        rows, summaries = faithfulness(study, output, attributions, config, draws)
-        curves += rows
+        if truth is not None:
+            contact = torch.as_tensor(truth.contact[chosen], device=x.device)
+            memory = round(truth.response.memory_s / frame_interval_s)
+            metrics += contact_overlap(study, output, found, contact, memory, draws, config.interval_level)
+        more, summaries = faithfulness(study, output, found, config, draws)
+        for kind, rows in more.items():
+            curves[kind] += rows
         metrics += summaries
     names = [track_ids[i] for i in chosen[: config.n_tracks]]
     return Explanation(
         lag_profile=pd.DataFrame(profiles),
         faithfulness=pd.DataFrame(metrics),
-        deletion_curve=pd.DataFrame(curves),
+        deletion_curve=pd.DataFrame(curves[DELETION]),
+        insertion_curve=pd.DataFrame(curves[INSERTION]),
+        attribution_methods=pd.DataFrame(methods),
         arrays=_matrices(study, names, channels, frame_interval_s),
     )
 
@@ -107,7 +129,7 @@ def _matrices(study: Study, names: list[str], channels: list[str], frame_interva
     with torch.no_grad():
         prediction = study.model(study.x[stored], observed)
     track = int(contact.mean(dim=1).argmax())
-    frame = int(prediction[track, OUTPUTS["mean"]].masked_fill(~observed[track], -torch.inf).argmax())
+    frame = int(prediction[track, study.outputs[study.primary]].masked_fill(~observed[track], -torch.inf).argmax())
     arrays: dict[str, NDArray[Any]] = {
         "track_ids": np.array(names, dtype=np.str_),
         "frame_interval_s": np.array(frame_interval_s),
@@ -119,7 +141,7 @@ def _matrices(study: Study, names: list[str], channels: list[str], frame_interva
         "channel_frame": np.array(frame),
     }
     matrices = study.frame_by_frame(stored)  # (n_tracks, n_outputs, T_out, T_in)
-    for output, index in OUTPUTS.items():
+    for output, index in study.outputs.items():
         arrays[output] = prediction[:, index].cpu().numpy()
         arrays[f"ig_{output}"] = matrices[:, index].cpu().numpy()
         one = study.integrated_gradients(output, slice(track, track + 1), torch.tensor([frame]))

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contactlens.attribution.method_names import SIMPLE_METHODS, check_methods
+
+INTEGRATED = "integrated_gradients"
+
 
 @dataclass(frozen=True)
 class ExplainConfig:
@@ -12,21 +16,23 @@ class ExplainConfig:
     n_tracks: tracks whose full frame-by-frame matrices of integrated gradients are stored
     profile_tracks: tracks that the lag profiles and faithfulness metrics average over
     profile_step_frames: spacing of the output frames used in the lag profiles
-    targets_per_track: output frames per track used in infidelity and deletion
+    targets_per_track: output frames per track used in infidelity, deletion and insertion
     sensitivity_tracks: tracks (one output frame each) used in sensitivity
     reference_quantile: quantile of the training driver that stands for "far", where the gate is closed
     ig_steps: nodes of the path integral
-    noise_samples, noise_fraction: copies in the noise tunnel; their noise as a fraction of each channel's
-        spread
+    noise_samples, noise_fraction: copies in the noise tunnel and in gradient SHAP; their noise as a fraction of each
+        channel's spread
     occlusion_window_frames: frames replaced at once
     lag_max_s: the lag profiles run from -lag_max_s to lag_max_s
-    deletion_fractions: fractions of a track's frames deleted, rising from 0; most of a response is gone
-        after a few per cent
-    random_orders: random orders that the deletion control averages over
+    deletion_fractions: fractions of a track's frames deleted (and inserted), rising from 0; most of a response is
+        gone after a few per cent
+    random_orders: random orders that the control of deletion and insertion averages over
     infidelity_samples, infidelity_window_frames: perturbations per target; frames removed together
     sensitivity_samples: noisy inputs per target
     bootstrap_replicates, interval_level: of the intervals, bootstrapped by track
     rows_per_pass: most inputs in one pass of the model (bounds memory; 16 is fastest on CPU)
+    methods: attribution methods; `noise_tunnel(method)` puts the noise tunnel on top of any. What a model does not
+        allow is left out, with the reason
     """
 
     n_tracks: int
@@ -48,10 +54,14 @@ class ExplainConfig:
     bootstrap_replicates: int
     interval_level: float
     rows_per_pass: int
+    methods: tuple[str, ...] = (*SIMPLE_METHODS, "noise_tunnel(saliency)")
 
     def __post_init__(self) -> None:
+        check_methods(self.methods)
+        if INTEGRATED not in self.methods:
+            raise ValueError(f"explain.methods must hold {INTEGRATED}, of which the random control is made")
         for name, value in vars(self).items():
-            if name != "deletion_fractions" and not value > 0:
+            if name not in ("deletion_fractions", "methods") and not value > 0:
                 raise ValueError(f"explain.{name} must be positive, got {value}")
         for name in ("reference_quantile", "interval_level"):
             if getattr(self, name) >= 1:

@@ -20,24 +20,12 @@ from contactlens.attribution.lag import (
     ratio,
     ratio_interval,
 )
+from contactlens.tracks.explain_config import INTEGRATED
 from contactlens.tracks.explain_study import RANDOM, Study
+from contactlens.tracks.explain_truth import TRUE_KERNEL, Response
 
 Floats = NDArray[np.float64]
 Rows = list[dict[str, Any]]
-TRUE_KERNEL = "true_kernel"
-
-
-@dataclass(frozen=True)
-class Response:
-    """The true mean response of the signal to a contact: kernel at lag_s (s, rising, from 0), in any unit."""
-
-    lag_s: Floats
-    kernel: Floats
-
-    def at(self, lags: Floats) -> Floats:
-        """The kernel at other lags, scaled to a peak of 1; 0 outside its range (before the contact)."""
-        values = np.interp(lags, self.lag_s, self.kernel, left=0.0, right=0.0)
-        return np.asarray(values / np.abs(values).max())
 
 
 @dataclass(frozen=True)
@@ -115,22 +103,24 @@ def lag_profiles(
     attributions: (P, F, C, T) by method, the random control after the method that it shuffles
     Every profile is divided by its peak; the control by that of integrated gradients. The control is weighted
     by the contacts of another track: its own would return a faint image of the response, since rows that hold
-    a response have larger attributions to shuffle.
+    a response have larger attributions to shuffle. A measure that a profile does not have (a mean lag without a
+    positive part) is left out.
     """
     rows: Rows = []
     metrics: Rows = []
     scales: dict[str, float] = {}
     for method, values in attributions.items():
-        scores = study.frame_scores(method, values, study.model.driver_channels)
+        scores = study.frame_scores(method, values, study.profile_channels)
         contact = study.contact.roll(1, dims=0) if method == RANDOM else study.contact
         sums = LagSums.of(study, scores, contact, lag_max_s, frame_interval_s)
         profile = sums.profile(draws, level)
         scales[method] = float(np.nanmax(np.abs(profile.estimate))) or 1.0
-        scale = scales["integrated_gradients" if method == RANDOM else method]
+        scale = scales[INTEGRATED if method == RANDOM else method]
         rows += profile_rows(method, output, sums.lags, profile, scale)
         measures = _measures(sums.lags, response)
+        summaries = {name: sums.summary(measure, draws, level) for name, measure in measures.items()}
         metrics += [
-            metric_row(method, output, name, sums.summary(measure, draws, level)) for name, measure in measures.items()
+            metric_row(method, output, name, value) for name, value in summaries.items() if not np.isnan(value.estimate)
         ]
         if response is not None:
             every = LagSums.of(study, scores, torch.ones_like(study.contact), lag_max_s, frame_interval_s)

@@ -1,4 +1,4 @@
-"""What is explained and how: the reference input and the attributions of a set of tracks by every method."""
+"""What is explained: a model on a set of tracks, the outputs of its head, and the reference input."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,48 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contactlens.attribution.all_frames import (
-    integrated_gradients_matrix,
-    occlusion_matrix,
-    saliency_matrix,
-    smoothgrad_matrix,
-)
-from contactlens.attribution.captum_methods import GRADIENT_METHODS, MethodSettings
-from contactlens.attribution.faithfulness import shuffled_within_reach
+from contactlens.attribution.all_frames import integrated_gradients_matrix
+from contactlens.attribution.captum_methods import MethodSettings
 from contactlens.attribution.frame_by_frame import integrated_gradients_frames
+from contactlens.attribution.method_names import is_gradient
 from contactlens.attribution.reach import FrameReach, temporal_reach
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.models.track_model import TrackModel
 
-OUTPUTS = {"mean": 0, "logvar": 1}
+OUTPUTS: dict[str, dict[str, int]] = {"gaussian": {"mean": 0, "logvar": 1}, "bernoulli": {"logit": 0}}
+"""Outputs of each head and their channels, the one that predicts the target first."""
 RANDOM = "random"
+SILENT_QUANTILE = 0.25
 
 
-def reference_distance(driver: Tensor, observed: Tensor, quantile: float) -> float:
-    """What counts as "far": a quantile of the last channel of driver (N, C, T) over the observed frames."""
-    return float(np.quantile(driver[:, -1][observed].double().cpu().numpy(), quantile))
+def reference_input(x: Tensor, observed: Tensor, driver_channels: int, quantile: float) -> Tensor:
+    """The reference input of an attribution, (C,): no contact and no transcription.
 
-
-def no_contact(x: Tensor, driver_channels: int, far: float) -> Tensor:
-    """The reference input of an attribution, (1, C, T): no contact at any frame.
-
-    Components are 0 and the gate's channel is `far`; MS2, where it is an input, is 0 (and unseen, the gate
-    being closed).
+    From the observed frames of training inputs x (N, C, T): components are 0, the channel that the gate reads is "far",
+    its quantile given; MS2 is its lower quartile, that of a gene silent for at least a quarter of the time (behind a
+    gate, which is closed when far, it isn't seen).
     """
-    reference = torch.zeros_like(x[:1])
-    reference[:, driver_channels - 1] = far
-    return reference
+    seen = x.transpose(1, 2)[observed].double().cpu().numpy()  # (observed frames, C)
+    reference = np.quantile(seen, SILENT_QUANTILE, axis=0)
+    reference[: max(driver_channels - 1, 0)] = 0.0
+    if driver_channels:
+        reference[driver_channels - 1] = np.quantile(seen[:, driver_channels - 1], quantile)
+    return torch.as_tensor(reference, dtype=x.dtype)
 
 
 @dataclass(frozen=True)
 class Study:
     """A model on P tracks of T frames.
 
+    outputs: channel of each output explained, the one that predicts the target first
     x: (P, C, T); observed: (P, T); reference: (1, C, T)
-    contact: (P, T) how open the gate is, 0 at frames that were not observed
+    contact: (P, T) how open the gate is; without a gate, how near contact the driver is: from 0, as far as the
+        reference, to 1 at 0; without a driver 1. 0 at frames that were not observed
     reach: of the model at this T; frames: (F,) the output frames explained
     """
 
     model: TrackModel
+    outputs: dict[str, int]
     x: Tensor
     observed: Tensor
     reference: Tensor
@@ -59,9 +58,18 @@ class Study:
 
     @classmethod
     def of(
-        cls, model: TrackModel, x: Tensor, observed: Tensor, far: float, config: ExplainConfig, seed: int
+        cls,
+        model: TrackModel,
+        head: str,
+        x: Tensor,
+        observed: Tensor,
+        reference: Tensor,
+        config: ExplainConfig,
+        seed: int,
     ) -> "Study":
+        """reference: (C,), from `reference_input`."""
         seen = x.transpose(1, 2)[observed]  # (observed frames, C)
+        reach = temporal_reach(model, x[:1], (torch.ones_like(observed[:1]),), config.rows_per_pass)
         settings = MethodSettings(
             ig_steps=config.ig_steps,
             noise_samples=config.noise_samples,
@@ -69,13 +77,27 @@ class Study:
             occlusion_window=config.occlusion_window_frames,
             seed=seed,
             rows_per_pass=config.rows_per_pass,
+            reach=reach,
         )
-        with torch.no_grad():
-            contact = model.gate(x) * observed
-        reach = temporal_reach(model, x[:1], (torch.ones_like(observed[:1]),), config.rows_per_pass)
+        far = reference.to(x)[None, :, None].repeat(1, 1, x.size(-1))
+        contact = _contact(model, x, far) * observed
         frames = torch.arange(0, x.size(-1), config.profile_step_frames, device=x.device)
-        reference = no_contact(x, model.driver_channels, far)
-        return cls(model, x, observed, reference, contact, reach, frames, settings)
+        return cls(model, OUTPUTS[head], x, observed, far, contact, reach, frames, settings)
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether the model multiplies its input by a gate that it computes from it."""
+        return isinstance(self.model, TrackModel) and self.model.gated
+
+    @property
+    def primary(self) -> str:
+        """The output that predicts the target."""
+        return next(iter(self.outputs))
+
+    @property
+    def profile_channels(self) -> int:
+        """How many channels, from the first, a lag profile is of: the driver's, or all without a driver."""
+        return self.model.driver_channels or self.x.size(1)
 
     def integrated_gradients(self, output: str, tracks: slice, frames: Tensor) -> Tensor:
         """(P, F, C, T) for a slice of the tracks and some output frames."""
@@ -83,7 +105,7 @@ class Study:
             self.model,
             self.x[tracks],
             self.reference,
-            OUTPUTS[output],
+            self.outputs[output],
             self.settings.ig_steps,
             extra=(self.observed[tracks],),
             reach=self.reach,
@@ -92,64 +114,39 @@ class Study:
         )
 
     def frame_by_frame(self, tracks: slice) -> Tensor:
-        """Integrated gradients summed over the driver's channels, every frame: (P, n_outputs, T_out, T_in)."""
+        """Integrated gradients summed over `profile_channels`, every frame: (P, n_outputs, T_out, T_in)."""
         return integrated_gradients_frames(
             self.model,
             self.x[tracks],
             self.reference,
             self.settings.ig_steps,
-            self.model.driver_channels,
+            self.profile_channels,
             extra=(self.observed[tracks],),
             reach=self.reach,
             rows_per_pass=self.settings.rows_per_pass,
         )
-
-    def attributions(self, output: str) -> dict[str, Tensor]:
-        """Attributions (P, F, C, T) of an output by every method, with the random control last."""
-        channel, settings = OUTPUTS[output], self.settings
-        rows = settings.rows_per_pass
-        extra, reach, frames = (self.observed,), self.reach, self.frames
-        integrated = self.integrated_gradients(output, slice(None), frames)
-        return {
-            "integrated_gradients": integrated,
-            "saliency": saliency_matrix(
-                self.model, self.x, channel, extra=extra, reach=reach, frames=frames, rows_per_pass=rows
-            ),
-            "noise_tunnel": smoothgrad_matrix(
-                self.model,
-                self.x,
-                channel,
-                settings.noise_sd,
-                settings.noise_samples,
-                settings.seed,
-                extra=extra,
-                reach=reach,
-                frames=frames,
-                rows_per_pass=rows,
-            ),
-            "occlusion": occlusion_matrix(
-                self.model,
-                self.x,
-                self.reference,
-                channel,
-                settings.occlusion_window,
-                extra=extra,
-                frames=frames,
-                rows_per_pass=rows,
-            ),
-            RANDOM: shuffled_within_reach(integrated, frames, reach, settings.seed),
-        }
 
     def frame_scores(self, method: str, attributions: Tensor, channels: int) -> Tensor:
         """One number per frame, (P, F, T), from attributions (P, F, C, T).
 
         A driver's channels are one physical measurement. Shares of the output's change are summed over the
         first `channels`. Gradients, whose components along x, y and z cancel on average, become the change of
-        the output per unit that the two loci come closer at that frame.
+        the output per unit that the two loci come closer at that frame; without a driver, per unit of MS2.
         """
-        if method not in GRADIENT_METHODS:
-            return attributions[:, :, :channels].sum(dim=2)
         driver = self.model.driver_channels
+        if not is_gradient(method) or not driver:
+            return attributions[:, :, :channels].sum(dim=2)
         distance = self.x[:, driver - 1 : driver].clamp_min(1e-6)
         closer = -torch.cat([self.x[:, : driver - 1] / distance, torch.ones_like(distance)], dim=1)  # (P, C, T)
         return torch.einsum("pfct,pct->pft", attributions[:, :, :driver], closer)
+
+
+@torch.no_grad()
+def _contact(model: TrackModel, x: Tensor, reference: Tensor) -> Tensor:
+    """(P, T); see `Study`."""
+    if not model.driver_channels:
+        return torch.ones_like(x[:, 0])
+    if model.gated:
+        return model.gate(x)
+    last = model.driver_channels - 1
+    return (1 - x[:, last] / reference[:, last]).clamp(0, 1)

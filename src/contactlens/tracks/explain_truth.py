@@ -1,0 +1,74 @@
+"""What a simulation knows that an explanation should find: when there was contact, and how the target answers it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contactlens.tracks.simulate import contact_kernel, simulation_of
+from contactlens.tracks.tasks import Task
+from contactlens.tracks.track_set import DISTANCE_COLUMN, TrackSet
+
+Floats = NDArray[np.float64]
+TRUE_KERNEL = "true_kernel"
+MEMORY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Response:
+    """The true mean response of the target to a contact: kernel at lag_s (s, rising, from 0), in any unit."""
+
+    lag_s: Floats
+    kernel: Floats
+
+    def at(self, lags: Floats) -> Floats:
+        """The kernel at other lags, scaled to a peak of 1; 0 outside its range (before the contact)."""
+        values = np.interp(lags, self.lag_s, self.kernel, left=0.0, right=0.0)
+        return np.asarray(values / np.abs(values).max())
+
+    @property
+    def memory_s(self) -> float:
+        """How long a contact is felt: the last lag with a tenth of the largest response."""
+        size = np.abs(self.kernel)
+        return float(self.lag_s[size >= MEMORY_SHARE * size.max()][-1])
+
+
+@dataclass(frozen=True)
+class Truth:
+    """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise."""
+
+    response: Response
+    contact: NDArray[np.bool_]
+
+
+def true_causes(
+    tracks: TrackSet, task: Task, track_ids: Sequence[str], n_frames: int, lag_max_s: float
+) -> Truth | None:
+    """The truth for tracks as `batch_of` lays them out; None for real tracks and for tasks without a driver.
+
+    The signal answers a contact by the simulator's mean signal after it, the promoter's state by the probability that
+    the burst it began still lasts.
+    """
+    simulation = simulation_of(tracks)
+    if simulation is None or not task.driver_input:
+        return None
+    lags = np.arange(0.0, lag_max_s + 1, 1.0)
+    on = np.exp(-simulation.k_off_per_s * lags)
+    kernel = on if task.target == "state" else contact_kernel(simulation, lags)
+    contact = true_contact(tracks, track_ids, n_frames, simulation.contact_radius_nm)
+    return Truth(Response(lags, kernel), contact)
+
+
+def true_contact(tracks: TrackSet, track_ids: Sequence[str], n_frames: int, radius_nm: float) -> NDArray[np.bool_]:
+    """Whether the true separation is below the contact radius, (N, n_frames) from each track's first observed
+    frame on. Raises ValueError without a truth."""
+    if tracks.truth is None:
+        raise ValueError("these tracks come without a truth")
+    names = list(track_ids)
+    first = tracks.frames.groupby("track_id")["frame"].min().loc[names].to_numpy()
+    distance = tracks.truth.separation.pivot(index="track_id", columns="frame", values=DISTANCE_COLUMN).loc[names]
+    index = first[:, None] + np.arange(n_frames)
+    inside = np.isin(index, distance.columns)
+    column = np.where(inside, index - int(distance.columns[0]), 0)
+    return inside & (np.take_along_axis(distance.to_numpy(), column, axis=1) < radius_nm)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from track_inputs import track_set
+
+from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.explain_truth import Response, true_causes, true_contact
+from contactlens.tracks.simulate import SimulationConfig, contact_kernel, simulate
+from contactlens.tracks.tasks import TASKS
+
+CONFIG = SimulationConfig(
+    n_tracks=6, n_frames=50, localisation_noise_nm=(0.0, 0.0, 0.0), missing_fraction=0.3, contact_radius_nm=200.0
+)
+
+
+@pytest.fixture(scope="module")
+def tracks():
+    return simulate(CONFIG, 0)
+
+
+def test_true_contact_is_laid_out_as_the_batch(tracks):
+    """Without localisation noise the observed distance is the true one; tracks that lack their first frames too."""
+    batch = batch_of(tracks)
+    found = true_contact(tracks, batch.track_ids, batch.observed.size(1), 200.0)
+    seen = batch.observed.numpy()
+    assert (tracks.frames.groupby("track_id")["frame"].min() > 0).any()
+    assert np.array_equal(found[seen], (batch.driver[:, -1] < 200.0).numpy()[seen])
+    assert 0.1 < found.mean() < 0.9
+
+
+def test_what_a_contact_causes_depends_on_the_target(tracks):
+    arguments = (["t000000"], 50, 600.0)
+    signal = true_causes(tracks, TASKS["ep_to_ms2"], *arguments)
+    np.testing.assert_array_equal(signal.response.kernel, contact_kernel(CONFIG, signal.response.lag_s))
+    state = true_causes(tracks, TASKS["epms2_to_states"], *arguments)
+    assert state.response.at(np.array([-30.0, 0.0, 180.0])).tolist() == pytest.approx([0, 1, np.exp(-1)])
+    assert state.response.memory_s == np.floor(180 * np.log(10))
+    assert true_causes(tracks, TASKS["ms2_to_states"], *arguments) is None
+    assert true_causes(track_set(), TASKS["ep_to_ms2"], *arguments) is None
+    with pytest.raises(ValueError, match="without a truth"):
+        true_contact(track_set(), ["t0"], 12, 100.0)
+
+
+def test_memory_ends_with_a_tenth_of_the_largest_response():
+    assert Response(np.arange(5.0), np.array([0.0, 2.0, 20.0, 2.0, 1.9])).memory_s == 3.0
