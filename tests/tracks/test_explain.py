@@ -65,6 +65,7 @@ class ContactFilter(nn.Module):
 
     driver_channels = 4
     gated = True
+    has_attention = False
 
     def gate(self, x: Tensor) -> Tensor:
         return torch.sigmoid(0.05 * (150.0 - x[:, 3]))
@@ -278,6 +279,9 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
     if changes.get("name") == "transformer":
         assert set(unused.index) == RULE_METHODS
         assert unused.str.startswith("no rule for").all()
+        looks = result.arrays["attention"]
+        np.testing.assert_allclose(looks.sum(axis=-1), np.ones(looks.shape[:2]), atol=1e-5)
+        assert result.arrays["attention_rollout"].shape == (x.size(-1),)
     else:
         assert set(unused.index) == {"attention_rollout"}
         rows = result.faithfulness.query("method == 'deep_lift' and metric == 'completeness_error'")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution.lag import resamples
+from contactlens.tracks.explain_attention import attention_arrays
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.explain_contact import contact_overlap
 from contactlens.tracks.explain_curves import DELETION, INSERTION
@@ -46,7 +47,8 @@ class Explanation:
     arrays: for each output ig_<output> (n_tracks, T_out, T_in) float32, summed over the driver's channels, and
         <output> (n_tracks, T), the prediction; contact, observed (n_tracks, T); reference (C,); track_ids;
         frame_interval_s; and for the highest predicted frame of the stored track with most contact,
-        channel_<output> (C, T), channels (their names), channel_track, channel_frame
+        channel_<output> (C, T), channels (their names), channel_track, channel_frame, and for a model that has
+        attention those of `attention_arrays`
     """
 
     lag_profile: pd.DataFrame
@@ -146,4 +148,4 @@ def _matrices(study: Study, names: list[str], channels: list[str], frame_interva
         arrays[f"ig_{output}"] = matrices[:, index].cpu().numpy()
         one = study.integrated_gradients(output, slice(track, track + 1), torch.tensor([frame]))
         arrays[f"channel_{output}"] = one[0, 0].cpu().numpy()  # (C, T)
-    return arrays
+    return arrays | attention_arrays(study, track, frame)
