@@ -2,19 +2,17 @@
 
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.tracks.simulate import simulate
-from contactlens.tracks.simulate_toy import simulate_toy
+from contactlens.tracks.simulate_task import simulate_task
 from contactlens.tracks.track_set import TrackSet
 
 
 def main() -> None:
     params = load_params()
-    if params.tracks.source == "import":
+    own = params.tracks
+    if own.source == "import":
         tracks = TrackSet.read("data/import/tracks")
-    elif params.tracks.resolved_task.simulator == "random_walk":
-        tracks = simulate_toy(params.tracks.toy, params.seed)
     else:
-        tracks = simulate(params.tracks.simulate, params.seed)
+        tracks = simulate_task(own.resolved_task, own.simulate, own.toy, params.seed)
     tracks.write("data/tracks")
 
 

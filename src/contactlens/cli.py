@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from contactlens import cli_dna
+from contactlens import cli_dna, cli_tracks
 from contactlens import cli_options as options
 from contactlens.errors import InputError
 
@@ -114,20 +114,29 @@ def import_tracks(
 def run_tracks(
     mapping: dict[str, Any],
     file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
+    task: cli_tracks.TaskName = None,
+    model: cli_tracks.ModelName = None,
     profile: options.Profiles = None,
     set_: options.Settings = None,
     workspace: options.Workspace = None,
     stage: options.Stage = None,
     frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
 ) -> None:
-    """Run the tracks branch with DVC, then bring the MLflow registry up to date."""
+    """Run the tracks branch with DVC, then bring the MLflow registry up to date.
+
+    With --task or --model in a workspace named after them, unless --workspace names another.
+    """
 
     def fill(folder: Path) -> None:
         if file:
             _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
 
-    own = [{"tracks": {"source": "import"}}] if file else []
-    options.run_branch("tracks", profile, set_, workspace, stage, own=own, fill=fill if file else None)
+    own = [*cli_tracks.system_overlay(task, model), *([{"tracks": {"source": "import"}}] if file else [])]
+    folder = workspace or cli_tracks.workspace_of(task, model)
+    options.run_branch("tracks", profile, set_, folder, stage, own=own, fill=fill if file else None)
+
+
+tracks.command("systems")(cli_tracks.systems)
 
 
 @tracks.command("check")

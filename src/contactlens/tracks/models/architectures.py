@@ -76,6 +76,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
+DEFAULT_MODEL = "unet_resnet"
+
+
 def fits(task: Task, architecture: Architecture) -> bool:
     return task.latent == architecture.latent and (architecture.conditioned or not task.conditioned)
 
@@ -83,6 +86,12 @@ def fits(task: Task, architecture: Architecture) -> bool:
 def fitting(task: Task) -> list[str]:
     """Names of the architectures that a task can use."""
     return [name for name, architecture in ARCHITECTURES.items() if fits(task, architecture)]
+
+
+def default_model(task: Task) -> str:
+    """The architecture that a task has if none is named."""
+    known = fitting(task)
+    return DEFAULT_MODEL if DEFAULT_MODEL in known else known[0]
 
 
 def check_fit(task: Task, config: ModelConfig) -> None:

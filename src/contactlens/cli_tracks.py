@@ -1,0 +1,70 @@
+"""Commands on systems of the tracks branch: one by its task and model, or all beside each other."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contactlens import cli_options as options
+
+TaskName = Annotated[str | None, typer.Option("--task", help="A row of the README's table of systems.")]
+ModelName = Annotated[str | None, typer.Option("--model", help="The first that fits the task if left out.")]
+
+
+def system_overlay(task: str | None, model: str | None) -> list[dict[str, Any]]:
+    """What --task and --model change in params.yaml; a system that is not the default has a name of its own in the
+    registry, since it is not promoted against the others."""
+    from contactlens.tracks.models.architectures import default_model
+    from contactlens.tracks.tasks import task_named
+
+    if task is None:
+        return [{"tracks": {"model": {"name": model}}}] if model else []
+    name = f"contactlens-{task}"
+    promotion = {"promotion": {"registered_model": name}, "state_promotion": {"registered_model": name}}
+    chosen = model or default_model(task_named(task))
+    return [{"tracks": {"task": task, "model": {"name": chosen}, **promotion}}]
+
+
+def workspace_of(task: str | None, model: str | None) -> Path | None:
+    """Where a system runs if no workspace is named; None for the checkout."""
+    named = [name for name in (task, model) if name]
+    return Path("workspaces", "-".join(named)) if named else None
+
+
+def systems(
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    out: Annotated[Path, typer.Option(help="Folder for systems.csv and systems.md.")] = Path("systems"),
+) -> None:
+    """Train and evaluate every system of systems.yaml, without a sweep, on one common simulated set of tracks."""
+    import pandas as pd
+
+    from contactlens.files import write_aside
+    from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
+    from contactlens.ops.tracking import project_root
+    from contactlens.tracks.dataset import split_tracks
+    from contactlens.tracks.simulate_task import simulate_task
+    from contactlens.tracks.systems import System, markdown_table, run_system
+
+    root = project_root()
+    overlays = options.overlays_of(profile, set_, root)
+    tables, done, simulated = [], [], {}
+    for row in load_systems(root / SYSTEMS_FILE):
+        params = params_of(row, root / "params.yaml", overlays)
+        own, seed = params.tracks, params.seed
+        simulator = own.resolved_task.simulator
+        if simulator not in simulated:
+            tracks = simulate_task(own.resolved_task, own.simulate, own.toy, seed)
+            simulated[simulator] = tracks, split_tracks(tracks, own.split, seed)
+        flags = "".join(f" --set {setting}" for setting in row.settings)
+        command = f"contactlens tracks run --task {row.task} --model {row.model}{flags}"
+        system = System(command, own.training, own.train, own.evaluation)
+        tables.append(run_system(system, *simulated[simulator], seed))
+        done.append(system)
+        typer.echo(command)
+    table = pd.concat(tables, ignore_index=True)
+    with write_aside(out) as aside:
+        aside.mkdir()
+        table.to_csv(aside / "systems.csv", index=False)
+        (aside / "systems.md").write_text(markdown_table(done, table))
+    typer.echo(f"written to {out}")
