@@ -12,6 +12,7 @@ from contactlens.attribution.method_names import RULE_METHODS
 from contactlens.tracks.explain import ExplainConfig, Response, Truth, explain, reference_input
 from contactlens.tracks.explain_gate import PastGate
 from contactlens.tracks.explain_study import Study
+from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.tasks import TASKS
 
@@ -100,7 +101,7 @@ def run(tracks, config=CONFIG, model=None, seed=0, head="gaussian"):
         observed,
         [f"t{i}" for i in range(N)],
         head=head,
-        channels=["x", "y", "z", "distance", "ms2"][5 - x.size(1) if not driver else 0 :][: x.size(1)],
+        channels=[f"channel {i}" for i in range(x.size(1))],
         frame_interval_s=DT,
         reference=reference_input(x, observed, driver, config.reference_quantile),
         config=config,
@@ -241,6 +242,7 @@ def track_model(task: str, name: str = "unet_resnet", **changes: object) -> Trac
         Scaling(300.0, 1.0, 2.0),
         TASKS[task],
         driver_channels=4,
+        grid=LoadingGrid(DT, 1, 28.0, 60.0),
     ).eval()
 
 
@@ -260,6 +262,7 @@ def inputs_of(task: str, tracks) -> tuple[Tensor, Tensor]:
         ("epms2_to_ms2_conditioned", {}),
         ("epms2_to_states", {}),
         ("ms2_to_states", {"gated": False}),
+        ("ms2_to_ms2_vae", {"name": "bernoulli_vae", "gated": False}),
         ("epms2_to_states", {"name": "transformer"}),
     ],
 )
@@ -282,6 +285,8 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
         looks = result.arrays["attention"]
         np.testing.assert_allclose(looks.sum(axis=-1), np.ones(looks.shape[:2]), atol=1e-5)
         assert result.arrays["attention_rollout"].shape == (x.size(-1),)
+    elif changes.get("name") == "bernoulli_vae":
+        assert set(unused.index) == RULE_METHODS | {"attention_rollout"}
     else:
         assert set(unused.index) == {"attention_rollout"}
         rows = result.faithfulness.query("method == 'deep_lift' and metric == 'completeness_error'")
