@@ -8,7 +8,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 UI_PORT ?= 5000
 
-.PHONY: run test ui bench lint install clean
+.PHONY: run systems test ui bench lint install clean
 
 install: $(VENV)/installed
 
@@ -26,6 +26,10 @@ ifdef PROFILE
 else
 	contactlens run
 endif
+
+# Every system of systems.yaml on one simulated set -> systems/systems.csv; PROFILE=systems_small in a few minutes.
+systems: install
+	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE))
 
 test: install
 	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

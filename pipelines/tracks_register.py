@@ -29,12 +29,18 @@ from contactlens.tracks.track_set import TrackSet
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
 RECALIBRATION = "models/tracks/recalibration.json"
 REPORTS = Path("reports/tracks")
+ATTRIBUTIONS = [
+    "attribution.npz",
+    "attribution_methods.csv",
+    "lag_profile.csv",
+    "faithfulness.csv",
+    "deletion_curve.csv",
+    "insertion_curve.csv",
+]
 ARTIFACTS = {
     "report": [Path("reports/report.html")],
     "figures": [REPORTS / "figures"],
-    "attributions": [
-        REPORTS / name for name in ("attribution.npz", "lag_profile.csv", "faithfulness.csv", "deletion_curve.csv")
-    ],
+    "attributions": [REPORTS / name for name in ATTRIBUTIONS],
     "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }

@@ -82,6 +82,47 @@ def test_unknown_profile_lists_the_known_ones(tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "task", "model", "registered", "folder"),
+    [
+        (["--task", "ms2_to_ms2_vae"], "ms2_to_ms2_vae", "bernoulli_vae", "contactlens-ms2_to_ms2_vae", None),
+        (["--model", "transformer"], "ep_to_ms2", "transformer", "contactlens-tracks", None),
+        (["--task", "toy", "--model", "unet"], "toy", "unet", "contactlens-toy", "elsewhere"),
+    ],
+)
+def test_a_system_is_named_by_its_task_and_model(
+    flags: list[str],
+    task: str,
+    model: str,
+    registered: str,
+    folder: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from contactlens.ops import tracking, workspace
+    from contactlens.ops.params import load_params
+
+    ran: list[Path] = []
+    monkeypatch.setattr(workspace, "run_pipeline", lambda at, *_: ran.append(at.resolve()) or 0)
+    monkeypatch.setattr(tracking, "project_root", lambda: ROOT)
+    monkeypatch.chdir(tmp_path)
+    where = ["--workspace", folder] if folder else []
+    assert run(monkeypatch, "tracks", "run", *flags, *where) == 0
+    assert ran == [tmp_path / folder if folder else tmp_path / "workspaces" / "-".join(flags[1::2])]
+    own = load_params(ran[0] / "params.yaml").tracks
+    assert (own.task, own.model.name, own.promotion.registered_model) == (task, model, registered)
+
+
+def test_a_model_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    where = ["--workspace", tmp_path / "w"]
+    assert run(monkeypatch, "tracks", "run", "--task", "ms2_to_ms2_vae", "--model", "unet", *where) == 1
+    assert "unet does not fit task ms2_to_ms2_vae; fitting: bernoulli_vae" in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()
+
+
 def test_every_profile_fits_the_parameters(tmp_path: Path) -> None:
     from contactlens.ops.workspace import create_workspace
 

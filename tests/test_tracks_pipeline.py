@@ -124,14 +124,27 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_another_task_and_model_by_parameters_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("task", "name", "changes"),
+    [
+        ("epms2_to_ms2", "unet", {"decoder_depth": 3}),
+        ("epms2_to_states", "transformer", {}),
+        ("ms2_to_ms2_vae", "bernoulli_vae", {}),
+        ("toy", "unet_resnet", {}),
+    ],
+)
+def test_another_task_and_model_by_parameters_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, name: str, changes: dict[str, int]
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    other = {"tracks": {"task": "epms2_to_ms2", "model": {"name": "unet", "decoder_depth": 3}}}
-    workspace = create_workspace(tmp_path / "workspace", [TINY, other], ROOT, "tracks")
+    other = {"tracks": {"task": task, "model": {"name": name, **changes}}}
+    named = {"tracks": {"state_promotion": {"registered_model": "tiny"}}}
+    workspace = create_workspace(tmp_path / "workspace", [TINY, other, named], ROOT, "tracks")
     assert run_pipeline(workspace, ROOT) == 0
     _, spec = load_model(workspace / "models/tracks/model.safetensors")
-    assert (spec.task, spec.model.name) == ("epms2_to_ms2", "unet")
-    assert spec.model.decoder_depth == spec.model.encoder_depth + 1
+    assert (spec.task, spec.model.name) == (task, name)
+    assert spec.model.decoder_depth - spec.model.encoder_depth == bool(changes)
+    assert list(registered(tmp_path / "mlflow.db")["versions"]) == ["1"]
 
 
 @pytest.mark.slow
@@ -144,4 +157,4 @@ def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path) -> Non
     metrics = read_json(finished / "reports/tracks/metrics.json")
     for judged in ("network", "network_recalibrated"):
         expected = metrics[judged]["nll"]["estimate"]
-        assert register["test_nll"](folder, spec, test, judged) == pytest.approx(expected, rel=1e-5)
+        assert register["test_score"](folder, spec, test, judged) == pytest.approx(expected, rel=1e-5)
