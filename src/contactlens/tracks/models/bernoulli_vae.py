@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
-from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
+from contactlens.tracks.models.unet import ConvBlock, UNet
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,28 @@ class CausalConv1d(nn.Conv1d):
         return super().forward(F.pad(x, (self.kernel_size[0] - 1, 0)))
 
 
-class CausalResidualBlock(ResidualBlock):
-    """`ResidualBlock` of causal convolutions."""
+class PreActivationBlock(nn.Module):
+    """Two rectified convolutions beside an identity that nothing rectifies (He et al., ECCV 2016), on (B, C, T).
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size)
-        self.conv1 = CausalConv1d(in_channels, out_channels, kernel_size)
-        self.conv2 = CausalConv1d(out_channels, out_channels, kernel_size)
+    A rectifier at the end would let the penalty on the correction switch every channel off for good, and with it the
+    log-variance.
+    """
+
+    def __init__(self, width: int, kernel_size: int, causal: bool) -> None:
+        super().__init__()
+        self.relu1 = nn.ReLU()
+        self.conv1 = _convolution(width, width, kernel_size, causal)
+        self.relu2 = nn.ReLU()
+        self.conv2 = _convolution(width, width, kernel_size, causal)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(self.relu2(self.conv1(self.relu1(x))))
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, causal: bool) -> nn.Conv1d:
+    if causal:
+        return CausalConv1d(in_channels, out_channels, kernel_size)
+    return nn.Conv1d(in_channels, out_channels, kernel_size, padding="same")
 
 
 class LoadingDecoder(nn.Module):
@@ -97,9 +111,11 @@ class LoadingDecoder(nn.Module):
         response = torch.from_numpy(grid.response()[::-1].T.copy()).float() / signal_sd  # (k, taps), oldest first
         self.register_buffer("response", response[None])
         self.register_buffer("background", torch.tensor((grid.background - signal_mean) / signal_sd))
-        block = CausalResidualBlock if config.convolutions == "causal" else ResidualBlock
-        channels = [1] + [config.width] * config.decoder_blocks
-        self.blocks = nn.Sequential(*(block(i, o, config.kernel_size) for i, o in pairwise(channels)))
+        causal = config.convolutions == "causal"
+        self.blocks = nn.Sequential(
+            _convolution(1, config.width, config.kernel_size, causal),
+            *(PreActivationBlock(config.width, config.kernel_size, causal) for _ in range(config.decoder_blocks)),
+        )
         self.head = GaussianHead(config.width, config.logvar_bounds)
         for parameter in self.head.project.parameters():
             nn.init.zeros_(parameter)
