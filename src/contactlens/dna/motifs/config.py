@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from contactlens.attribution.modisco_config import ModiscoConfig
+
 
 @dataclass(frozen=True)
 class MotifConfig:
@@ -65,3 +67,16 @@ class MotifConfig:
     @property
     def seqlet_bp(self) -> int:
         return self.sliding_window_bp + 2 * self.flank_bp
+
+    @property
+    def modisco(self) -> ModiscoConfig:
+        return ModiscoConfig(
+            min_sequences=self.min_sequences,
+            sliding_window=self.sliding_window_bp,
+            flank=self.flank_bp,
+            seqlet_fdr=self.seqlet_fdr,
+            leiden_runs=self.leiden_runs,
+            max_seqlets=self.max_seqlets,
+            trim_share=self.trim_share,
+            min_width=self.min_width_bp,
+        )
