@@ -18,7 +18,14 @@ from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.motifs.config import TemporalMotifConfig
 from contactlens.tracks.motifs.contact_alphabet import Typical
 from contactlens.tracks.motifs.contributions import DriverModel, contact_contributions
-from contactlens.tracks.motifs.histories import History, lag_table, pattern_table, position_table, seqlet_table
+from contactlens.tracks.motifs.histories import (
+    History,
+    lag_table,
+    leading_pattern,
+    pattern_table,
+    position_table,
+    seqlet_table,
+)
 from contactlens.tracks.motifs.windows import cut_histories
 
 
@@ -43,10 +50,7 @@ class TemporalMotifs:
 
     @property
     def leading(self) -> pd.Series | None:
-        """The row of `patterns` that raises the output most in total; None where none raises it."""
-        if not (self.patterns["total"] > 0).any():
-            return None
-        return self.patterns.iloc[int(self.patterns["total"].argmax())]
+        return leading_pattern(self.patterns)
 
 
 def temporal_motifs(

@@ -93,6 +93,13 @@ def pattern_table(histories: Sequence[History], frame_interval_s: float, memory_
     )
 
 
+def leading_pattern(patterns: pd.DataFrame) -> pd.Series | None:
+    """The row of a `pattern_table` that raises the output most in total; None where none raises it."""
+    if not (patterns["total"] > 0).any():
+        return None
+    return patterns.iloc[int(patterns["total"].argmax())]
+
+
 def _pattern_row(one: History, frame_interval_s: float, memory_s: float | None) -> dict[str, object]:
     contribution = one.contribution[:, slice(*one.pattern.kept)].sum(axis=1)
     row: dict[str, object] = {
