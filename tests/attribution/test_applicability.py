@@ -68,6 +68,24 @@ def test_an_activation_may_suit_one_method_and_not_another(x, observed):
     assert reason("guided_backprop", Net(nn.Tanh()), x, observed) == "no rule for Tanh"
 
 
+class Clipped(Net):
+    """Outputs bounded from above by a softplus, as a log-variance is."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.ReLU())
+        self.clip = nn.Softplus()
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        return 4 - self.clip(4 - super().forward(x, observed))
+
+
+@pytest.mark.parametrize("name", sorted(RULE_METHODS))
+def test_a_soft_clip_is_allowed_beside_rectifiers_only(x, observed, name):
+    assert reason(name, Clipped(), x, observed) is None
+    if name != "deep_lift":
+        assert reason(name, Net(nn.Softplus()), x, observed) == "no activation is a module"
+
+
 def test_a_plain_function_has_no_modules(fir, x, observed):
     def function(x: Tensor, observed: Tensor) -> Tensor:
         return x[:, :2].relu()

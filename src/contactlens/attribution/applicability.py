@@ -18,6 +18,8 @@ ACTIVATIONS: dict[str, tuple[type[nn.Module], ...]] = {
     "lrp": (nn.ReLU,),
 }
 """Activations for which a method has a rule."""
+SOFT_CLIPS = (nn.Softplus,)
+"""What bounds an output softly: nearly the identity, which the methods pass by its slope."""
 COMPLETENESS_TOLERANCE = 0.01
 """Largest share of the output's change that DeepLift may miss: an activation outside a module costs it more, rounding
 far less."""
@@ -45,7 +47,8 @@ def missing_rule(method: str, model: Model, x: Tensor, extra: tuple[Tensor, ...]
     """Why the modules that the model uses don't suit a rule method, or None."""
     used = _modules_used(model, x, extra)
     rectifiers = ACTIVATIONS[method]
-    unknown = sorted({type(module).__name__ for module in used if not isinstance(module, LINEAR + rectifiers)})
+    known = LINEAR + rectifiers + SOFT_CLIPS
+    unknown = sorted({type(module).__name__ for module in used if not isinstance(module, known)})
     if unknown:
         return f"no rule for {', '.join(unknown)}"
     if not any(isinstance(module, rectifiers) for module in used):
