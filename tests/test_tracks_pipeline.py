@@ -25,7 +25,7 @@ TINY = {
             "max_epochs": 1,
             "lambda_contact_grid": [0.0, 0.1],
             "radius_starts": [120.0, 500.0],
-            "space": {"width": {"choice": [4, 6]}, "depth": {"choice": [1, 2]}},
+            "space": {"width": {"choice": [4, 8]}, "depth": {"choice": [1, 2]}},
         },
         "fit": {"max_epochs": 2, "threads": 1},
         "train": {"n_seeds": 2},

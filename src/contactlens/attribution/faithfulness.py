@@ -115,7 +115,7 @@ def max_sensitivity(
         additional_forward_args: tuple[Tensor, ...],
     ) -> tuple[Tensor]:
         (inputs,) = inputs if isinstance(inputs, tuple) else (inputs,)
-        return (method(model, inputs, baseline, target, additional_forward_args, settings).detach(),)
+        return (method(model, inputs, baseline, target, additional_forward_args, settings).detach().contiguous(),)
 
     with seeded(settings.seed, x.device):
         return sensitivity_max(

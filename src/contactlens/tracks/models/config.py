@@ -70,6 +70,8 @@ class ModelConfig:
         for name in ("width", "context_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name} must be positive, got {getattr(self, name)}")
+        if self.name == "transformer" and self.width % (2 * self.transformer.heads):
+            raise ValueError(f"model.width must be a multiple of twice the heads, got {self.width}")
         self.vae  # noqa: B018 (raises where the values do not fit)
 
     @property
