@@ -23,7 +23,7 @@ PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 GREY = "#8A8A8A"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
-OUTPUT_NAMES = {"mean": "predicted mean", "logvar": "predicted log-variance"}
+OUTPUT_NAMES = {"mean": "predicted mean", "logvar": "predicted log-variance", "logit": "predicted log odds of on"}
 
 RC: dict[str, Any] = {
     "font.size": 9,
@@ -81,8 +81,8 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def output_unit(output: str, signal_unit: str) -> str:
-    """The unit of the model's output `mean` or `logvar`."""
-    return signal_unit if output == "mean" else f"log ({signal_unit})²"
+    """The unit of the model's output `mean`, `logvar` or `logit`."""
+    return {"mean": signal_unit, "logvar": f"log ({signal_unit})²", "logit": "nats"}[output]
 
 
 def spread(estimate: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:
@@ -100,13 +100,14 @@ def colours(names: Sequence[object]) -> dict[object, str]:
     return {name: CYCLE[index % len(CYCLE)] for index, name in enumerate(names)}
 
 
-def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend under the figure for all that `axes` show, each label once."""
+def legend_below(figure: Figure, axes: Sequence[Axes], most_columns: int | None = None) -> None:
+    """One legend under the figure for all that `axes` show, each label once; on one line unless that is limited."""
     found: dict[str, Artist] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         found.update(zip(labels, handles, strict=True))
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=len(found))
+    columns = min(len(found), most_columns or len(found))
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=columns)
 
 
 def true_line(axis: Axes, value: float | None, label: str, horizontal: bool = False) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import report_samples as samples
+import task_samples as tasks
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -61,6 +62,25 @@ def overview(driver: Driver = samples.DISTANCE, truth: bool = True) -> Figure:
     return figures.overview_figure(view, driver, UNIT)
 
 
+def state_examples(radius: float = 104.0) -> Figure:
+    predictions = tasks.state_predictions()
+    chosen = figures.example_frames(predictions, figures.choose_examples(predictions))
+    return figures.state_examples_figure(chosen, NM, UNIT, radius, TRUE, STATES())
+
+
+def loading() -> Figure:
+    track = samples.predictions().query("track_id == 't006'")
+    return figures.loading_figure(figures.LoadingExample(track, tasks.loading_events()), UNIT)
+
+
+def attention() -> Figure:
+    arrays = tasks.attention()
+    frame = figures.attention_frame(
+        arrays["attention"], arrays["attention_rollout"], samples.matrix()[60], track().minutes
+    )
+    return figures.attention_figure(frame, 30.0, "mean", UNIT)
+
+
 NM, STATES = samples.DISTANCE, samples.promoter_state
 FIGURES: dict[str, Callable[[], Figure]] = {
     "training": lambda: figures.training_figure(samples.history(), NM, UNIT, TRUE),
@@ -80,6 +100,22 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "faithfulness": lambda: figures.faithfulness_figure(samples.faithfulness()),
     "msd": lambda: figures.msd_figure(figures.with_power_law(samples.msd(), 4000, 0.5), 0.5),
     "overview": overview,
+    "training_ungated": lambda: figures.training_figure(tasks.latent_history(), NM, UNIT),
+    "training_states": lambda: figures.training_figure(samples.history(), NM, UNIT, TRUE, of_states=True),
+    "examples_ungated": lambda: figures.examples_figure(examples(), NM, UNIT, np.nan),
+    "state_examples": state_examples,
+    "state_examples_ungated": lambda: state_examples(np.nan),
+    "state_comparison": lambda: figures.comparison_figure(tasks.state_metrics(), UNIT, ["balanced_accuracy", "auroc"]),
+    "roc": lambda: figures.roc_figure(tasks.roc(), tasks.state_metrics()),
+    "state_reliability": lambda: figures.state_reliability_figure(tasks.state_reliability()),
+    "lengths": lambda: figures.lengths_figure(tasks.segments()),
+    "track_accuracy": lambda: figures.track_accuracy_figure(tasks.per_track()),
+    "loading": loading,
+    "alignment": lambda: figures.alignment_figure(figures.alignment_frame(tasks.loading_metrics())),
+    "attention": attention,
+    "insertion": lambda: figures.insertion_figure(samples.deletion_curve()),
+    "faithfulness_logit": lambda: figures.faithfulness_figure(tasks.as_logit(samples.faithfulness())),
+    "systems": lambda: figures.systems_figure(figures.headline_frame(tasks.systems())),
 }
 
 
@@ -133,7 +169,11 @@ def text_boxes(figure: Figure) -> dict[str, Bbox]:
     return boxes
 
 
-@pytest.mark.parametrize("name", ["training", "examples", "comparison", "radius", "sweep", "channels", "faithfulness"])
+CROWDED = ["training", "examples", "comparison", "radius", "sweep", "channels", "faithfulness"]
+CROWDED += ["training_ungated", "state_examples", "track_accuracy", "loading", "alignment", "attention", "systems"]
+
+
+@pytest.mark.parametrize("name", CROWDED)
 def test_no_two_texts_overlap(name: str) -> None:
     boxes = text_boxes(drawn(name))
     overlaps = [

@@ -16,8 +16,9 @@ from contactlens.tracks.report_findings import (
     nll_finding,
     radius_finding,
 )
-from contactlens.tracks.report_inputs import ReportInputs, track_attribution
-from contactlens.tracks.report_sections import SECTIONS, metric_table, tracks_report, tracks_sections
+from contactlens.tracks.report_inputs import ReportInputs, input_shown, track_attribution
+from contactlens.tracks.report_metrics import metric_table
+from contactlens.tracks.report_sections import SECTIONS, tracks_report, tracks_sections
 from contactlens.tracks.track_set import TrackSet, Truth
 
 
@@ -175,12 +176,19 @@ def test_matrix_of_a_track_is_cut_to_its_frames(tmp_path: Path) -> None:
     predictions = samples.predictions().query("track_id == 't001' and frame < 50")
     padded = np.pad(samples.matrix(50), ((0, 70), (0, 70)))[None]
     arrays = {"ig_mean": padded, "track_ids": np.array(["t001"])}
-    track = track_attribution(arrays, "mean", "t001", predictions, samples.DISTANCE)
+    track = track_attribution(arrays, "mean", "t001", predictions, "ep_distance_nm")
     frames = int(predictions["frame"].max()) + 1
     assert track.matrix.shape == (frames, frames) and len(track.minutes) == frames
     assert track.minutes[1] == samples.STEP_S / 60
     seen = np.flatnonzero(~np.isnan(track.driver))
     np.testing.assert_array_equal(seen, predictions["frame"])
+
+
+def test_the_input_axis_of_a_model_of_ms2_alone_shows_ms2() -> None:
+    driver = samples.DISTANCE
+    assert input_shown({"channels": np.array([*samples.FEATURES, "ms2"])}, driver, "a.u.") == ("ep_distance_nm", driver)
+    column, shown = input_shown({"channels": np.array(["ms2"])}, driver, "a.u.")
+    assert (column, shown.name, shown.unit) == ("ms2", "signal", "a.u.")
 
 
 def test_inputs_take_units_and_truth_from_the_track_set(tmp_path: Path) -> None:

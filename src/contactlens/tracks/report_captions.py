@@ -16,8 +16,8 @@ CAPTIONS = {
         break where frames are missing.""",
     "training": """
         Training and validation over epochs, one line a seed. Validation NLL rising while training
-        NLL falls would be overfitting; the dot marks the epoch whose weights were kept. The radius
-        should have stopped moving by then.""",
+        NLL falls would be overfitting; the dot marks the epoch whose weights were kept.""",
+    "training_radius": "The radius should have stopped moving by then.",
     "seeds": "The seeds. Radius in {unit}, NLL in nats per frame.",
     "gate": """
         The learned gate over the {driver} that it sees in the test split. The gate is open where it
@@ -55,36 +55,112 @@ CAPTIONS = {
         but, of all trials within sweep.nll_tolerance of it, the one with the largest
         lambda_contact: the smallest contact that suffices (models/tracks/best_params.yaml).""",
     "matrix": """
-        Which input frame speaks for which {output}. Integrated gradients of the explained test
-        track whose gate is open most; one row a predicted frame. Red raises the prediction, blue
-        lowers it; left of the diagonal lies the past. The colours end at the 99.9th percentile of
-        the size.""",
+        Which input frame speaks for which {output}. Integrated gradients of {rule}; one row a
+        predicted frame. Red raises the prediction, blue lowers it; left of the diagonal lies the
+        past. The colours end at the 99.9th percentile of the size.""",
     "lag_map": """
         The same attributions to the {output}, by lag. A horizontal stripe is a response with a
         fixed delay; colour below zero is use of frames that come after the predicted one.""",
     "channels": """
         Attribution per input channel for one frame. Track {track} at {minute:g} min, the frame with
-        the highest predicted mean in the explained track whose gate is open most; left over input
-        time, right summed. Channels that say the same thing share their attribution between them.""",
+        the highest {output} in {rule}; left over input time, right summed. Channels that say the
+        same thing share their attribution between them.""",
+    "attention": """
+        Attention at one frame, beside what the prediction owes to each input frame. Track {track} at
+        {minute:g} min. Above, what every head looks at from there; below, the rollout, which follows
+        attention through all layers, and integrated gradients. Attention knows no sign and no size:
+        a frame that is looked at need not change the prediction.""",
     "lag_profile": """
         Mean attribution per frame in contact, against the time before the predicted frame. Each
         method is in units of its own peak, the random control in units of integrated gradients';
         bands are 95 % intervals over tracks. The control is what no explanation at all would give.""",
+    "lag_profile_ungated": """
+        Mean attribution against the time before the predicted frame, per frame of contact where the
+        driver is an input and per frame where it is not. Each method is in units of its own peak, the
+        random control in units of integrated gradients'; bands are 95 % intervals over tracks. The
+        control is what no explanation at all would give.""",
     "true_kernel": """
         The dashed line is the mean response of the signal to a contact, known from the simulation.""",
     "deletion_curve": """
         Deletion curves. Input frames are replaced by the no-contact reference in the order of their
         attribution; a method that knows what matters changes the prediction sooner than replacement
         at random does. Bands are 95 % intervals over tracks.""",
+    "insertion_curve": """
+        Insertion curves. The other way round: frames of the track are put into the reference in the
+        order of their attribution. Bands are 95 % intervals over tracks.""",
     "faithfulness": """
         Faithfulness of each method. The random control is the last row of each panel: a method
         whose interval overlaps it explains nothing by that measure. Infidelity, sensitivity and
-        completeness error are better when low, deletion area and lag correlation when high; the
-        dashed line is the truth.""",
+        completeness error are better when low, the areas, lag correlation and contact AUROC when
+        high; the dashed line is the truth.""",
     "faithfulness_table": "Faithfulness for the {output}. In brackets the 95 % interval over tracks.",
+    "refused": """
+        Methods that this model does not allow. They would give numbers, but wrong ones: a rule is
+        missing, or there is nothing to follow.""",
+    "motifs": """
+        Temporal motifs: contact histories that recur where the model finds them important.
+        TF-MoDISco on {windows} windows of contact (I, within {radius:.4g} {unit}) and no contact (O)
+        around attribution peaks. Left, what each state adds to the prediction at each frame of the
+        pattern; right, the distances behind it, mean and quartiles.""",
+    "motif_lags": """
+        When the leading motif's frames lie before the predicted one. Solid, the windows of the
+        motif; dotted, all windows. The control was trained on tracks whose drivers were exchanged, so
+        that contact tells it nothing: what it shows too is no finding.""",
+    "motif_table": """
+        The patterns of most seqlets. Histories read from the earliest frame, 1 for contact; lags are
+        medians over seqlets.""",
     "promotion": """
         The promotion rules. How this model did by each; the champion in use is compared at
         registration.""",
+    "state_examples": """
+        Three tracks of the test split. They were picked by a rule, not by eye: the tracks at the
+        10th, 50th and 90th percentile of the mean NLL per track, so the left is among the easiest
+        and the right among the hardest. Shaded is when the promoter was truly on; P(on) is
+        recalibrated, and the lowest rows compare the decoded state with the truth.""",
+    "state_comparison": """
+        Balanced accuracy and AUROC of the network and its baselines on the test split, frame by
+        frame. Higher is better; bars are 95 % intervals from a bootstrap over tracks. Half is chance.""",
+    "state_accuracy": """
+        Accuracy on the test split. In brackets the 95 % interval over tracks. Every model calls a
+        frame on from its own threshold, chosen on the calibration split.""",
+    "state_differences": """
+        Network less baseline, paired by track. Above zero the network is better; an interval that
+        holds zero decides nothing.""",
+    "roc": "ROC curves over all test frames. The dashed line is a model that knows nothing.",
+    "per_track": """
+        Accuracy track by track. Left, the share of tracks below each accuracy: curves further right
+        are better, and a long foot on the left is a model that fails on some tracks. Right, how much
+        of each track the network calls on; on the dashed line it is as much as in truth.""",
+    "lengths": """
+        How long segments of one state last. The dashed black line is the truth seen at the same
+        frames. A model that flickers has too many short segments, one that smooths too few.""",
+    "dwell": """
+        Times and rates that the decoded states imply, in brackets the 95 % interval over tracks.
+        Truth is the true state seen at the frames, truth exact the switching times themselves;
+        segments cut off by the edge of a track are censored, not dropped. The distances are the
+        largest difference of a model's distribution of lengths from the truth's.""",
+    "rates": """
+        Implied rates less those of the true states at the same frames, paired by track. Rates assume
+        one rate for switching on; where contact decides it, k_on is a mean over the tracks.""",
+    "state_reliability": """
+        Reliability diagram of P(on). Share of frames that are truly on, in bins of predicted
+        probability of equal counts; on the dashed line P(on) can be taken at its word. The lower
+        panel shows the distance from that line, the bands are 95 % intervals over tracks.""",
+    "state_calibration": "Calibration of P(on) on the test split. In brackets the 95 % interval over tracks.",
+    "loading": """
+        Where the model placed polymerases. The test track of median NLL: signal with its
+        reconstruction, and below it the latent ones, the true loading and a deconvolution of the
+        same signal.""",
+    "alignment": """
+        Agreement of found loading times with true ones, by tolerance. Each true time can be matched
+        once. Grey are the controls: as many times drawn at random, and the network's own turned around
+        the track, which keeps their bursts. Bars are 95 % intervals over tracks.""",
+    "alignment_differences": """
+        Latent ones less the others, paired by track. Above zero the latent ones are better; an
+        interval that holds zero decides nothing.""",
+    "delays": """
+        Delay of each model's times that fits the validation tracks best. Test times are moved by it,
+        so that a constant delay is not counted as error.""",
 }
 
 

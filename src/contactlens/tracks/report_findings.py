@@ -1,5 +1,7 @@
 """The summary at the head of the tracks report: each question with its answer in plain words."""
 
+import re
+
 import pandas as pd
 
 from contactlens.figure_style import plain
@@ -77,8 +79,8 @@ def coverage_finding(metrics: pd.DataFrame) -> Finding | None:
 
 
 def explanation_finding(faithfulness: pd.DataFrame) -> Finding | None:
-    """The first method's correlation with the true kernel, beside the random control's."""
-    wanted = (faithfulness["metric"] == "lag_correlation") & (faithfulness["output"] == "mean")
+    """The first method's correlation with the true kernel for what the model predicts, beside the random control's."""
+    wanted = (faithfulness["metric"] == "lag_correlation") & faithfulness["output"].isin(("mean", "logit"))
     rows = faithfulness[wanted].set_index("method")["estimate"]
     methods = rows.drop(["random", "true_kernel"], errors="ignore")
     if methods.empty:
@@ -86,3 +88,63 @@ def explanation_finding(faithfulness: pd.DataFrame) -> Finding | None:
     detail = f"Correlation of the lag profile of {plain(str(methods.index[0]))} with the true response kernel"
     detail += f"; a random control gets {rows['random']:.2f}." if "random" in rows else "."
     return Finding("Does the explanation find the true response?", f"{methods.iloc[0]:.2f}", detail)
+
+
+def _judged(difference: Interval) -> Verdict:
+    """Of a score that is better when high."""
+    return "good" if difference[1] > 0 else "bad" if difference[2] < 0 else "neutral"
+
+
+def _best_rival(metrics: pd.DataFrame, score: str) -> tuple[str, Interval] | None:
+    """The highest of the others in a score, and the network's less its own, paired by track."""
+    rows = metrics[(metrics["metric"] == score) & ~metrics["model"].str.startswith("network")]
+    rows = rows[~rows["model"].str.endswith(RECALIBRATED)]
+    if rows.empty:
+        return None
+    rival = str(rows["model"].iloc[int(rows["estimate"].argmax())])
+    difference = metric(metrics, "network", f"{score}_minus_{rival}")
+    return None if difference is None else (rival, difference)
+
+
+def state_finding(metrics: pd.DataFrame) -> Finding | None:
+    """Balanced accuracy of the decoded states, beside the best baseline's."""
+    own, rival = metric(metrics, "network", "balanced_accuracy"), _best_rival(metrics, "balanced_accuracy")
+    if own is None or rival is None:
+        return None
+    name, (estimate, low, high) = rival
+    detail = (
+        f"Balanced accuracy of the decoded promoter states, interval {own[1]:.3f} to {own[2]:.3f}; less that of the "
+        f"best baseline ({plain(name)}), paired by track: {estimate:+.3f}, interval {low:+.3f} to {high:+.3f}."
+    )
+    question = "Does the network tell on from off better than simpler models?"
+    return Finding(question, f"{own[0]:.3f}", detail, _judged(rival[1]))
+
+
+def dwell_finding(dwell: pd.DataFrame) -> Finding | None:
+    """Mean time on of the decoded states, beside the truth's."""
+    times = dwell.rename(columns={"quantity": "metric"})
+    own, true = metric(times, "network", "mean_on_s"), metric(times, "truth", "mean_on_s")
+    if own is None or true is None:
+        return None
+    estimate, low, high = (seconds / 60 for seconds in own)
+    exact = true[0] / 60
+    detail = f"Mean time on of the decoded states, interval {low:.1f} to {high:.1f} min; the truth is {exact:.1f} min."
+    verdict: Verdict = "good" if low <= exact <= high else "bad"
+    return Finding("How long does the promoter stay on?", f"{estimate:.1f} min", detail, verdict)
+
+
+def loading_finding(metrics: pd.DataFrame) -> Finding | None:
+    """F1 of the latent ones against true loading times within the main tolerance, beside the best of the others."""
+    scores = [name for name in dict.fromkeys(metrics["metric"]) if re.fullmatch(r"f1_within_[\d.]+s", name)]
+    if not scores:
+        return None
+    own, rival = metric(metrics, "network", scores[0]), _best_rival(metrics, scores[0])
+    if own is None or rival is None:
+        return None
+    name, (estimate, low, high) = rival
+    detail = (
+        f"F1 of latent ones and true loading times within {scores[0].removeprefix('f1_within_').removesuffix('s')} s, "
+        f"interval {own[1]:.3f} to {own[2]:.3f}; less that of the best other ({plain(name)}), paired by track: "
+        f"{estimate:+.3f}, interval {low:+.3f} to {high:+.3f}."
+    )
+    return Finding("Do the latent ones mark the loading of polymerases?", f"{own[0]:.3f}", detail, _judged(rival[1]))

@@ -1,5 +1,6 @@
 """The files that the tracks report is made from, each of which may be missing, and where its figures go."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from contactlens.report_blocks import FigureBlock
 from contactlens.tracks.figures import TrackAttribution, save_figure
-from contactlens.tracks.track_set import Driver, TrackSet
+from contactlens.tracks.track_set import SIGNAL_COLUMN, Driver, TrackSet
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ class ReportInputs:
         predictions = self.predictions()
         return predictions is not None and "p_on" in predictions
 
+    @property
+    def radius(self) -> float:
+        """The learned radius of the best seed; NaN where there is no gate, or nothing was trained."""
+        seeds = self.table("seeds")
+        return math.nan if seeds is None else float(seeds["radius"].iloc[int(seeds["validation_nll"].argmin())])
+
+    @property
+    def gated(self) -> bool:
+        return math.isfinite(self.radius)
+
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"
         return pd.read_parquet(path) if path.is_file() else None
@@ -86,10 +97,18 @@ def most_contact(predictions: pd.DataFrame, track_ids: list[str]) -> str:
     return str(contact.idxmax()) if len(contact) else track_ids[0]
 
 
+def input_shown(arrays: dict[str, np.ndarray], driver: Driver, signal_unit: str) -> tuple[str, Driver]:
+    """The column of the predictions that is drawn along the input axis, and what it is: the driver, or MS2 for a model
+    that sees nothing else."""
+    if list(arrays["channels"]) == [SIGNAL_COLUMN]:
+        return SIGNAL_COLUMN, Driver("scalar", "signal", signal_unit)
+    return driver.gate_column, driver
+
+
 def track_attribution(
-    arrays: dict[str, np.ndarray], output: str, track_id: str, predictions: pd.DataFrame, driver: Driver
+    arrays: dict[str, np.ndarray], output: str, track_id: str, predictions: pd.DataFrame, input_column: str
 ) -> TrackAttribution:
-    """The matrix `ig_{output}` of a track on its own frames, with driver and signal where observed."""
+    """The matrix `ig_{output}` of a track on its own frames, with input and signal where observed."""
     row = [str(name) for name in arrays["track_ids"]].index(track_id)
     track = predictions[predictions["track_id"] == track_id].set_index("frame")
     T = int(track.index.max()) + 1
@@ -100,6 +119,6 @@ def track_attribution(
         output=output,
         matrix=arrays[f"ig_{output}"][row, :T, :T],
         minutes=np.arange(T) * interval_s / 60,
-        driver=full[driver.gate_column].to_numpy(),
-        signal=full["ms2"].to_numpy(),
+        driver=full[input_column].to_numpy(),
+        signal=full[SIGNAL_COLUMN].to_numpy(),
     )

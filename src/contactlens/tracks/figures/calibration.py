@@ -38,15 +38,20 @@ def draw_reliability(axis: Axes, reliability: pd.DataFrame, difference: bool = F
 
 
 @styled
-def reliability_figure(reliability: pd.DataFrame) -> Figure:
-    """Reliability diagram, and below it the distance from the diagonal, where small errors can be seen."""
+def reliability_figure(
+    reliability: pd.DataFrame, expected: str = "expected share", observed: str = "observed share"
+) -> Figure:
+    """Reliability diagram, and below it the distance from the diagonal, where small errors can be seen.
+
+    reliability: model, expected, observed, low, high; the latter two arguments name what they are shares of.
+    """
     figure = new_figure(4.8, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.4])
     draw_reliability(upper, reliability)
     draw_reliability(lower, reliability, difference=True)
-    upper.set(ylabel=with_unit("observed share", "fraction"), ylim=(0, 1), xlim=(0, 1))
+    upper.set(ylabel=with_unit(observed, "fraction"), ylim=(0, 1), xlim=(0, 1))
     upper.legend()
-    lower.set(xlabel=with_unit("expected share", "fraction"), ylabel=with_unit("observed - expected", "fraction"))
+    lower.set(xlabel=with_unit(expected, "fraction"), ylabel=with_unit("observed - expected", "fraction"))
     return figure
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from contactlens.figure_style import BLUE, GREY, new_figure, plain, spread, styled, with_unit
 
 METRIC_NAMES = {"nll": "NLL", "crps": "CRPS", "mae": "MAE", "r2": "R²", "mace": "MACE", "ence": "ENCE"}
+METRIC_NAMES |= {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "brier": "Brier score", "ece": "ECE"}
 IN_SIGNAL_UNIT = {"crps", "mae", "sharpness"}
 
 

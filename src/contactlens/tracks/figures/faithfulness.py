@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from contactlens.figure_style import (
     BLACK,
     BLUE,
+    CYCLE,
     GREY,
     OUTPUT_NAMES,
     VERMILION,
@@ -23,7 +24,9 @@ from contactlens.figure_style import (
 
 RANDOM, TRUTH = "random", "true_kernel"
 METRIC_NAMES = {"lag_peak_s": ("lag of the peak", "s"), "lag_mean_s": ("mean lag", "s")}
-OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION}
+OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION, "logit": BLUE}
+LINES = ("-", "--", ":")  # the palette has fewer colours than there may be methods
+FEW_METHODS, CURVE_COLUMNS = 4, 4
 
 
 def _rows(frame: pd.DataFrame, method: str, output: str) -> pd.DataFrame:
@@ -65,7 +68,8 @@ def lag_figure(profile: pd.DataFrame) -> Figure:
     """
     methods = explained_methods(profile)
     outputs = [output for output in OUTPUT_NAMES if output in set(profile["output"])]
-    figure = new_figure(0.8 + 3.8 * len(outputs), 0.9 + 1.7 * len(methods))
+    height = 1.7 if len(methods) <= FEW_METHODS else 1.2
+    figure = new_figure(0.8 + 3.8 * len(outputs), 0.9 + height * len(methods))
     axes = figure.subplots(len(methods), len(outputs), sharex=True, sharey=True, squeeze=False)
     for row, method in zip(axes, methods, strict=True):
         for axis, output in zip(row, outputs, strict=True):
@@ -78,12 +82,26 @@ def lag_figure(profile: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_deletion(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) -> None:
+def _draw_curves(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) -> None:
+    lines = {method: LINES[index // len(CYCLE) % len(LINES)] for index, method in enumerate(shades)}
     for method, curve in rows.groupby("method", sort=False):
         color = GREY if method == RANDOM else shades[method]
         percent = 100 * curve["fraction"]
         axis.fill_between(percent, curve["low"], curve["high"], color=color, alpha=0.2, linewidth=0)
-        axis.plot(percent, curve["score"], color=color, label=plain(str(method)))
+        axis.plot(percent, curve["score"], color=color, linestyle=lines.get(method, "-"), label=plain(str(method)))
+
+
+def _replacement_figure(curves: pd.DataFrame, replaced: str) -> Figure:
+    outputs = [output for output in OUTPUT_NAMES if output in set(curves["output"])]
+    shades = colours(explained_methods(curves))
+    figure = new_figure(max(0.8 + 3.8 * len(outputs), 6.0), 3.2 + 0.2 * (len(shades) // CURVE_COLUMNS))
+    axes = figure.subplots(1, len(outputs), sharey=True, squeeze=False)[0]
+    for axis, output in zip(axes, outputs, strict=True):
+        _draw_curves(axis, curves[curves["output"] == output], shades)
+        axis.set(title=OUTPUT_NAMES[output], xlabel=with_unit(f"input frames {replaced}", "%"))
+    axes[0].set_ylabel(with_unit("change of the\nprediction", "share of largest"))
+    legend_below(figure, axes, CURVE_COLUMNS)
+    return figure
 
 
 @styled
@@ -92,22 +110,23 @@ def deletion_figure(curves: pd.DataFrame) -> Figure:
 
     curves: rows of `deletion_curve.csv`.
     """
-    outputs = [output for output in OUTPUT_NAMES if output in set(curves["output"])]
-    shades = colours(explained_methods(curves))
-    figure = new_figure(0.8 + 3.8 * len(outputs), 3.2)
-    axes = figure.subplots(1, len(outputs), sharey=True, squeeze=False)[0]
-    for axis, output in zip(axes, outputs, strict=True):
-        _draw_deletion(axis, curves[curves["output"] == output], shades)
-        axis.set(title=OUTPUT_NAMES[output], xlabel=with_unit("input frames deleted", "%"))
-    axes[0].set_ylabel(with_unit("change of the prediction", "share of largest"))
-    legend_below(figure, axes)
-    return figure
+    return _replacement_figure(curves, "deleted")
+
+
+@styled
+def insertion_figure(curves: pd.DataFrame) -> Figure:
+    """Change of the prediction from that of the reference against the input frames put into it, likewise.
+
+    curves: rows of `insertion_curve.csv`.
+    """
+    return _replacement_figure(curves, "inserted")
 
 
 def _draw_scores(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     heights = pd.Series(np.arange(len(methods)), index=methods)
     outputs = [output for output in OUTPUT_NAMES if output in set(rows["output"])]
-    for shift, output in zip(np.linspace(-0.15, 0.15, 2), outputs, strict=False):
+    shifts = np.linspace(-0.15, 0.15, 2) if len(outputs) > 1 else [0.0]
+    for shift, output in zip(shifts, outputs, strict=True):
         mine = rows[(rows["output"] == output) & (rows["method"] != TRUTH)]
         axis.errorbar(
             mine["estimate"],
@@ -128,15 +147,16 @@ def _draw_scores(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
 def faithfulness_figure(faithfulness: pd.DataFrame) -> Figure:
     """Dot plot of every metric that compares methods, with intervals; the random control is the last row.
 
-    faithfulness: rows of `faithfulness.csv`.
+    faithfulness: rows of `faithfulness.csv`. Gains are left out: they are areas less the control's.
     """
     compared = faithfulness.groupby("metric", sort=False)["method"].nunique()
-    metrics = [str(metric) for metric in compared.index[compared > 1]]
+    metrics = [str(metric) for metric in compared.index[compared > 1] if not str(metric).endswith("_gain")]
     methods = explained_methods(faithfulness)
     methods += [RANDOM] if RANDOM in set(faithfulness["method"]) else []
-    columns = 2 if len(metrics) == 4 else min(len(metrics), 3)
+    columns = 2 if len(metrics) == 4 else min(len(metrics), 3 if len(metrics) < 9 else 4)
     rows = -(-len(metrics) // columns)
-    figure = new_figure(1.6 + 2.8 * columns, 0.7 + rows * (0.8 + 0.34 * len(methods)))
+    row_height = 0.34 if len(methods) <= FEW_METHODS + 1 else 0.24
+    figure = new_figure(1.6 + 2.8 * columns, 0.7 + rows * (0.8 + row_height * len(methods)))
     axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axis, metric in zip(axes.flat, metrics, strict=False):
         _draw_scores(axis, faithfulness[faithfulness["metric"] == metric], methods)

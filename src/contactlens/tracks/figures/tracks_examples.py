@@ -25,13 +25,21 @@ from contactlens.tracks.track_set import Driver
 PERCENTILES = (10.0, 50.0, 90.0)
 
 
+def frame_nll(predictions: pd.DataFrame) -> np.ndarray:
+    """NLL of each frame (nats): of the promoter's state where states are predicted, else of the signal."""
+    if "p_on" in predictions:
+        likely = np.where(predictions["state"], predictions["p_on"], 1 - predictions["p_on"])
+        return -np.log(np.maximum(likely, np.finfo(np.float64).tiny))
+    return -np.asarray(norm.logpdf(predictions["ms2"], predictions["mean"], predictions["sd"]))
+
+
 def choose_examples(predictions: pd.DataFrame, percentiles: Sequence[float] = PERCENTILES) -> pd.DataFrame:
     """The test tracks at the given percentiles of the mean NLL per track.
 
     predictions: rows of `predictions.parquet`. Returns percentile, track_id and nll (nats per frame).
     """
-    density = norm.logpdf(predictions["ms2"], predictions["mean"], predictions["sd"])
-    nll = pd.Series(-density).groupby(predictions["track_id"].to_numpy()).mean().sort_values(kind="stable")
+    by_frame = pd.Series(frame_nll(predictions))
+    nll = by_frame.groupby(predictions["track_id"].to_numpy()).mean().sort_values(kind="stable")
     ranks = np.rint(np.asarray(percentiles) / 100 * (len(nll) - 1)).astype(int)
     chosen = nll.iloc[ranks]
     return pd.DataFrame({"percentile": list(percentiles), "track_id": chosen.index, "nll": chosen.to_numpy()})
@@ -62,11 +70,24 @@ def shade_states(axis: Axes, promoter_state: pd.DataFrame | None, track_id: str,
 
 
 def draw_driver(axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, true_radius: float | None) -> None:
-    """The driver over time with the learned threshold and the true one."""
+    """The driver over time with the learned threshold (NaN: the model has none) and the true one."""
     axis.plot(track["time_s"] / 60, track[driver.gate_column], color=GREY, linewidth=0.9)
-    axis.axhline(radius, color=VERMILION, linewidth=1.2, label="learned radius")
+    if np.isfinite(radius):
+        axis.axhline(radius, color=VERMILION, linewidth=1.2, label="learned radius")
     if true_radius is not None:
         axis.axhline(true_radius, color=BLACK, linestyle="--", linewidth=1.2, label="true radius")
+
+
+def draw_gate_course(axis: Axes, track: pd.DataFrame) -> None:
+    """How open the gate is over time."""
+    axis.plot(track["time_s"] / 60, track["contact"], color=PURPLE, linewidth=0.9)
+    axis.set_ylim(-0.03, 1.03)
+
+
+def example_title(track: pd.DataFrame) -> str:
+    """Which rule picked a track of `example_frames`, and how well it was predicted."""
+    row = track.iloc[0]
+    return f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame"
 
 
 def draw_signal(axis: Axes, track: pd.DataFrame) -> None:
@@ -77,6 +98,14 @@ def draw_signal(axis: Axes, track: pd.DataFrame) -> None:
     axis.plot(minutes, track["mean"], color=BLUE, label="predicted mean")
 
 
+def share_time(column: Sequence[Axes]) -> None:
+    """One time axis for a column of panels, labelled under the last."""
+    *others, last = column
+    for axis in others:
+        axis.sharex(last)
+        axis.tick_params(labelbottom=False)
+
+
 def _draw_column(
     axes: Sequence[Axes],
     track: pd.DataFrame,
@@ -85,16 +114,16 @@ def _draw_column(
     true_radius: float | None,
     promoter_state: pd.DataFrame | None,
 ) -> None:
+    upper, *gate, lower = axes
     for axis in axes:
-        shade_states(axis, promoter_state, str(track["track_id"].iloc[0]), label=axis is axes[2])
-    row = track.iloc[0]
+        shade_states(axis, promoter_state, str(track["track_id"].iloc[0]), label=axis is lower)
     full = with_gaps(track)
-    draw_driver(axes[0], full, driver, radius, true_radius)
-    axes[1].plot(full["time_s"] / 60, full["contact"], color=PURPLE, linewidth=0.9)
-    axes[1].set_ylim(-0.03, 1.03)
-    draw_signal(axes[2], full)
-    axes[0].set_title(f"{row['percentile']:g}th percentile: {row['track_id']}\nNLL {row['nll']:.2f} nats per frame")
-    axes[2].set_xlabel(with_unit("time", "min"))
+    draw_driver(upper, full, driver, radius, true_radius)
+    for axis in gate:
+        draw_gate_course(axis, full)
+    draw_signal(lower, full)
+    upper.set_title(example_title(track))
+    lower.set_xlabel(with_unit("time", "min"))
 
 
 @styled
@@ -108,19 +137,20 @@ def examples_figure(
 ) -> Figure:
     """Driver, gate and signal of example tracks, one column a track.
 
-    examples: as `example_frames` returns them; radii in the driver's unit
+    examples: as `example_frames` returns them; radii in the driver's unit, `radius` NaN for a model without a gate
     promoter_state: the truth's on-intervals
     """
     tracks = [track for _, track in examples.groupby("percentile", sort=True)]
-    figure = new_figure(1.2 + 3.3 * len(tracks), 5.6)
-    axes = figure.subplots(3, len(tracks), sharey="row", squeeze=False, height_ratios=[3, 1.3, 3])
+    gated = bool(np.isfinite(radius))
+    heights = [3, 1.3, 3] if gated else [3, 3]
+    figure = new_figure(1.2 + 3.3 * len(tracks), 5.6 if gated else 4.6)
+    axes = figure.subplots(len(heights), len(tracks), sharey="row", squeeze=False, height_ratios=heights)
     for column, track in zip(axes.T, tracks, strict=True):
         _draw_column(column, track, driver, radius, true_radius, promoter_state)
-        for axis in column[:2]:
-            axis.sharex(column[2])
-            axis.tick_params(labelbottom=False)
+        share_time(column)
     axes[0, 0].set_ylabel(with_unit(driver.name, driver.unit))
-    axes[1, 0].set_ylabel(with_unit("gate", "open = 1"))
-    axes[2, 0].set_ylabel(with_unit("signal", signal_unit))
-    legend_below(figure, [axes[0, 0], axes[2, 0]])
+    if gated:
+        axes[1, 0].set_ylabel(with_unit("gate", "open = 1"))
+    axes[-1, 0].set_ylabel(with_unit("signal", signal_unit))
+    legend_below(figure, [axes[0, 0], axes[-1, 0]])
     return figure

@@ -42,33 +42,51 @@ def _draw_terms(axis: Axes, history: pd.DataFrame) -> None:
     axis.legend()
 
 
+def _score_panels(history: pd.DataFrame, signal_unit: str, of_states: bool) -> dict[str, tuple[str, str]]:
+    """Title and axis label of each curve of the likelihood, which the task decides."""
+    nll, bound = with_unit("NLL", "nats per frame"), with_unit("negative ELBO", "nats per frame")
+    crps = ("validation Brier score", with_unit("Brier score", "1"))
+    latent = "train_kl" in history
+    return {
+        "train_nll": ("training NLL" if of_states else "training NLL, standardised signal", nll),
+        "validation_nll": ("validation negative ELBO", bound) if latent else ("validation NLL", nll),
+        "validation_crps": crps if of_states else ("validation CRPS", with_unit("CRPS", signal_unit)),
+    }
+
+
 @styled
 def training_figure(
-    history: pd.DataFrame, driver: Driver, signal_unit: str, true_radius: float | None = None
+    history: pd.DataFrame,
+    driver: Driver,
+    signal_unit: str,
+    true_radius: float | None = None,
+    of_states: bool = False,
 ) -> Figure:
-    """Loss and its terms, training and validation NLL, CRPS, and the gate's two parameters over epochs.
+    """Loss and its terms, training and validation NLL, CRPS, and the parameters of the gate where there is one.
 
     history: rows of `history.csv`; one line a seed, but for the terms, which are means over seeds. The
     training loss is of the standardised signal, the validation scores are not: the two share no axis.
-    `true_radius` is in the driver's unit, None where it is not known.
+    `true_radius` is in the driver's unit, None where it is not known. of_states: whether states are predicted, of
+    which the CRPS is the Brier score.
     """
-    figure = new_figure(10.4, 5.6)
-    axes = figure.subplots(2, 3, sharex=True)
-    nll = with_unit("NLL", "nats per frame")
-    panels = {
-        "train_nll": (axes[0, 0], "training NLL, standardised signal", nll),
-        "validation_nll": (axes[0, 1], "validation NLL", nll),
-        "validation_crps": (axes[0, 2], "validation CRPS", with_unit("CRPS", signal_unit)),
-        "radius": (axes[1, 1], "learned radius", with_unit("radius", driver.unit)),
-        "gate_alpha": (axes[1, 2], "gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
+    gated = bool(history["radius"].notna().any())
+    figure = new_figure(10.4 if gated else 8.6, 5.6)
+    axes = figure.subplots(2, 3 if gated else 2, sharex=True)
+    scores = _score_panels(history, signal_unit, of_states)
+    gate = {
+        "radius": ("learned radius", with_unit("radius", driver.unit)),
+        "gate_alpha": ("gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
     }
-    for column, (axis, title, label) in panels.items():
+    terms, *after = axes.flat[len(scores) :]
+    panels = zip((*axes.flat[: len(scores)], *after), {**scores, **(gate if gated else {})}.items(), strict=True)
+    for axis, (column, (title, label)) in panels:
         _draw_seeds(axis, history, column)
         axis.set(title=title, ylabel=label)
-    true_line(axes[1, 1], true_radius, "truth", horizontal=True)
-    _draw_terms(axes[1, 0], history)
-    axes[1, 0].set(title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame"))
-    axes[1, 1].legend()
+    _draw_terms(terms, history)
+    terms.set(title="training loss and its terms, mean of seeds", ylabel=with_unit("loss", "nats per frame"))
+    if gated:
+        true_line(after[0], true_radius, "truth", horizontal=True)
+    (after[0] if gated else axes[0, 0]).legend()
     for axis in axes[1]:
         axis.set_xlabel(with_unit("training", "epochs"))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,83 @@
+"""The part of the tracks report about temporal motifs: the contact histories that the model relies on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from contactlens.figure_style import output_unit
+from contactlens.files import read_json
+from contactlens.report_blocks import Block, TableBlock
+from contactlens.tracks import figures
+from contactlens.tracks.figures.faithfulness import TRUTH
+from contactlens.tracks.figures.temporal_motifs import lag_frame
+from contactlens.tracks.motifs.histories import leading_pattern
+from contactlens.tracks.report_captions import caption
+from contactlens.tracks.report_inputs import ReportInputs
+
+MODEL, CONTROL = "network", "control"
+MOST_PATTERNS = 6
+
+
+def _tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_csv(folder / f"{name}.csv") for name in ("patterns", "positions", "lags")}
+
+
+def _leading(found: dict[str, dict[str, pd.DataFrame]]) -> dict[str, str]:
+    """Of each model that has one, the pattern that raises the output most in total."""
+    leading = {model: leading_pattern(tables["patterns"]) for model, tables in found.items()}
+    return {model: str(row["pattern"]) for model, row in leading.items() if row is not None}
+
+
+def _kernel(inputs: ReportInputs) -> pd.DataFrame | None:
+    profile = inputs.table("lag_profile")
+    rows = None if profile is None else profile[profile["method"] == TRUTH]
+    if rows is None or rows.empty:
+        return None
+    return rows[["lag_s", "attribution"]].rename(columns={"attribution": "response"})
+
+
+def motif_section(inputs: ReportInputs) -> list[Block]:
+    """Patterns of the model beside what the same search finds in a model trained on exchanged drivers.
+
+    Both are folders of `write_temporal_motifs` in `motifs`; the control's may be missing.
+    """
+    folders = {name: inputs.reports / "motifs" / name for name in (MODEL, CONTROL)}
+    found = {name: _tables(folder) for name, folder in folders.items() if folder.is_dir()}
+    if MODEL not in found:
+        return []
+    summary = read_json(folders[MODEL] / "summary.json")
+    unit = output_unit("logit" if inputs.decodes_states else "mean", inputs.signal_unit)
+    frame = figures.motif_frame(found[MODEL]["patterns"], found[MODEL]["positions"], MOST_PATTERNS)
+    figure = figures.motif_figure(frame, inputs.driver, unit, summary["radius"], summary["reason"])
+    lags = lag_frame({name: tables["lags"] for name, tables in found.items()}, _leading(found))
+    by_lag = figures.motif_lag_figure(lags, inputs.driver, unit, _kernel(inputs))
+    text = caption("motifs", windows=summary["windows"], radius=summary["radius"], unit=inputs.driver.unit)
+    return [
+        inputs.figure("motifs", figure, frame, text),
+        inputs.figure("motif_lags", by_lag, lags, caption("motif_lags")),
+        TableBlock(_pattern_table(found), caption("motif_table"), PATTERN_FORMATS),
+    ]
+
+
+PATTERN_COLUMNS = {
+    "model": "model",
+    "pattern": "pattern",
+    "n_seqlets": "seqlets",
+    "history": "history",
+    "contribution": "contribution",
+    "contact_first_lag_s": "contact begins (s before)",
+    "contact_last_lag_s": "contact ends (s before)",
+    "within_memory": "ends within the memory (fraction)",
+}
+PATTERN_FORMATS = {"contribution": ".3g", "ends within the memory (fraction)": ".2f"}
+
+
+def _pattern_table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The first patterns of every model; a model without any has one row that says so."""
+    parts = [
+        (tables["patterns"].head(MOST_PATTERNS) if len(tables["patterns"]) else pd.DataFrame({"pattern": ["none"]}))
+        .assign(model=name)
+        .reindex(columns=list(PATTERN_COLUMNS))
+        for name, tables in found.items()
+    ]
+    return pd.concat(parts, ignore_index=True).rename(columns=PATTERN_COLUMNS)
