@@ -33,6 +33,7 @@ from contactlens.tracks.loading_alignment import AlignmentConfig
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.models.architectures import check_fit
+from contactlens.tracks.motifs.config import TemporalMotifConfig
 from contactlens.tracks.reporter import Reporter
 from contactlens.tracks.simulate import SimulationConfig
 from contactlens.tracks.simulate_toy import RandomWalkConfig
@@ -82,6 +83,7 @@ class TracksParams:
     deconvolution: DeconvolutionConfig
     evaluate_loading: AlignmentConfig
     explain: ExplainConfig
+    motifs: TemporalMotifConfig
     promotion: PromotionRules
     state_promotion: ClassifierRules
 
