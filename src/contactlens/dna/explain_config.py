@@ -5,7 +5,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Method = Literal["saliency", "input_x_gradient", "integrated_gradients", "lrp", "mutagenesis"]
+Method = Literal[
+    "saliency", "input_x_gradient", "integrated_gradients", "region_integrated_gradients", "lrp", "mutagenesis"
+]
 Split = Literal["train", "validation", "calibration", "test"]
 
 
