@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
 from contactlens import cli_options as options
+from contactlens.dna.explain_config import Method
 from contactlens.errors import InputError
 from contactlens.files import write_aside
 
@@ -224,7 +225,8 @@ def attribute_dna(
     fasta: Fasta,
     bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
     method: Annotated[
-        str, typer.Option(help="lrp, saliency, input_x_gradient, integrated_gradients, mutagenesis")
+        str,
+        typer.Option(help=", ".join(get_args(Method))),
     ] = "lrp",
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
     context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,

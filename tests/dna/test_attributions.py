@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from contactlens.dna.attributions import METHODS, AttributionSettings, actual_contributions, attribute, uniform_baseline
+from contactlens.dna.attributions import (
+    METHODS,
+    AttributionSettings,
+    actual_contributions,
+    attribute,
+    region_baseline,
+    uniform_baseline,
+)
 from contactlens.dna.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.explain_config import Method
@@ -56,9 +63,10 @@ def test_a_linear_model_gives_back_its_weights(method):
     ids, regions = windows()
     found = attribute(model, ids, regions, method, SETTINGS)
     weight = model.weight.detach()[:, list(BASES)].expand(len(ids), -1, -1)
-    if method in ("saliency", "integrated_gradients", "mutagenesis"):
+    if method not in ("input_x_gradient", "lrp"):
         weight = weight - weight.mean(-1, keepdim=True)
-    where = regions.any(1) if method == "mutagenesis" else torch.ones_like(ids, dtype=torch.bool)
+    inside = method in ("region_integrated_gradients", "mutagenesis")
+    where = regions.any(1) if inside else torch.ones_like(ids, dtype=torch.bool)
     expected = weight * (where & (ids != PAD)).unsqueeze(-1)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert found.dtype == np.float32 and found[0, 10:13].any() == np.False_
@@ -111,6 +119,53 @@ def test_integrated_gradients_are_complete_and_get_better_with_steps():
         shares = actual_contributions(hypothetical, one_hot_bases(ids).numpy()).sum(axis=1)
         errors.append(np.abs(shares - change).sum() / np.abs(change).sum())
     assert errors[1] < 0.05 and errors[1] < errors[0] / 4
+
+
+def test_contributions_in_a_region_add_up_to_what_the_score_loses_without_it():
+    model = classifier()
+    ids, regions = windows()
+    settings = AttributionSettings(ig_steps=300, rows_per_pass=8)
+    hypothetical = attribute(model, ids, regions, "region_integrated_gradients", settings)
+    shares = actual_contributions(hypothetical, one_hot_bases(ids).numpy())
+    x = one_hot_tokens(model, ids)
+    for region in regions.unbind(1):
+        with torch.no_grad():
+            without = model.forward_one_hot(region_baseline(x, ids, region), regions)
+            change = (model(ids, regions) - without).numpy()
+        found = (shares * region.numpy()).sum(axis=1)
+        assert np.abs(found - change).sum() < 0.05 * np.abs(change).sum()
+
+
+class Match(nn.Module):
+    """Score = -(a - b)^2, where a and b count G in either region: how well the two match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward_one_hot(self, x, regions):
+        a, b = torch.einsum("bl,brl->rb", x[..., BASES[2]], regions.to(x.dtype))
+        return -self.scale * (a - b) ** 2
+
+    def forward(self, ids, regions):
+        return self.forward_one_hot(one_hot_tokens(self, ids), regions)
+
+
+def test_a_match_is_credited_one_region_at_a_time_alone():
+    """Six G in either region: without those of one the score falls by (6 - 10 / 4)^2, 10 of its bases being 1/4 G. Both
+    fade together along the ordinary path, which leaves nothing to share."""
+    ids = torch.full((1, L), BASES[0])
+    regions = torch.zeros(1, 2, L, dtype=torch.bool)
+    for row, start in enumerate((5, 30)):
+        regions[0, row, start : start + 10] = True
+        ids[0, start : start + 6] = BASES[2]
+    found = {
+        method: actual_contributions(attribute(Match(), ids, regions, method, SETTINGS), one_hot_bases(ids).numpy())
+        for method in ("integrated_gradients", "region_integrated_gradients")
+    }
+    assert np.abs(found["integrated_gradients"]).max() < 1e-6
+    for region in regions[0].numpy():
+        assert found["region_integrated_gradients"][0, region].sum() == pytest.approx(3.5**2)
 
 
 def test_names_in_params_are_the_methods():

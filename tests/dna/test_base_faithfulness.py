@@ -140,6 +140,24 @@ def test_contributions_of_a_linear_model_are_faithful_by_every_metric(batch):
     assert {row["method"] for row in metrics if row["control"]} == {"random", "m", "wrong"}
 
 
+class Match(Linear):
+    """Score = -(a - b)^2, where a and b count G in either region."""
+
+    def forward(self, ids, regions):
+        a, b = ((ids == BASES[2])[:, None] & regions).sum(-1).double().unbind(1)
+        return -((a - b) ** 2)
+
+
+def test_bases_that_make_a_match_are_found_by_curves_of_one_region_at_a_time(batch):
+    batch.ids[:] = torch.randint(7, 9, (N, L), generator=torch.Generator().manual_seed(0))  # A and C ...
+    for start in (8, 42):
+        batch.ids[:, start : start + 9] = BASES[2]  # ... and nine G in either region
+    matching = {"m": (batch.ids == BASES[2]).double().numpy()}
+    _, metrics = curve_rows(Match(), batch, matching, CONFIG, seed=0)
+    assert one(metrics, method="m", metric="deletion_gain")["low"] > 0
+    assert one(metrics, method="m", metric="insertion_gain")["low"] > 0
+
+
 def test_same_seed_same_numbers(batch):
     values = {"m": np.random.default_rng(0).normal(size=(N, L))}
     first = pd.DataFrame(curve_rows(Linear(), batch, values, CONFIG, seed=5)[0])

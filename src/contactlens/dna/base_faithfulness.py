@@ -131,13 +131,18 @@ def curve_rows(
 ) -> tuple[Rows, Rows]:
     """Deletion and insertion curves, and their areas, by method and control.
 
-    Bases go, or come back, from the largest contribution to the score downwards; a base that is gone is one of the
-    other three, at random. The score is in shares of its change when all bases go: 1 for the window, 0 for none of it
-    left. A good explanation has a small area under deletion and a large one under insertion; `_gain` is how much
-    better it is than its own permutation, resampled together.
+    Bases of one region at a time go, or come back, from the largest contribution to the score downwards, the other
+    regions being whole: where the score says how well two elements match, it need not fall when both go together. A
+    base that is gone is one of the other three, at random. The score is in shares of its change when the region's
+    bases all go: 1 for the window, 0 for none of the region left; changes are added up over the regions. A good
+    explanation has a small area under deletion and a large one under insertion; `_gain` is how much better it is than
+    its own permutation, resampled together.
     Source: Samek et al., IEEE TNNLS 28 (2017) 2660; Petsiuk et al., BMVC 2018 (RISE).
     """
-    study = Replacement.of(model, batch.ids, batch.regions, config.replacement_draws, seed, config.rows_per_pass)
+    study = [
+        Replacement.of(model, batch.ids, batch.regions, region, config.replacement_draws, seed, config.rows_per_pass)
+        for region in batch.regions.unbind(1)
+    ]
     rng = np.random.default_rng([seed, 2])
     group = element_groups(batch)
     bootstrap = Bootstrap.of(len(batch), config, seed)
@@ -159,7 +164,7 @@ def curve_rows(
 
 
 def _add_curves(
-    study: Replacement,
+    study: list[Replacement],
     method: str,
     control: bool,
     importance: Array,
@@ -168,11 +173,13 @@ def _add_curves(
     curves: Rows,
     metrics: Rows,
 ) -> dict[str, Metric]:
+    """`study` holds one replacement a region."""
     fractions = config.curve_fractions
-    change = study.whole - study.none
+    change = np.sum([one.whole - one.none for one in study], axis=0)
+    found = [one.curves(importance, fractions) for one in study]
     areas = {}
-    for name, points in study.curves(importance, fractions).items():
-        above = points - study.none[:, None]
+    for name in found[0]:
+        above = np.sum([points[name] - one.none[:, None] for one, points in zip(study, found, strict=True)], axis=0)
         curve = interval(ratio_metric(above, change), bootstrap.counts, bootstrap.level)
         for i, fraction in enumerate(fractions):
             values = {"score": curve.estimate[i], "low": curve.low[i], "high": curve.high[i]}

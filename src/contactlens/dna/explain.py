@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from contactlens.dna.attribution_file import Attributions
-from contactlens.dna.attributions import AttributionSettings, actual_contributions, attribute, uniform_baseline
+from contactlens.dna.attributions import AttributionSettings, actual_contributions, attribute, region_baseline
 from contactlens.dna.base_faithfulness import (
     Bootstrap,
     Planted,
@@ -103,21 +103,41 @@ def _trust(
     curves, metrics = curve_rows(model, few, contributions, config, seed)
     metrics += mutation_rows(model, few, hypothetical, config, seed)
     bootstrap = Bootstrap.of(len(few), config, seed)
-    if "integrated_gradients" in contributions:
-        change = found.logits[drawn] - _baseline_scores(model, few, config.rows_per_pass)
-        missed = contributions["integrated_gradients"].sum(axis=1) - change
-        metrics.append(error_row("integrated_gradients", "completeness_error", missed, change, bootstrap))
+    paths = {
+        "integrated_gradients": [torch.ones_like(few.ids, dtype=torch.bool)],
+        "region_integrated_gradients": few.regions.unbind(1),
+    }
+    for method in (one for one in paths if one in contributions):
+        missed, change = _completeness(model, few, found.logits[drawn], paths[method], contributions[method], config)
+        metrics.append(error_row(method, "completeness_error", missed, change, bootstrap))
     conservation = conservation_table(model, few, config.rows_per_pass)
     return curves, metrics + _conservation_rows(conservation, bootstrap), conservation
 
 
-def _baseline_scores(model: nn.Module, batch: WindowBatch, rows_per_pass: int) -> np.ndarray:
+def _completeness(
+    model: nn.Module,
+    batch: WindowBatch,
+    logits: np.ndarray,
+    parts: Sequence[Tensor],
+    contributions: np.ndarray,
+    config: ExplainConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much contributions (N, L) miss the change of the score when each of `parts` (N, L) loses its bases, and
+    that change: (N,) each, absolute values added up over the parts."""
+    changes = [logits - _baseline_scores(model, batch, part, config.rows_per_pass) for part in parts]
+    shares = [(contributions * part.cpu().numpy()).sum(axis=1) for part in parts]
+    missed = np.sum([np.abs(share - change) for share, change in zip(shares, changes, strict=True)], axis=0)
+    return missed, np.abs(changes).sum(axis=0)
+
+
+def _baseline_scores(model: nn.Module, batch: WindowBatch, part: Tensor, rows_per_pass: int) -> np.ndarray:
+    """Scores (N,) with no base in particular in a part (N, L) of each window."""
     found = []
     for rows in torch.arange(len(batch)).split(rows_per_pass):
-        part = batch.select(rows)
+        few = batch.select(rows)
+        baseline = region_baseline(one_hot_tokens(model, few.ids), few.ids, part[rows.to(part.device)])
         with torch.no_grad():
-            baseline = uniform_baseline(one_hot_tokens(model, part.ids), part.ids)
-            found.append(model.forward_one_hot(baseline, part.regions).double().cpu())  # type: ignore[operator]
+            found.append(model.forward_one_hot(baseline, few.regions).double().cpu())  # type: ignore[operator]
     return torch.cat(found).numpy()
 
 

@@ -5,7 +5,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Method = Literal["saliency", "input_x_gradient", "integrated_gradients", "lrp", "mutagenesis"]
+Method = Literal[
+    "saliency", "input_x_gradient", "integrated_gradients", "region_integrated_gradients", "lrp", "mutagenesis"
+]
 Split = Literal["train", "validation", "calibration", "test"]
 
 
@@ -22,8 +24,8 @@ class ExplainConfig:
     ig_steps: nodes of the path integral
     faithfulness_windows: explained windows, drawn at random, that the curves and `mutation_correlation` are
         averaged over
-    curve_fractions: shares of a window's bases that are replaced, or put back, rising from 0; motifs hold a few per
-        cent of the bases
+    curve_fractions: shares of an element's bases that are replaced, or put back, rising from 0; the sites of a motif
+        hold a tenth or more of them
     replacement_draws: random replacements that each point of a curve is averaged over
     mutations_per_window: single-base changes, drawn from the elements, that contributions are compared with
     bootstrap_replicates, interval_level: of the intervals, bootstrapped by window

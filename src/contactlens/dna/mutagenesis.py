@@ -112,11 +112,12 @@ class Replacement:
 
     @classmethod
     def of(
-        cls, model: nn.Module, ids: Tensor, regions: Tensor, draws: int, seed: int, rows_per_pass: int
+        cls, model: nn.Module, ids: Tensor, regions: Tensor, span: Tensor, draws: int, seed: int, rows_per_pass: int
     ) -> "Replacement":
-        """Every base is replaced by one of the three others, all alike: what the model sees remains a sequence."""
+        """Every base of `span` (N, L) is replaced by one of the three others, all alike: what the model sees remains a
+        sequence."""
         shift = np.random.default_rng(seed).integers(1, 4, size=(draws, *ids.shape))
-        known = known_bases(ids)
+        known = known_bases(ids) & span
         other = (ids - BASES[0] + torch.as_tensor(shift, device=ids.device)) % 4 + BASES[0]
         whole = scores(model, ids, regions, rows_per_pass).cpu().numpy()
         study = cls(model, ids, regions, known, other, whole, whole, rows_per_pass)

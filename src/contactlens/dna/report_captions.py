@@ -72,8 +72,8 @@ CAPTIONS = {
         that lie under a seqlet of its patterns, precision the share of these seqlets on such a site;
         rank 1 means that no motif of the database fits better.""",
     "deletion": """
-        Deletion and insertion curves. Bases are replaced at random (left) or put back (right), the
-        largest contribution first: a method that knows what matters loses the logit sooner and brings
+        Deletion and insertion curves, one element at a time. Its bases are replaced at random (left) or put
+        back (right), the largest contribution first: a method that knows what matters loses the logit sooner and brings
         it back sooner than its own contributions permuted within elements (dotted) or a random order.""",
     "faithfulness": """
         Faithfulness of each method. A method whose interval overlaps that of its permutation explains

@@ -13,7 +13,7 @@ from numba import config, njit, prange, set_num_threads
 from numba.core import types
 from numba.extending import intrinsic
 
-BLOCK, CHUNK = 128, 32
+BLOCK, CHUNK = 128, 16
 Array = np.ndarray
 _F = np.float32
 _LOG2E, _LOWEST = _F(1.44269504), _F(-126.0)
