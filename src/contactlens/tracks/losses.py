@@ -1,7 +1,7 @@
 """Weights of the losses, and the calibrated Gaussian loss; every term is logged under the name it has here."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class LossConfig:
     beta: float
     lambda_entropy: float = 0.0
     lambda_clusters: float = 0.0
-    elbo: ElboConfig = ElboConfig()
+    elbo: ElboConfig = field(default_factory=ElboConfig)
 
     def __post_init__(self) -> None:
         weights = [name for name in vars(self) if name.startswith("lambda_")]

@@ -124,7 +124,8 @@ class TrackModel(nn.Module):
         """What the loss takes; in training the latents are drawn, otherwise they are their means."""
         inputs, gate = self._inputs(x, observed)
         if isinstance(self.backbone, BernoulliVae):
-            prediction, logits, correction = self.backbone.run(*inputs, sampled=self.training)
+            features, seen, *_ = inputs
+            prediction, logits, correction = self.backbone.run(features, seen, sampled=self.training)
             return Output(prediction, gate, logits, correction)
         return Output(self.head(self.backbone(*inputs)), gate)
 
