@@ -8,8 +8,9 @@ import pytest
 import report_samples as samples
 import task_samples as tasks
 
+from contactlens.files import write_json
 from contactlens.ops.report import build_report
-from contactlens.report_blocks import FigureBlock, Report, Section, TableBlock
+from contactlens.report_blocks import FigureBlock, Report, Section, TableBlock, TextBlock
 from contactlens.tracks.report_explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report_findings import dwell_finding, loading_finding, state_finding
 from contactlens.tracks.report_inputs import ReportInputs
@@ -156,10 +157,16 @@ def test_loading_example_is_the_track_of_median_nll(latent: Report) -> None:
     assert stored["model"].value_counts()["truth"] == 40
 
 
-def test_loading_finding_is_against_the_best_of_the_others() -> None:
+def test_loading_finding_is_judged_by_the_better_control_and_names_the_deconvolution() -> None:
     finding = loading_finding(tasks.loading_metrics())
     assert finding is not None and finding.answer == "0.570" and "within 30 s" in finding.detail
-    assert "deconvolution" in finding.detail and "+0.095" in finding.detail and finding.verdict == "good"
+    assert f"better control (circular shift), paired by track: {0.95 * 0.35:+.3f}" in finding.detail
+    assert "deconvolution: +0.095" in finding.detail and finding.verdict == "good"
+    metrics = tasks.loading_metrics()
+    rows = metrics["metric"] == "f1_within_30s_minus_circular_shift"
+    metrics.loc[rows, ["estimate", "low", "high"]] -= 0.5
+    worse = loading_finding(metrics)
+    assert worse is not None and worse.verdict == "bad"
     assert loading_finding(samples.metrics()) is None
 
 
@@ -186,6 +193,12 @@ def test_motifs_are_beside_their_control_and_the_true_response(tmp_path: Path) -
     }
     assert isinstance(table, TableBlock)
     assert table.frame["pattern"].tolist() == ["pos_0", "none"] and table.frame["model"].tolist()[1] == "control"
+
+
+def test_a_search_for_motifs_that_was_not_made_says_why(tmp_path: Path) -> None:
+    write_json(tmp_path / "motifs" / "summary.json", {"patterns": 0, "reason": "the model has no gate"})
+    (block,) = motif_section(inputs_of(tmp_path))
+    assert isinstance(block, TextBlock) and block.text == "No search was made: the model has no gate."
 
 
 def test_parts_without_their_files_are_left_out(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from contactlens.figure_style import output_unit
 from contactlens.files import read_json
-from contactlens.report_blocks import Block, TableBlock
+from contactlens.report_blocks import Block, TableBlock, TextBlock
 from contactlens.tracks import figures
 from contactlens.tracks.figures.faithfulness import TRUTH
 from contactlens.tracks.figures.temporal_motifs import lag_frame
@@ -39,12 +39,14 @@ def _kernel(inputs: ReportInputs) -> pd.DataFrame | None:
 def motif_section(inputs: ReportInputs) -> list[Block]:
     """Patterns of the model beside what the same search finds in a model trained on exchanged drivers.
 
-    Both are folders of `write_temporal_motifs` in `motifs`; the control's may be missing.
+    Both are folders of `write_temporal_motifs` in `motifs`; where no search was made, that holds the reason instead.
     """
-    folders = {name: inputs.reports / "motifs" / name for name in (MODEL, CONTROL)}
-    found = {name: _tables(folder) for name, folder in folders.items() if folder.is_dir()}
+    folder = inputs.reports / "motifs"
+    folders = {name: folder / name for name in (MODEL, CONTROL)}
+    found = {name: _tables(of_model) for name, of_model in folders.items() if of_model.is_dir()}
     if MODEL not in found:
-        return []
+        refused = folder / "summary.json"
+        return [TextBlock(f"No search was made: {read_json(refused)['reason']}.")] if refused.is_file() else []
     summary = read_json(folders[MODEL] / "summary.json")
     unit = output_unit("logit" if inputs.decodes_states else "mean", inputs.signal_unit)
     frame = figures.motif_frame(found[MODEL]["patterns"], found[MODEL]["positions"], MOST_PATTERNS)
