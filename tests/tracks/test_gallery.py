@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from contactlens.errors import InputError
-from contactlens.tracks.gallery import MAX_BYTES, WIDTH_PX, picture_of, shrink, write_picture
+from contactlens.tracks.gallery import MAX_BYTES, WIDTH_PX, picture_of, shrink, write_pictures
 from contactlens.tracks.tasks import TASKS
 
 
@@ -47,9 +47,13 @@ def test_a_system_is_shown_by_what_is_particular_to_it() -> None:
     assert picture_of(TASKS["ep_to_ms2"], "unet") == "overview"
 
 
-def test_picture_is_named_after_the_system(tmp_path: Path) -> None:
-    noise(tmp_path / "figures" / "roc.png", 200, 100)
-    path = write_picture(tmp_path / "figures", TASKS["ms2_to_states"], "unet", tmp_path / "gallery")
-    assert path == tmp_path / "gallery" / "ms2_to_states-unet.png" and path.is_file()
+def test_pictures_are_named_after_the_system(tmp_path: Path) -> None:
+    figures, out = tmp_path / "figures", tmp_path / "gallery"
+    noise(figures / "roc.png", 200, 100)
+    only = write_pictures(figures, TASKS["ms2_to_states"], "unet", out)
+    assert only == [out / "ms2_to_states-unet.png"] and only[0].is_file()
+    noise(figures / "motifs.png", 200, 100)
+    both = write_pictures(figures, TASKS["ms2_to_states"], "unet", out)
+    assert both == [*only, out / "ms2_to_states-unet-motifs.png"] and both[1].is_file()
     with pytest.raises(InputError, match=r"overview\.png: not found"):
-        write_picture(tmp_path / "figures", TASKS["ep_to_ms2"], "unet", tmp_path / "gallery")
+        write_pictures(figures, TASKS["ep_to_ms2"], "unet", out)

@@ -9,6 +9,7 @@ from contactlens.tracks.tasks import Task
 
 WIDTH_PX, COLOURS = 1100, 64
 MAX_BYTES = 150_000
+MOTIFS = "motifs.png"
 PICTURES = {
     "ep_to_ms2": "overview",
     "epms2_to_ms2_conditioned": "lag_profile",
@@ -42,17 +43,24 @@ def shrink(png: Path) -> bytes:
         width = round(0.9 * width)
 
 
-def write_picture(figures: Path, task: Task, model: str, out: Path) -> Path:
-    """Write the picture of one system, `<task>-<model>.png`, into `out`.
+def write_pictures(figures: Path, task: Task, model: str, out: Path) -> list[Path]:
+    """Write the picture of one system into `out`, `<task>-<model>.png`, and where its run searched for temporal motifs
+    theirs, `<task>-<model>-motifs.png`; returns what was written.
 
     figures: the folder that the report of its run wrote its figures to
 
-    Raises InputError where the figure is not there.
+    Raises InputError where the system's figure is not there.
     """
-    source = figures / f"{picture_of(task, model)}.png"
+    name = f"{task.name}-{model}"
+    pictures = {figures / f"{picture_of(task, model)}.png": f"{name}.png", figures / MOTIFS: f"{name}-{MOTIFS}"}
+    source, motifs = pictures
     if not source.is_file():
         raise InputError(f"{source}: not found; the gallery takes its pictures from the report of a finished run")
-    path = out / f"{task.name}-{model}.png"
+    return [write_picture(path, out / pictures[path]) for path in (source, motifs) if path.is_file()]
+
+
+def write_picture(png: Path, path: Path) -> Path:
+    """Write `png`, made small by `shrink`, to `path`."""
     with write_aside(path) as aside:
-        aside.write_bytes(shrink(source))
+        aside.write_bytes(shrink(png))
     return path
