@@ -68,3 +68,33 @@ def systems(
         table.to_csv(aside / "systems.csv", index=False)
         (aside / "systems.md").write_text(markdown_table(done, table))
     typer.echo(f"written to {out}")
+
+
+def published_states(
+    file: Annotated[Path, typer.Argument(help="Columns fragment, embryo, time_s, knirps_au, ms2_au and p_on.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.csv.")] = Path("published_states"),
+    tracks: Annotated[int, typer.Option(help="Simulated traces, before they are split.")] = 2000,
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+) -> None:
+    """Decode real traces by a model trained on matched simulations, and compare with the states published for them."""
+    from contactlens.files import write_aside
+    from contactlens.tracks.knirps_states import import_states
+    from contactlens.tracks.published_check import MEAN, PublishedCheckConfig, check_published
+
+    params = options.params_with(profile, set_)
+    own = params.tracks
+    config = PublishedCheckConfig(
+        n_tracks=tracks,
+        split=own.split,
+        training=own.training,
+        compound_hmm=own.state_baselines.compound_hmm,
+        bootstrap_replicates=own.evaluate_states.bootstrap_replicates,
+        confidence=own.evaluate_states.confidence,
+    )
+    table = check_published(import_states(file), config, params.seed)
+    with write_aside(out) as aside:
+        aside.mkdir()
+        table.to_csv(aside / "agreement.csv", index=False)
+    overall = table[table["embryo"] == MEAN].drop(columns="embryo")
+    typer.echo(f"{overall.round(3).to_string(index=False)}\nwritten to {out}")
