@@ -138,6 +138,7 @@ def run_tracks(
 
 tracks.command("systems")(cli_tracks.systems)
 tracks.command("published-states")(cli_tracks.published_states)
+tracks.command("gallery")(cli_tracks.gallery)
 
 
 @tracks.command("check")

@@ -11,6 +11,9 @@ TaskName = Annotated[str | None, typer.Option("--task", help="A row of the READM
 ModelName = Annotated[str | None, typer.Option("--model", help="The first that fits the task if left out.")]
 
 
+HEADLINES = "headlines.png"
+
+
 def system_overlay(task: str | None, model: str | None) -> list[dict[str, Any]]:
     """What --task and --model change in params.yaml; a system that is not the default has a name of its own in the
     registry, since it is not promoted against the others."""
@@ -34,7 +37,9 @@ def workspace_of(task: str | None, model: str | None) -> Path | None:
 def systems(
     profile: options.Profiles = None,
     set_: options.Settings = None,
-    out: Annotated[Path, typer.Option(help="Folder for systems.csv and systems.md.")] = Path("systems"),
+    out: Annotated[Path, typer.Option(help="Folder for systems.csv, systems.md and the figure headlines.png.")] = Path(
+        "systems"
+    ),
 ) -> None:
     """Train and evaluate every system of systems.yaml, without a sweep, on one common simulated set of tracks."""
     import pandas as pd
@@ -42,6 +47,7 @@ def systems(
     from contactlens.files import write_aside
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
     from contactlens.ops.tracking import project_root
+    from contactlens.tracks import figures
     from contactlens.tracks.dataset import split_tracks
     from contactlens.tracks.simulate_task import simulate_task
     from contactlens.tracks.systems import System, markdown_table, run_system
@@ -67,6 +73,8 @@ def systems(
         aside.mkdir()
         table.to_csv(aside / "systems.csv", index=False)
         (aside / "systems.md").write_text(markdown_table(done, table))
+        shown = figures.headline_frame(table)
+        figures.save_figure(figures.systems_figure(shown), aside / HEADLINES, shown)
     typer.echo(f"written to {out}")
 
 
@@ -98,3 +106,23 @@ def published_states(
         table.to_csv(aside / "agreement.csv", index=False)
     overall = table[table["embryo"] == MEAN].drop(columns="embryo")
     typer.echo(f"{overall.round(3).to_string(index=False)}\nwritten to {out}")
+
+
+def gallery(
+    workspaces: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of finished runs, as in workspaces/.")
+    ] = None,
+    systems: Annotated[Path | None, typer.Option(help="The folder that `contactlens tracks systems` wrote.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("docs/gallery"),
+) -> None:
+    """Take the pictures of finished runs from their reports, each small enough for a page of many."""
+    from contactlens.ops.params import PARAMS_FILE, load_params
+    from contactlens.tracks.gallery import write_picture, write_pictures
+
+    written = []
+    for folder in workspaces or []:
+        own = load_params(folder / PARAMS_FILE).tracks
+        written += write_pictures(folder / "reports/tracks/figures", own.resolved_task, own.model.name, out)
+    if systems is not None:
+        written.append(write_picture(systems / HEADLINES, out / "systems.png"))
+    typer.echo("\n".join(map(str, written)) or "nothing to do: name the folders of finished runs, or --systems")

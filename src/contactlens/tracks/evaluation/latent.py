@@ -11,8 +11,10 @@ from contactlens.tracks.evaluate import NETWORK
 from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
 from contactlens.tracks.evaluation.signal import evaluate_signal
 from contactlens.tracks.loading_alignment import LoadingAlignment, LoadingTimes, evaluate_alignment, true_loading
+from contactlens.tracks.loading_events import event_table
 from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.promoter import Events
+from contactlens.tracks.promoter_truth import observed_span
 from contactlens.tracks.tasks import model_input
 
 
@@ -22,8 +24,11 @@ def evaluate_latent(subject: Subject, config: EvaluationConfig, seed: int) -> Ta
     reconstruction = evaluate_signal(subject, config, seed)
     if subject.tracks.truth is None:
         return reconstruction
-    alignment = _alignment(subject, config, seed)
+    validation, test = _loading_times(subject, config, seed)
+    alignment = evaluate_alignment(validation, test, subject.test.frame_interval_s, config.loading, seed)
     tables = {f"loading_{name}": getattr(alignment, name) for name in LoadingAlignment.TABLES if name != "metrics"}
+    names = subject.test.track_ids
+    tables["loading_events"] = event_table(test, names, observed_span(subject.tracks, names)[0])
     return replace(
         reconstruction,
         metrics=pd.concat([reconstruction.metrics, alignment.metrics], ignore_index=True),
@@ -31,7 +36,8 @@ def evaluate_latent(subject: Subject, config: EvaluationConfig, seed: int) -> Ta
     )
 
 
-def _alignment(subject: Subject, config: EvaluationConfig, seed: int) -> LoadingAlignment:
+def _loading_times(subject: Subject, config: EvaluationConfig, seed: int) -> tuple[LoadingTimes, LoadingTimes]:
+    """True and found loading times of the validation and of the test split."""
     validation, test = subject.batches["validation"], subject.test
     grid = config.reporter.grid(test.frame_interval_s, subject.model.bins_per_frame)
     deconvolution = Deconvolution.fit(validation, grid, config.deconvolution, seed)
@@ -41,7 +47,7 @@ def _alignment(subject: Subject, config: EvaluationConfig, seed: int) -> Loading
         found = {NETWORK: _placed(subject, batch, grid), "deconvolution": deconvolution.events(batch)}
         return LoadingTimes(true, found, duration_s)
 
-    return evaluate_alignment(times(validation), times(test), test.frame_interval_s, config.loading, seed)
+    return times(validation), times(test)
 
 
 @torch.no_grad()
