@@ -29,7 +29,7 @@ endif
 
 # Every system of systems.yaml on one simulated set -> systems/systems.csv; PROFILE=systems_small in a few minutes.
 systems: install
-	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE))
+	contactlens tracks systems --set tracks.train.n_seeds=1 $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE))
 
 test: install
 	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

@@ -7,7 +7,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from ray.tune.search import Searcher
 
 from contactlens.ops.sweep_space import Dimension, SweepConfig, fixed_trials
-from contactlens.ops.sweep_trial import OBJECTIVE
+from contactlens.ops.sweep_trial import OBJECTIVE, SweepError
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
@@ -93,4 +93,4 @@ class BatchSearch(Searcher):
         """Nothing: a resumed sweep asks the same again and finds the answers in its trials' folders."""
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a sweep is resumed by running it again")
+        raise SweepError("a sweep is resumed by running it again")

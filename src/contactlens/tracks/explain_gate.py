@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from contactlens.attribution.any_method import SummedFrames
 from contactlens.attribution.captum_methods import AttributionFunction, MethodSettings, Target
 from contactlens.attribution.reach import Model
-from contactlens.tracks.models.heads import gaussian_in_units
 from contactlens.tracks.models.track_model import TrackModel
 
 
@@ -27,7 +26,7 @@ class PastGate(nn.Module):
     def opened(self, x: Tensor, observed: Tensor) -> Tensor:
         """(B, Z, T): the backbone's input at x (B, C, T), then MS2 where that conditions the decoder."""
         gated = x.size(1) - int(self.model.task.conditioned)
-        behind = self.model._gated_input(x[:, :gated], self.model.gate(x), observed)
+        behind = self.model.gated_input(x[:, :gated], self.model.gate(x), observed)
         return torch.cat([behind, x[:, gated:]], dim=1)
 
     def to_channels(self, attributions: Tensor, channels: int) -> Tensor:
@@ -41,13 +40,9 @@ class PastGate(nn.Module):
     def forward(self, z: Tensor, observed: Tensor) -> Tensor:
         model = self.model
         if model.context is None:
-            prediction = model.head(model.backbone(z, observed))
-        else:
-            context = model.context((z[:, -1] - model.signal_mean) / model.signal_sd, observed)
-            prediction = model.head(model.backbone(z[:, :-1], observed, context))
-        if model.task.head == "bernoulli":
-            return prediction
-        return gaussian_in_units(prediction, model.signal_mean, model.signal_sd)
+            return model.in_units(model.head(model.backbone(z, observed)))
+        context = model.context((z[:, -1] - model.signal_mean) / model.signal_sd, observed)
+        return model.in_units(model.head(model.backbone(z[:, :-1], observed, context)))
 
 
 def behind_gate(method: AttributionFunction) -> AttributionFunction:

@@ -63,7 +63,7 @@ class FitResult:
 
 
 class _Trainer:
-    """State of one training run; `step` is one epoch, `save` and `resume` carry all of it over a kill."""
+    """One training run; `epoch` goes once over the tracks, `state` and `resume` carry all of it over a kill."""
 
     def __init__(self, model: TrackModel, loss: LossConfig, config: FitConfig, seed: int) -> None:
         self.device = resolve_device(config.device)

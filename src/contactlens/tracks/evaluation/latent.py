@@ -17,6 +17,8 @@ from contactlens.tracks.promoter import Events
 from contactlens.tracks.promoter_truth import observed_span
 from contactlens.tracks.tasks import model_input
 
+ONE = 0.5  # posterior probability above which a bin holds a polymerase
+
 
 def evaluate_latent(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:
     """See `evaluate_task`: the reconstruction, and where loading times are known, how well the latents agree with them
@@ -55,4 +57,4 @@ def _placed(subject: Subject, batch: TrackBatch, grid: LoadingGrid) -> Events:
     x = model_input(subject.model.task, batch)
     rows = torch.arange(len(batch)).split(subject.batch_size)
     latent = torch.cat([subject.model.latent(x[i], batch.observed[i]) for i in rows])
-    return grid.place(latent.double().numpy())
+    return grid.place((latent > ONE).double().numpy())

@@ -98,7 +98,7 @@ class TrackModel(nn.Module):
             return torch.ones_like(x[:, 0])
         return self.distance_gate(x[:, self.driver_channels - 1])
 
-    def _gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
+    def gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
         """(B, C + 2, T): scaled input, contact (behind a gate) and mask. Opening the gate to copy MS2 must not pay, so
         where MS2 is the target, the gate that multiplies it passes no gradient to the radius in training."""
         scaled = (x - self.channel_shift) / self.channel_scale  # (B, C, T)
@@ -116,9 +116,9 @@ class TrackModel(nn.Module):
         """What the backbone takes, and the gate (B, T)."""
         gate = self.gate(x)
         if self.context is None:
-            return [self._gated_input(x, gate, observed), observed], gate
+            return [self.gated_input(x, gate, observed), observed], gate
         context = self.context((x[:, -1] - self.signal_mean) / self.signal_sd, observed)
-        return [self._gated_input(x[:, :-1], gate, observed), observed, context], gate
+        return [self.gated_input(x[:, :-1], gate, observed), observed, context], gate
 
     def standardised(self, x: Tensor, observed: Tensor) -> Output:
         """What the loss takes; in training the latents are drawn, otherwise they are their means."""
@@ -153,7 +153,10 @@ class TrackModel(nn.Module):
         return self.backbone.latent(*inputs)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        prediction = self.standardised(x, observed).prediction
+        return self.in_units(self.standardised(x, observed).prediction)
+
+    def in_units(self, prediction: Tensor) -> Tensor:
+        """What the model gives, from the prediction (B, K, T) that the loss takes."""
         if self.task.head == "bernoulli":
             return prediction
         return gaussian_in_units(prediction, self.signal_mean, self.signal_sd)
