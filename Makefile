@@ -8,7 +8,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 UI_PORT ?= 5000
 
-.PHONY: run systems test ui bench lint install clean
+.PHONY: run systems test reliability ui bench lint install clean
 
 install: $(VENV)/installed
 
@@ -33,6 +33,10 @@ systems: install
 
 test: install
 	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+# The tests that inject faults, and the table of what they saw.
+reliability: install
+	python -m pytest -n 2 --dist loadfile --slow --fault-table docs/reliability.md tests/reliability
 
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)

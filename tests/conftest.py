@@ -1,14 +1,24 @@
 """Shared switches and small track sets whose answers are known."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from contactlens.tracks.batch import TrackBatch
+from fault_table import PROPERTY, FaultTable
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that train, sweep or run a pipeline")
+    parser.addoption("--fault-table", type=Path, help="write what the injected faults did into this page")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if page := config.getoption("--fault-table"):
+        config.pluginmanager.register(FaultTable(page))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,6 +33,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def one_thread() -> None:
     """Tests run side by side; each keeps to one thread."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def record_fault(record_property: Callable[[str, object], None]) -> Callable[[str, str, str], None]:
+    """`record_fault(fault, what happened, what was lost)`, called once the test has seen it: a row of the page."""
+
+    def record(fault: str, happened: str, lost: str) -> None:
+        record_property(PROPERTY, {"fault": fault, "happened": happened, "lost": lost})
+
+    return record
 
 
 @pytest.fixture

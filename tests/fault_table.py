@@ -1,0 +1,39 @@
+"""The table of docs/reliability.md: what each injected fault did, as the tests that injected it saw it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+PROPERTY = "fault"
+COLUMNS = ("fault", "happened", "lost")
+START, END = "<!-- faults: start -->", "<!-- faults: end -->"
+
+
+def table_of(rows: list[Mapping[str, str]]) -> str:
+    """Markdown, a line a fault, in alphabetical order."""
+    lines = ["| fault | what happened | what was lost |", "|---|---|---|"]
+    cells = sorted(tuple(row[column].replace("|", "\\|") for column in COLUMNS) for row in rows)
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
+
+
+def replace_table(page: str, table: str) -> str:
+    """The page with what stands between the two marks replaced."""
+    before, rest = page.split(START)
+    _, after = rest.split(END)
+    return f"{before}{START}\n{table}\n{END}{after}"
+
+
+class FaultTable:
+    """Pytest plugin: gathers the faults of tests that passed, of all workers, and writes the table at the end."""
+
+    def __init__(self, page: Path) -> None:
+        self.page, self.rows = page, list[Mapping[str, str]]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.rows += [row for name, row in report.user_properties if name == PROPERTY and isinstance(row, Mapping)]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not hasattr(session.config, "workerinput"):
+            self.page.write_text(replace_table(self.page.read_text(), table_of(self.rows)))
