@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from contactlens.marked_text import replace_marked
+
 PROPERTY = "fault"
 COLUMNS = ("fault", "happened", "lost")
-START, END = "<!-- faults: start -->", "<!-- faults: end -->"
 
 
 def table_of(rows: list[Mapping[str, str]]) -> str:
@@ -15,13 +16,6 @@ def table_of(rows: list[Mapping[str, str]]) -> str:
     lines = ["| fault | what happened | what was lost |", "|---|---|---|"]
     cells = sorted(tuple(row[column].replace("|", "\\|") for column in COLUMNS) for row in rows)
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
-
-
-def replace_table(page: str, table: str) -> str:
-    """The page with what stands between the two marks replaced."""
-    before, rest = page.split(START)
-    _, after = rest.split(END)
-    return f"{before}{START}\n{table}\n{END}{after}"
 
 
 class FaultTable:
@@ -36,4 +30,4 @@ class FaultTable:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if not hasattr(session.config, "workerinput"):
-            self.page.write_text(replace_table(self.page.read_text(), table_of(self.rows)))
+            self.page.write_text(replace_marked(self.page.read_text(), "faults", table_of(self.rows), str(self.page)))

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fault_table import END, START
-
 pytest_plugins = ["pytester"]
+START, END = "<!-- faults: start -->", "<!-- faults: end -->"
 
 TESTS = """
 def test_seen(record_fault):
