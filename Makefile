@@ -27,9 +27,10 @@ else
 	contactlens run
 endif
 
-# Every system of systems.yaml on one simulated set -> systems/systems.csv; PROFILE=systems_small in a few minutes.
+# Every system of systems.yaml on one simulated set -> systems/systems.csv and the table in README.md;
+# PROFILE=systems_small in a few minutes, README as it is.
 systems: install
-	contactlens tracks systems --set tracks.train.n_seeds=1 $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE))
+	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE),--profile unsearched --page README.md)
 
 test: install
 	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

@@ -132,7 +132,7 @@ def run_tracks(
             _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
 
     own = [*cli_tracks.system_overlay(task, model), *([{"tracks": {"source": "import"}}] if file else [])]
-    folder = workspace or cli_tracks.workspace_of(task, model)
+    folder = workspace or cli_tracks.workspace_of(task, model, set_)
     options.run_branch("tracks", profile, set_, folder, stage, own=own, fill=fill if file else None)
 
 

@@ -59,14 +59,14 @@ def run_branch(
 ) -> NoReturn:
     """Run one branch (None: both) in the checkout or in a workspace, and exit with the pipeline's status.
 
-    own: what the user's data or model change in params.yaml, laid over everything else
+    own: what the user's data or model change in params.yaml, laid over the profiles and below single values
     fill: puts the user's data into the workspace
     """
     from contactlens.ops.tracking import project_root
     from contactlens.ops.workspace import create_workspace, run_pipeline
 
     root = project_root()
-    overlays = [*overlays_of(profiles, settings, root), *own]
+    overlays = [*overlays_of(profiles, None, root), *own, *overlays_of(None, settings, root)]
     if workspace is None and (overlays or fill):
         raise InputError(
             "give --workspace FOLDER with --profile, --set or own data, so that the checkout stays as it is"

@@ -28,10 +28,11 @@ def system_overlay(task: str | None, model: str | None) -> list[dict[str, Any]]:
     return [{"tracks": {"task": task, "model": {"name": chosen}, **promotion}}]
 
 
-def workspace_of(task: str | None, model: str | None) -> Path | None:
-    """Where a system runs if no workspace is named; None for the checkout."""
+def workspace_of(task: str | None, model: str | None, settings: list[str] | None = None) -> Path | None:
+    """Where a system runs if no workspace is named, one folder for each of its changes; None for the checkout."""
     named = [name for name in (task, model) if name]
-    return Path("workspaces", "-".join(named)) if named else None
+    changed = [text.split(".")[-1].replace("=", "_") for text in settings or []]
+    return Path("workspaces", "-".join([*named, *changed])) if named else None
 
 
 def systems(
@@ -40,11 +41,13 @@ def systems(
     out: Annotated[Path, typer.Option(help="Folder for systems.csv, systems.md and the figure headlines.png.")] = Path(
         "systems"
     ),
+    page: Annotated[Path | None, typer.Option(help="Also write the table into this page, such as README.md.")] = None,
 ) -> None:
     """Train and evaluate every system of systems.yaml, without a sweep, on one common simulated set of tracks."""
     import pandas as pd
 
     from contactlens.files import write_aside
+    from contactlens.marked_text import replace_marked
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
     from contactlens.ops.tracking import project_root
     from contactlens.tracks import figures
@@ -54,6 +57,8 @@ def systems(
 
     root = project_root()
     overlays = options.overlays_of(profile, set_, root)
+    if page is not None:
+        replace_marked(page.read_text(), "systems", "", str(page))  # refused now, not after half an hour
     tables, done, simulated = [], [], {}
     for row in load_systems(root / SYSTEMS_FILE):
         params = params_of(row, root / "params.yaml", overlays)
@@ -62,7 +67,7 @@ def systems(
         if simulator not in simulated:
             tracks = simulate_task(own.resolved_task, own.simulate, own.toy, seed)
             simulated[simulator] = tracks, split_tracks(tracks, own.split, seed)
-        flags = "".join(f" --set {setting}" for setting in row.settings)
+        flags = "".join([f" --profile {name}" for name in profile or []] + [f" --set {one}" for one in row.settings])
         command = f"contactlens tracks run --task {row.task} --model {row.model}{flags}"
         system = System(command, own.training, own.train, own.evaluation)
         tables.append(run_system(system, *simulated[simulator], seed))
@@ -72,9 +77,13 @@ def systems(
     with write_aside(out) as aside:
         aside.mkdir()
         table.to_csv(aside / "systems.csv", index=False)
-        (aside / "systems.md").write_text(markdown_table(done, table))
+        (aside / "systems.md").write_text(text := markdown_table(done, table))
         shown = figures.headline_frame(table)
         figures.save_figure(figures.systems_figure(shown), aside / HEADLINES, shown)
+    if page is not None:
+        written = replace_marked(page.read_text(), "systems", text, str(page))
+        with write_aside(page) as aside:
+            aside.write_text(written)
     typer.echo(f"written to {out}")
 
 

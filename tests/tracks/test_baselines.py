@@ -16,7 +16,7 @@ from contactlens.tracks.baselines import (
     ContactFilterConfig,
     FeatureConfig,
 )
-from contactlens.tracks.baselines.features import windowed_features
+from contactlens.tracks.baselines.features import HIDDEN, SignalView, windowed_features
 from contactlens.tracks.baselines.frames import Frames
 from contactlens.tracks.batch import TrackBatch
 
@@ -88,7 +88,7 @@ def contact_filter(train: TrackBatch, validation: TrackBatch) -> ContactFilter:
 
 @pytest.fixture(scope="module")
 def trees(train: TrackBatch, validation: TrackBatch) -> BoostedTrees:
-    return BoostedTrees.fit(train, validation, TREES, seed=3, signal_radius=None)
+    return BoostedTrees.fit(train, validation, TREES, seed=3, view=HIDDEN)
 
 
 def test_constant_gaussian_has_the_reference_nll(train: TrackBatch):
@@ -142,14 +142,14 @@ def test_baselines_order_as_they_know(
 def test_trees_come_out_the_same_twice(
     trees: BoostedTrees, train: TrackBatch, validation: TrackBatch, held_out: TrackBatch
 ):
-    again = BoostedTrees.fit(train, validation, TREES, seed=3, signal_radius=None)
+    again = BoostedTrees.fit(train, validation, TREES, seed=3, view=HIDDEN)
     for first, second in zip(trees.predict(held_out), again.predict(held_out), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
 def test_trees_sd_is_calibrated_and_follows_the_noise():
     train, validation, test = (linear_tracks(seed, 60, growing_noise=0.4) for seed in (8, 9, 10))
-    mean, sd = BoostedTrees.fit(train, validation, TREES, seed=0, signal_radius=None).predict(test)
+    mean, sd = BoostedTrees.fit(train, validation, TREES, seed=0, view=HIDDEN).predict(test)
     seen = test.observed.numpy()
     z = ((test.signal.numpy() - mean) / sd)[seen]
     assert np.mean(z**2) == pytest.approx(1, abs=0.1)
@@ -175,7 +175,7 @@ def test_predictions_do_not_read_missing_frames(
 
 def test_trees_see_the_signal_within_the_radius_only(train: TrackBatch, validation: TrackBatch, held_out: TrackBatch):
     few = replace(TREES, max_trees=15)
-    fitted = BoostedTrees.fit(train, validation, few, seed=0, signal_radius=RADIUS)
+    fitted = BoostedTrees.fit(train, validation, few, seed=0, view=SignalView(radius=RADIUS))
     outside = held_out.driver[:, -1] >= RADIUS
     hidden = with_signal(held_out, held_out.signal.masked_fill(outside, 1e3))
     np.testing.assert_array_equal(fitted.predict(hidden)[0], fitted.predict(held_out)[0])
@@ -191,7 +191,7 @@ def test_features_are_what_loops_give():
     signal = rng.normal(size=distance.shape)
     frames = Frames(distance, signal, ~np.isnan(distance))
     config = FeatureConfig(lag_frames=[0, 2, -1], window_frames=[3], contact_quantiles=[])
-    found = windowed_features(frames, config, np.array([150.0]), signal_radius=200.0).reshape(2, 12, -1)
+    found = windowed_features(frames, config, np.array([150.0]), SignalView(radius=200.0)).reshape(2, 12, -1)
     for track in range(2):
         for t in range(12):
             expected = _features_by_hand(distance[track], signal[track], t)
@@ -219,3 +219,23 @@ def _features_by_hand(distance: np.ndarray, signal: np.ndarray, t: int) -> list[
 
 def _value_and_age(seen: np.ndarray, found: list[int], t: int) -> tuple[float, float]:
     return (seen[found[0]], abs(t - found[0])) if found else (np.nan, np.nan)
+
+
+def test_trees_see_of_a_hidden_signal_the_means_of_its_parts_alone():
+    """Swapping values inside a part changes no column; moving them to another part changes its means."""
+    rng = np.random.default_rng(9)
+    distance, signal = rng.uniform(50, 300, size=(3, 20)), rng.normal(size=(3, 20))
+    observed = np.ones_like(signal, dtype=bool)
+    observed[1, :5] = False
+    config = FeatureConfig(lag_frames=[], window_frames=[], contact_quantiles=[])
+
+    def columns(values: np.ndarray) -> np.ndarray:
+        found = windowed_features(Frames(distance, values, observed), config, np.array([]), SignalView(parts=4))
+        return found.reshape(3, 20, 4)
+
+    found = columns(signal)
+    parts = (np.s_[5:10], np.s_[:5], np.s_[10:15], np.s_[:])  # a frame's own, the one before, the one after, all
+    np.testing.assert_allclose(found[0, 7], [signal[0, part].mean() for part in parts], rtol=1e-5)
+    assert np.isnan(found[1, 0, 0]) and np.isnan(found[0, 0, 1]) and np.isnan(found[0, -1, 2])
+    np.testing.assert_allclose(columns(signal[:, [*range(4, -1, -1), *range(5, 20)]]), found, rtol=1e-4, atol=1e-6)
+    assert np.nanmax(np.abs(columns(np.roll(signal, 5, axis=1))[0] - found[0])) > 0.1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from contactlens.tracks.baselines.boosted_trees import BoostedTrees, BoostedTreesConfig
 from contactlens.tracks.baselines.constant import ConstantGaussian
 from contactlens.tracks.baselines.contact_filter import ContactFilter, ContactFilterConfig
-from contactlens.tracks.baselines.features import FeatureConfig
+from contactlens.tracks.baselines.features import HIDDEN, FeatureConfig, SignalView
 from contactlens.tracks.baselines.frames import Baseline
 from contactlens.tracks.batch import TrackBatch
 
@@ -18,6 +18,7 @@ __all__ = [
     "ContactFilter",
     "ContactFilterConfig",
     "FeatureConfig",
+    "SignalView",
     "fit_baselines",
 ]
 
@@ -29,15 +30,14 @@ class BaselineConfig:
 
 
 def fit_baselines(
-    train: TrackBatch, validation: TrackBatch, config: BaselineConfig, seed: int, signal_radius: float | None
+    train: TrackBatch, validation: TrackBatch, config: BaselineConfig, seed: int, view: SignalView = HIDDEN
 ) -> dict[str, Baseline]:
     """Every baseline by name, the weakest first.
 
-    signal_radius: None where the task hides MS2; else the distance below which the trees may see it, in
-    driver units (give the network's own contact radius, so that both see the same).
+    view: what the trees may read of MS2 (give the network's own contact radius or parts, so that both see the same).
     """
     return {
         "constant_gaussian": ConstantGaussian.fit(train),
         "contact_filter": ContactFilter.fit(train, validation, config.contact_filter),
-        "boosted_trees": BoostedTrees.fit(train, validation, config.boosted_trees, seed, signal_radius),
+        "boosted_trees": BoostedTrees.fit(train, validation, config.boosted_trees, seed, view),
     }

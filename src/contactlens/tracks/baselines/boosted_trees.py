@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from contactlens.calibration.recalibration import SdMap
-from contactlens.tracks.baselines.features import FeatureConfig, windowed_features
+from contactlens.tracks.baselines.features import FeatureConfig, SignalView, windowed_features
 from contactlens.tracks.baselines.frames import Array, Frames
 from contactlens.tracks.batch import TrackBatch
 
@@ -42,12 +42,12 @@ class BoostedTrees:
     mean square, and how far it is off varies between frames where residuals are bimodal, which the map
     corrects; gamma deviance, which would need no map, diverges on leaves whose residuals are all near 0.
 
-    thresholds: contact thresholds of the features, driver units; signal_radius: see `windowed_features`.
+    thresholds: contact thresholds of the features, driver units; view: what the features read of MS2.
     """
 
     config: BoostedTreesConfig
     thresholds: Array
-    signal_radius: float | None
+    view: SignalView
     means: list[HistGradientBoostingRegressor]
     log_square: HistGradientBoostingRegressor
     sd_map: SdMap
@@ -59,14 +59,14 @@ class BoostedTrees:
         validation: TrackBatch,
         config: BoostedTreesConfig,
         seed: int,
-        signal_radius: float | None,
+        view: SignalView,
     ) -> "BoostedTrees":
         """Fit on train; validation tracks stop the growth and set the sd map."""
         frames = Frames.of(train)
         thresholds = np.quantile(frames.distance[frames.observed], config.features.contact_quantiles)
         rng = np.random.default_rng(seed)
-        x, y, track = _rows(frames, config, thresholds, signal_radius, rng)
-        x_val, y_val, _ = _rows(Frames.of(validation), config, thresholds, signal_radius, rng)
+        x, y, track = _rows(frames, config, thresholds, view, rng)
+        x_val, y_val, _ = _rows(Frames.of(validation), config, thresholds, view, rng)
         fold = rng.permutation(len(train))[track] % config.folds
         means, out_of_fold = [], np.empty_like(y)
         for k in range(config.folds):
@@ -77,10 +77,10 @@ class BoostedTrees:
         x_sd, x_sd_val = np.column_stack([x, out_of_fold]), np.column_stack([x_val, mean_val])
         log_square = _grow(x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed)
         sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), SD_BINS)
-        return cls(config, thresholds, signal_radius, means, log_square, sd_map)
+        return cls(config, thresholds, view, means, log_square, sd_map)
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
-        x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, self.signal_radius)
+        x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, self.view)
         mean = _average(self.means, x)
         sd = self.sd_map(np.exp(0.5 * self.log_square.predict(np.column_stack([x, mean]))))
         shape = tuple(batch.signal.shape)
@@ -91,11 +91,11 @@ def _rows(
     frames: Frames,
     config: BoostedTreesConfig,
     thresholds: Array,
-    signal_radius: float | None,
+    view: SignalView,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
     """Features (n, F), signal (n,) and track index (n,) of at most max_rows observed frames, at random."""
-    x = windowed_features(frames, config.features, thresholds, signal_radius)
+    x = windowed_features(frames, config.features, thresholds, view)
     at = np.flatnonzero(frames.observed)
     if at.size > config.max_rows:
         at = np.sort(rng.choice(at, config.max_rows, replace=False))

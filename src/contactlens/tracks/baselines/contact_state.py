@@ -65,7 +65,7 @@ class ContactState:
 
     def probability(self, batch: TrackBatch) -> Array:
         """(N, T) probability that the promoter is on at each frame, observed or not."""
-        x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, signal_radius=None)
+        x = windowed_features(Frames.of(batch), self.config.features, self.thresholds)
         return self.logistic.predict_proba(x)[:, 1].reshape(tuple(batch.signal.shape))
 
 
@@ -82,4 +82,4 @@ def _rows(
     state = batch.state.cpu().numpy().ravel()[at] > 0.5
     if state.all() or not state.any():
         raise InputError("contact_state: needs observed frames of both states in each split")
-    return windowed_features(frames, config.features, thresholds, signal_radius=None)[at], state
+    return windowed_features(frames, config.features, thresholds)[at], state

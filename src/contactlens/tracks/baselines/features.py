@@ -4,8 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
+from torch.nn import functional as F
 
 from contactlens.tracks.baselines.frames import Array, Frames
+
+
+@dataclass(frozen=True)
+class SignalView:
+    """What the features may read of MS2: as much as the network they are compared with, and no more.
+
+    radius: MS2 is seen in frames whose distance is below it (driver units); None: in none
+    parts: the mean of MS2 in this many equal parts of the track is seen; None: no such means
+    """
+
+    radius: float | None = None
+    parts: int | None = None
+
+
+HIDDEN = SignalView()
 
 
 @dataclass(frozen=True)
@@ -21,17 +38,18 @@ class FeatureConfig:
     contact_quantiles: list[float]
 
 
-def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, signal_radius: float | None) -> Array:
+def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, view: SignalView = HIDDEN) -> Array:
     """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing.
 
-    thresholds: contact thresholds in driver units. signal_radius: where the task has MS2 as an input, the
-    distance below which it may be seen; None where it has not.
+    thresholds: contact thresholds in driver units; view: what may be read of MS2
     """
     distance = pd.DataFrame(frames.distance.T)  # (T, N): pandas rolls down columns
     columns = [distance.shift(lag) for lag in config.lag_frames]
     series = [(distance < threshold).astype(float).where(distance.notna()) for threshold in thresholds]
-    if signal_radius is not None:
-        seen = pd.DataFrame(np.where(frames.distance < signal_radius, frames.signal, np.nan).T)
+    if view.parts is not None:
+        columns += [pd.DataFrame(part.T) for part in _part_means(frames, view.parts)]
+    if view.radius is not None:
+        seen = pd.DataFrame(np.where(frames.distance < view.radius, frames.signal, np.nan).T)
         series.append(seen)
         columns += [seen, *_nearest(seen), *(_reversed(part) for part in _nearest(_reversed(seen)))]
     for window in config.window_frames:
@@ -39,6 +57,19 @@ def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, 
             columns += _means(values, window)
         columns += _minima(distance, window)
     return np.stack([column.to_numpy(dtype=np.float32).T.ravel() for column in columns], axis=1)
+
+
+def _part_means(frames: Frames, parts: int) -> list[Array]:
+    """Mean of MS2 (N, T) in the part of each frame, in the one before, in the one after and over the track; NaN in a
+    part without an observed frame."""
+    seen = torch.from_numpy(np.stack([frames.signal * frames.observed, frames.observed], axis=1))
+    total, share = F.adaptive_avg_pool1d(seen, parts).numpy().swapaxes(0, 1)  # (N, parts) each
+    mean = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0)
+    T = frames.signal.shape[1]
+    own = np.arange(T) * parts // T
+    whole = np.repeat(np.nanmean(mean, axis=1, keepdims=True), T, axis=1)
+    around = np.pad(mean, ((0, 0), (1, 1)), constant_values=np.nan)
+    return [around[:, own + 1], around[:, own], around[:, own + 2], whole]
 
 
 def _reversed(values: pd.DataFrame) -> pd.DataFrame:

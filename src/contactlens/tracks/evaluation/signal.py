@@ -1,6 +1,6 @@
 """Tasks whose target is the signal."""
 
-from contactlens.tracks.baselines import Baseline, ConstantGaussian, fit_baselines
+from contactlens.tracks.baselines import Baseline, ConstantGaussian, SignalView, fit_baselines
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.evaluate import (
     NETWORK,
@@ -39,8 +39,12 @@ def evaluate_signal(subject: Subject, config: EvaluationConfig, seed: int) -> Ta
 
 def _baselines(subject: Subject, config: EvaluationConfig, seed: int) -> dict[str, Baseline]:
     """All of them where the driver is an input; else the one that does not need it."""
-    train, task = subject.batches["train"], subject.model.task
+    train, model = subject.batches["train"], subject.model
+    task = model.task
     if not task.driver_input:
         return {"constant_gaussian": ConstantGaussian.fit(train)}
-    radius = subject.model.contact_radius if task.signal_input else None
-    return fit_baselines(train, subject.batches["validation"], config.baselines, seed, radius)
+    view = SignalView(
+        radius=model.contact_radius if task.signal_input else None,
+        parts=None if model.context is None else model.context.frames,
+    )
+    return fit_baselines(train, subject.batches["validation"], config.baselines, seed, view)

@@ -25,12 +25,12 @@ class LatentConfig:
     bins_per_frame: latents per frame, so that ones can be placed between frames
     """
 
-    bins_per_frame: int = 3
-    decoder_blocks: int = 2
-    convolutions: Literal["causal", "standard"] = "causal"
-    estimator: Estimator = "gumbel"
-    temperature: float = 0.5
-    prior: float = 0.03
+    bins_per_frame: int = 5
+    decoder_blocks: int = BernoulliVaeConfig.decoder_blocks
+    convolutions: Literal["causal", "standard"] = BernoulliVaeConfig.convolutions
+    estimator: Estimator = BernoulliVaeConfig.estimator
+    temperature: float = BernoulliVaeConfig.temperature
+    prior: float = BernoulliVaeConfig.prior
 
     def __post_init__(self) -> None:
         if self.bins_per_frame < 1:
