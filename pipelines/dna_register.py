@@ -1,5 +1,5 @@
 """Bring the MLflow registry in line with the pipeline's files, decide promotion and take out the champion's files:
--> models/dna/champion.
+-> models/dna/champion, registered.json.
 """
 
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from contactlens.dna.trainer import TrainerConfig
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
 from contactlens.files import read_json
-from contactlens.ops.champion import ANALYSIS, write_champion
+from contactlens.ops.champion import ANALYSIS, write_champion, write_registered
 from contactlens.ops.params import load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.registry import Candidate, Registered, find_champion, sync_registry
@@ -80,6 +80,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     )
     done = sync_registry(candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.judged), EXPERIMENT)
     write_champion(candidate, done, rules.judged, "models/dna/champion")
+    write_registered(candidate, done, "models/dna/registered.json")
     return done
 
 

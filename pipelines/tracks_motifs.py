@@ -1,17 +1,16 @@
-"""Contact histories that the promoted kind of model relies on, beside a control's -> reports/tracks/motifs."""
+"""Contact histories that the promoted model relies on, beside a control's -> reports/tracks/motifs."""
 
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import yaml
-
 from contactlens.files import read_json, write_aside, write_json
-from contactlens.ops.params import Params, apply_best, load_params
+from contactlens.ops.champion import TRAINING
+from contactlens.ops.params import Params, load_params
 from contactlens.ops.stage import stage
+from contactlens.ops.strict import from_mapping
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.explain_truth import true_memories
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.motifs.analysis import (
@@ -20,63 +19,62 @@ from contactlens.tracks.motifs.analysis import (
     with_drivers_exchanged,
     write_temporal_motifs,
 )
-from contactlens.tracks.simulate import contact_kernel, simulation_of
 from contactlens.tracks.tasks import model_input
 from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import spec_of, train_model
+from contactlens.tracks.training import TrainingConfig, spec_of, train_model
 
-MODEL, BEST, OUT = "models/tracks/model.safetensors", "models/tracks/best_params.yaml", "reports/tracks/motifs"
-MEMORY_SHARE = 0.9
-
-
-def memory_s(tracks: TrackSet, lag_max_s: float) -> float | None:
-    """Lag by which the true response to a contact has given `MEMORY_SHARE` of its area; None for real tracks."""
-    simulation = simulation_of(tracks)
-    if simulation is None:
-        return None
-    lags = np.arange(0.0, lag_max_s + 1, 1.0)
-    area = contact_kernel(simulation, lags).cumsum()
-    return float(lags[np.searchsorted(area, MEMORY_SHARE * area[-1])])
+CHAMPION, OUT = Path("models/tracks/champion"), "reports/tracks/motifs"
 
 
-def control_of(params: Params, tracks: TrackSet, train: TrackBatch, validation: TrackBatch) -> TrackModel:
+def control_of(tracks: TrackSet, train: TrackBatch, validation: TrackBatch, seed: int) -> TrackModel:
     """The same model trained on tracks whose drivers were exchanged between tracks."""
-    chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
-    train, validation = (with_drivers_exchanged(batch, params.seed) for batch in (train, validation))
-    return train_model(spec_of(chosen, tracks, train), chosen, train, validation, params.seed).model
+    chosen = from_mapping(read_json(CHAMPION / TRAINING), TrainingConfig, "", str(CHAMPION / TRAINING))
+    train, validation = (with_drivers_exchanged(batch, seed) for batch in (train, validation))
+    return train_model(spec_of(chosen, tracks, train), chosen, train, validation, seed).model
+
+
+def refusal() -> tuple[str, list[str]] | None:
+    """Why no search is made, with the rules of promotion behind it; None where one is."""
+    described = read_json(CHAMPION / "champion.json")
+    if described["champion"] is None:
+        return "no model passes the rules of promotion", described["reasons"]
+    model, _ = load_model(CHAMPION / "model.safetensors")
+    return None if model.distance_gate is not None else ("the model has no gate", described["reasons"])
+
+
+def search(params: Params, aside: Path) -> None:
+    model, _ = load_model(CHAMPION / "model.safetensors")
+    config = params.tracks.motifs
+    tracks, splits = TrackSet.read("data/tracks"), read_json("models/tracks/splits.json")
+    train, validation, test = (batch_of(tracks, splits[name]) for name in ("train", "validation", "test"))
+    seed_everything(params.seed, params.tracks.fit.threads)
+    found = {}
+    for name, one in {"network": model, "control": control_of(tracks, train, validation, params.seed)}.items():
+        (aside / name).mkdir()
+        found[name] = temporal_motifs(
+            one.eval(),
+            model_input(one.task, test),
+            test.observed,
+            test.track_ids,
+            radius=model.contact_radius,
+            frame_interval_s=test.frame_interval_s,
+            config=config,
+            seed=params.seed,
+            hdf5=aside / name / "modisco.h5",
+            memories=true_memories(tracks, model.task, config.lag_max_s),
+        )
+        write_temporal_motifs(found[name], aside / name)
+    compare_motifs(found).to_csv(aside / "comparison.csv", index=False)
 
 
 def main() -> None:
-    params = load_params()
-    config = params.tracks.motifs
-    decision = params.tracks.rules.decide(read_json("reports/tracks/metrics.json"), champion_score=None)
-    model, _ = load_model(MODEL)
+    params, refused = load_params(), refusal()
     with write_aside(OUT) as aside:
         aside.mkdir()
-        if not decision.promote or model.distance_gate is None:
-            reason = "the model has no gate" if decision.promote else "the model does not pass the rules of promotion"
-            write_json(aside / "summary.json", {"patterns": 0, "reason": reason, "rules": asdict(decision)["reasons"]})
-            return
-        tracks, splits = TrackSet.read("data/tracks"), read_json("models/tracks/splits.json")
-        train, validation, test = (batch_of(tracks, splits[name]) for name in ("train", "validation", "test"))
-        seed_everything(params.seed, params.tracks.fit.threads)
-        found = {}
-        for name, one in {"network": model, "control": control_of(params, tracks, train, validation)}.items():
-            (aside / name).mkdir()
-            found[name] = temporal_motifs(
-                one.eval(),
-                model_input(one.task, test),
-                test.observed,
-                test.track_ids,
-                radius=model.contact_radius,
-                frame_interval_s=test.frame_interval_s,
-                config=config,
-                seed=params.seed,
-                hdf5=aside / name / "modisco.h5",
-                memory_s=memory_s(tracks, config.lag_max_s),
-            )
-            write_temporal_motifs(found[name], aside / name)
-        compare_motifs(found).to_csv(aside / "comparison.csv", index=False)
+        if refused is None:
+            search(params, aside)
+        else:
+            write_json(aside / "summary.json", {"patterns": 0, "reason": refused[0], "rules": refused[1]})
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""Bring the MLflow registry in line with the pipeline's files and decide promotion.
-
-Not a DVC stage: DVC does not know MLflow's store, so this looks at the registry itself, each time, and does nothing
-where the version is there already.
+"""Bring the MLflow registry in line with the pipeline's files, decide promotion and take out the champion's files:
+-> models/tracks/champion, registered.json.
 """
 
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import yaml
 from sklearn.metrics import roc_auc_score
 
 from contactlens.calibration import Gaussian, Recalibration
 from contactlens.errors import InputError
-from contactlens.files import read_json
-from contactlens.ops.params import load_params
+from contactlens.files import read_json, write_json
+from contactlens.ops.champion import ANALYSIS, TRAINING, write_champion, write_registered
+from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.provenance import provenance
-from contactlens.ops.registry import Candidate, sync_registry
+from contactlens.ops.registry import Candidate, Registered, sync_registry
 from contactlens.ops.stage import stage
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
@@ -27,7 +29,8 @@ from contactlens.tracks.tasks import model_input, state_of
 from contactlens.tracks.track_set import TrackSet
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
-RECALIBRATION = "models/tracks/recalibration.json"
+RECALIBRATION, BEST = "models/tracks/recalibration.json", "models/tracks/best_params.yaml"
+AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 REPORTS = Path("reports/tracks")
 ATTRIBUTIONS = [
     "attribution.npz",
@@ -38,8 +41,6 @@ ATTRIBUTIONS = [
     "insertion_curve.csv",
 ]
 ARTIFACTS = {
-    "report": [Path("reports/report.html")],
-    "figures": [REPORTS / "figures"],
     "attributions": [REPORTS / name for name in ATTRIBUTIONS],
     "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
@@ -84,23 +85,32 @@ def test_auroc(model: TrackModel, test: TrackBatch) -> float:
     return float(roc_auc_score(state_of(test).numpy()[seen], probability[seen]))
 
 
-def main() -> None:
-    params = load_params()
+def register(params: Params, kept: Path) -> Registered:
+    """Register what the pipeline has made and write the champion's folder; `kept` takes how the model was trained."""
     tracks, splits = TrackSet.read(DATA), read_json(SPLITS)
     test = batch_of(tracks, splits["test"])
     model, spec = load_model(MODEL)
+    chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
+    write_json(kept / TRAINING, asdict(chosen))
     candidate = Candidate(
         log_model=lambda: log_served_model(model, example_input(spec, test)),
         weights=[Path(MODEL), Path(RECALIBRATION)],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
-        params={"seed": params.seed, "tracks": params.tracks},
+        params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
-        # A run of this branch alone leaves the report, which is about both, to a later one.
-        artifacts={name: [path for path in paths if path.exists()] for name, paths in ARTIFACTS.items()},
+        artifacts={**ARTIFACTS, ANALYSIS: [Path(MODEL), kept / TRAINING]},
     )
     rules = params.tracks.rules
     done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.judged))
+    write_champion(candidate, done, rules.judged, "models/tracks/champion")
+    write_registered(candidate, done, "models/tracks/registered.json")
+    return done
+
+
+def main() -> None:
+    with TemporaryDirectory() as kept:
+        done = register(load_params(), Path(kept))
     state = "registered" if done.created else "was registered before"
     print(f"{done.name} version {done.version} {state}; {'champion' if done.decision.promote else 'not promoted'}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))

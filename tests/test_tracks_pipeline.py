@@ -96,9 +96,27 @@ def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path
     assert "NLL of network_recalibrated" in registry["versions"]["1"]["promotion"]
 
 
+def stages_run(printed: str) -> set[str]:
+    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+
+
 @pytest.mark.slow
-def test_a_second_run_runs_nothing(finished: Path) -> None:
-    assert "Running stage" not in repro(finished, "first.db")
+def test_a_second_run_looks_at_the_registry_alone(finished: Path) -> None:
+    assert stages_run(repro(finished, "first.db")) == {"tracks_register"}
+
+
+@pytest.mark.slow
+def test_motifs_are_searched_in_the_champion_and_else_the_reason_is_kept(finished: Path) -> None:
+    champion = read_json(finished / "models/tracks/champion/champion.json")
+    summary = read_json(finished / "reports/tracks/motifs/summary.json")
+    assert champion["champion"] is None and any(reason.startswith("failed: ") for reason in champion["reasons"])
+    assert summary == {"patterns": 0, "reason": "no model passes the rules of promotion", "rules": champion["reasons"]}
+
+
+@pytest.mark.slow
+def test_the_report_is_in_the_run_of_the_registered_version(finished: Path) -> None:
+    reports = list(finished.parent.glob("mlartifacts/**/report/report.html"))
+    assert [path.read_bytes() for path in reports] == [(finished / "reports/report.html").read_bytes()]
 
 
 @pytest.mark.slow

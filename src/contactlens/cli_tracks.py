@@ -131,7 +131,9 @@ def gallery(
     written = []
     for folder in workspaces or []:
         own = load_params(folder / PARAMS_FILE).tracks
-        written += write_pictures(folder / "reports/tracks/figures", own.resolved_task, own.model.name, out)
+        written += write_pictures(
+            folder / "reports/tracks/figures", own.resolved_task, own.model.name, folder.resolve().name, out
+        )
     if systems is not None:
         written.append(write_picture(systems / HEADLINES, out / "systems.png"))
     typer.echo("\n".join(map(str, written)) or "nothing to do: name the folders of finished runs, or --systems")

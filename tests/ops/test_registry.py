@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from contactlens.errors import InputError
 from contactlens.files import write_json
-from contactlens.ops.registry import Candidate, Registered, metric_values, read_metrics, sync_registry
+from contactlens.ops.registry import Candidate, Registered, attach, metric_values, read_metrics, sync_registry
 from contactlens.ops.registry_rules import PromotionRules
 from contactlens.ops.tracking import mlflow_client
 from contactlens.tracks.served import ServedModel, log_served_model
@@ -242,3 +242,22 @@ def test_a_file_that_is_no_metrics_is_refused_by_name(content: str, tmp_path: Pa
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(InputError, match=r"metrics\.json: must hold \{model: \{metric:"):
         read_metrics(tmp_path / "metrics.json")
+
+
+def test_what_is_made_later_goes_to_the_versions_run_once_and_again_where_it_changed(
+    first: First, tmp_path: Path
+) -> None:
+    candidate, rules, registered = first
+    report, name = tmp_path / "report.html", rules.registered_model
+    report.write_text("<p>first</p>")
+    later = {"report": [report], "figures": [tmp_path / "not there"]}
+
+    def kept() -> str:
+        return Path(mlflow_client().download_artifacts(registered.run_id, "report/report.html")).read_text()
+
+    assert attach(name, candidate.content_hash(), later)
+    assert kept() == "<p>first</p>" and not attach(name, candidate.content_hash(), later)
+    report.write_text("<p>second</p>")
+    assert attach(name, candidate.content_hash(), later) and kept() == "<p>second</p>"
+    with pytest.raises(InputError, match=f"{name}: no version with content hash 0; run the stage that registers it"):
+        attach(name, "0", later)

@@ -134,8 +134,8 @@ def test_dvc_runs_in_the_workspace_with_this_python_and_the_source_store(
     assert run_pipeline(folder, source, "tracks_make") == 0
     assert (folder / "out.txt").read_text().startswith("6 ")
 
-    (folder / "pipelines" / "tracks_register.py").write_text("open('registered', 'w').close()")
+    (folder / "pipelines" / "publish_report.py").write_text("open('published', 'w').close()")
     assert run_pipeline(folder, source) == 0
-    assert (folder / "registered").exists()  # the registration follows the whole pipeline
+    assert (folder / "published").exists()  # it follows the whole pipeline
     (folder / "pipelines" / "make.py").write_text("raise SystemExit(1)")
     assert run_pipeline(folder, source, "tracks_make") != 0

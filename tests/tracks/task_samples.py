@@ -228,7 +228,8 @@ def write_motifs(folder: Path) -> None:
         "total": 312.0,
         "contact_first_lag_s": 210.0,
         "contact_last_lag_s": 120.0,
-        "within_memory": 0.97,
+        "within_ms2": 0.55,
+        "within_response": 0.97,
     }
     patterns = pd.DataFrame([row])
     for name, size in (("network", 1.0), ("control", 0.05)):

@@ -3,7 +3,7 @@ import pytest
 from track_inputs import track_set
 
 from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.explain_truth import Response, true_causes, true_contact
+from contactlens.tracks.explain_truth import Response, true_causes, true_contact, true_memories
 from contactlens.tracks.simulate import SimulationConfig, contact_kernel, simulate
 from contactlens.tracks.tasks import TASKS
 
@@ -38,6 +38,20 @@ def test_what_a_contact_causes_depends_on_the_target(tracks):
     assert true_causes(track_set(), TASKS["ep_to_ms2"], *arguments) is None
     with pytest.raises(ValueError, match="without a truth"):
         true_contact(track_set(), ["t0"], 12, 100.0)
+
+
+def test_memories_are_how_long_a_polymerase_is_seen_and_how_long_the_target_answers(tracks):
+    signal, state = (true_memories(tracks, TASKS[name], 900.0) for name in ("ep_to_ms2", "epms2_to_states"))
+    lags = np.arange(0.0, 901)
+    felt = contact_kernel(CONFIG, lags) >= 0.1 * contact_kernel(CONFIG, lags).max()
+    assert signal == {"ms2": CONFIG.ms2_dwell_s, "response": lags[felt][-1]}
+    assert state == {"response": np.floor(180 * np.log(10))}
+    assert true_memories(track_set(), TASKS["ep_to_ms2"], 900.0) == {}
+
+
+def test_a_lag_profile_has_a_truth_only_where_the_model_sees_no_ms2(tracks):
+    known = {name: true_causes(tracks, TASKS[name], ["t000000"], 50, 600.0) for name in ("ep_to_ms2", "epms2_to_ms2")}
+    assert known["ep_to_ms2"].profile_known and not known["epms2_to_ms2"].profile_known
 
 
 def test_memory_ends_with_a_tenth_of_the_largest_response():

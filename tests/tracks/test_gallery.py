@@ -1,5 +1,6 @@
 """Pictures of the gallery: which figure, how large, and what is said where it is missing."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 from PIL import Image
 
 from contactlens.errors import InputError
+from contactlens.ops.systems import load_systems
 from contactlens.tracks.gallery import MAX_BYTES, WIDTH_PX, picture_of, shrink, write_pictures
 from contactlens.tracks.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = load_systems(ROOT / "systems.yaml")
 
 
 def noise(path: Path, width: int, height: int) -> Path:
@@ -50,10 +55,28 @@ def test_a_system_is_shown_by_what_is_particular_to_it() -> None:
 def test_pictures_are_named_after_the_system(tmp_path: Path) -> None:
     figures, out = tmp_path / "figures", tmp_path / "gallery"
     noise(figures / "roc.png", 200, 100)
-    only = write_pictures(figures, TASKS["ms2_to_states"], "unet", out)
-    assert only == [out / "ms2_to_states-unet.png"] and only[0].is_file()
+    only = write_pictures(figures, TASKS["ms2_to_states"], "unet", "states", out)
+    assert only == [out / "states.png"] and only[0].is_file()
     noise(figures / "motifs.png", 200, 100)
-    both = write_pictures(figures, TASKS["ms2_to_states"], "unet", out)
-    assert both == [*only, out / "ms2_to_states-unet-motifs.png"] and both[1].is_file()
+    both = write_pictures(figures, TASKS["ms2_to_states"], "unet", "states", out)
+    assert both == [*only, out / "states-motifs.png"] and both[1].is_file()
     with pytest.raises(InputError, match=r"overview\.png: not found"):
-        write_pictures(figures, TASKS["ep_to_ms2"], "unet", out)
+        write_pictures(figures, TASKS["ep_to_ms2"], "unet", "default", out)
+
+
+def test_the_page_has_a_picture_and_the_command_of_a_listed_system_for_every_task() -> None:
+    page = (ROOT / "docs" / "gallery.md").read_text()
+    sections = re.findall(r"^## .*?(?=^## |\Z)", page, flags=re.M | re.S)
+    listed = {
+        f"--task {row.task} --model {row.model}" + "".join(f" --set {s}" for s in row.settings) for row in SYSTEMS
+    }
+    shown = set()
+    for section in sections:
+        picture = re.search(r"!\[[^\]]+\]\((gallery/[\w-]+\.png)\)", section)
+        assert picture and (ROOT / "docs" / picture[1]).is_file(), section.splitlines()[0]
+        for command in re.findall(r"contactlens tracks run [^\n]*(?:\\\n[^\n]*)*", section):
+            text = " ".join(command.replace("\\\n", " ").split())
+            system = re.search(r"--task .*?(?= --workspace)", text)
+            assert system and system[0].replace(" --profile unsearched", "") in listed, text
+            shown.add(system[0].split()[1])
+    assert shown == set(TASKS)

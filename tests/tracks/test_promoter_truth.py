@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contactlens.tracks.promoter_truth import loading_counts, observed_span, promoter_state
-from contactlens.tracks.simulate import SimulationConfig, simulate
+from contactlens.tracks.promoter_truth import observed_span, promoter_state
 from contactlens.tracks.track_set import Driver, TrackSet
 
 DT = 30.0
@@ -35,24 +34,6 @@ def test_state_is_that_of_the_interval_around_each_frame(seed: int):
     inside = (edges[:, None, ::2] <= time[..., None]) & (time[..., None] < edges[:, None, 1::2])
     shuffled = intervals.sample(frac=1, random_state=seed)
     np.testing.assert_array_equal(promoter_state(shuffled, ids, start_s, frames, DT), inside.any(axis=-1))
-
-
-def test_a_frame_depends_on_its_own_bins_and_on_earlier_ones():
-    loading = pd.DataFrame({"track_id": "a", "time_s": [-30.0, -29, 0, 1, 15, 16, 30, 60, 61]})
-    counts = loading_counts(loading, ["a"], np.zeros(1), 3, DT, per_frame=2)
-    assert counts.tolist() == [[1, 1, 2, 2, 0, 1]]
-    assert loading_counts(loading, ["a"], np.zeros(1), 3, DT).tolist() == [[2, 4, 1]]
-
-
-def test_every_loading_is_counted_once_on_its_own_track():
-    truth = simulate(SimulationConfig(n_tracks=5, n_frames=60, beads=50, loci=(10, 20)), seed=1).truth
-    ids = ["t000003", "t000001"]
-    counts = loading_counts(truth.pol2_loading, ids, np.zeros(2), 60, DT, per_frame=3)
-    edges = np.arange(-3, 60 * 3 - 2) * 10.0
-    for row, name in zip(counts, ids, strict=True):
-        times = truth.pol2_loading.loc[truth.pol2_loading["track_id"] == name, "time_s"].to_numpy()
-        # Bins are closed at their end, those of `histogram` at their start: turn time round.
-        np.testing.assert_array_equal(row, np.histogram(-times, -edges[::-1])[0][::-1])
 
 
 def test_span_is_that_of_observed_frames():

@@ -126,7 +126,7 @@ def test_scalar_driver_is_named_with_its_unit_and_nothing_is_called_true(tmp_pat
 
 
 def test_radius_finding_compares_mean_and_spread_with_the_truth() -> None:
-    finding = radius_finding(samples.seeds(), samples.DISTANCE, 100.0)
+    finding = radius_finding(samples.seeds(), samples.DISTANCE, 100.0, shows_signal=False)
     assert finding.answer == "103.3 nm"
     assert "3 seeds, which range from 96 to 110 nm" in finding.detail and "(+3%)" in finding.detail
 

@@ -118,7 +118,7 @@ def search(tracks, folder: Path, channel: int = 0) -> TemporalMotifs:
         seed=4,
         hdf5=folder / "modisco.h5",
         channel=channel,
-        memory_s=max(LAGS) * DT,
+        memories={"filter": max(LAGS) * DT, "frame": 0.0},
     )
 
 
@@ -131,7 +131,8 @@ def test_the_leading_pattern_is_a_contact_that_ends_at_the_filters_lag(found):
     leading = found.leading
     assert leading["pattern"].startswith("pos_") and "1" in leading["history"] and leading["n_tracks"] > 10
     assert min(LAGS) * DT <= leading["contact_last_lag_s"] <= leading["contact_first_lag_s"] <= max(LAGS) * DT
-    assert leading["within_memory"] > 0.9
+    assert leading["within_filter"] > 0.9 > 0.5 > found.chance["filter"]
+    assert leading["within_frame"] < 0.1 and 0 < found.chance["frame"] < found.chance["filter"]
     core = found.positions[(found.positions["pattern"] == leading["pattern"]) & found.positions["kept"]]
     assert (core.loc[core["contact"] > 0.9, "distance"] < RADIUS).all()
     assert core["lag_s"].is_monotonic_decreasing

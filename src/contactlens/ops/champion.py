@@ -8,6 +8,7 @@ from contactlens.files import read_json, write_aside, write_json
 from contactlens.ops.registry import WEIGHTS_FOLDER, Candidate, Registered, find_champion
 
 ANALYSIS = "analysis"
+TRAINING = "training.json"
 
 
 def write_champion(candidate: Candidate, registered: Registered, judged: str, folder: Path | str) -> None:
@@ -35,6 +36,11 @@ def write_champion(candidate: Candidate, registered: Registered, judged: str, fo
             _copy(path, aside / path.name)
         described = {"champion": champion.content_hash, "metrics": read_json(metrics).get(judged, {})}
         write_json(aside / "champion.json", {**described, "reasons": champion.reasons})
+
+
+def write_registered(candidate: Candidate, registered: Registered, path: Path | str) -> None:
+    """Which version the pipeline's files are, as its registered model and content hash: the same in any store."""
+    write_json(path, {"registered_model": registered.name, "content_hash": candidate.content_hash()})
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HASH_TAG = "content_hash"
 DECISION_TAG = "promotion"
+ATTACHED_TAG = "attached"
 WEIGHTS_FOLDER = "weights"
 CHAMPION, CANDIDATE = "champion", "candidate"
 # A champion's score on the candidate's test data, from the folder of its weights; None where it can't predict them.
@@ -131,6 +132,28 @@ def find_champion(name: str) -> Champion | None:
     decision = json.loads(version.tags.get(DECISION_TAG, "{}"))
     reasons = decision.get("reasons", [])
     return Champion(int(version.version), str(version.run_id), version.tags.get(HASH_TAG, ""), reasons)
+
+
+def attach(name: str, content: str, artifacts: Mapping[str, Sequence[Path]]) -> bool:
+    """Add files that were made after the registration, such as the report, to the run of the version with this content
+    hash; False where it has these already.
+
+    Raises InputError where there is no such version.
+    """
+    client = mlflow_client()
+    version = _find(client, name, content)
+    if version is None:
+        raise InputError(f"{name}: no version with content hash {content}; run the stage that registers it")
+    present = {folder: [path for path in paths if path.exists()] for folder, paths in artifacts.items()}
+    hashes = [[folder, path.name, dvc_hash(path)] for folder, paths in present.items() for path in paths]
+    attached = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    if version.tags.get(ATTACHED_TAG) == attached:
+        return False
+    for folder, paths in present.items():
+        for path in paths:
+            client.log_artifact(str(version.run_id), str(path), folder)
+    client.set_model_version_tag(name, version.version, ATTACHED_TAG, attached)
+    return True
 
 
 def read_metrics(path: Path) -> Metrics:

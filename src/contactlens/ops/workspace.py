@@ -113,10 +113,10 @@ def setting(text: str) -> dict[str, Any]:
 
 
 def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, branch: Branch | None = None) -> int:
-    """`dvc repro`, then the registration of the tracks model; its exit status.
+    """`dvc repro`, then the report into the registered versions' runs; its exit status.
 
-    stage: only this one and what it needs, and no registration
-    branch: only the stages of this one, in a folder that has both
+    stage: only this one and what it needs
+    branch: only the stages of this one, in a folder that has both, which leaves the report, about both, as it is
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
     """
@@ -128,8 +128,8 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     present = branches_of(folder)
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
     commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
-    if stage is None and "tracks" in present and branch in (None, "tracks"):
-        commands.append([sys.executable, "pipelines/tracks_register.py"])
+    if stage is None and not targets:
+        commands.append([sys.executable, "pipelines/publish_report.py"])
     for command in commands:
         status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         if status != 0:

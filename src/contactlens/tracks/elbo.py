@@ -49,7 +49,8 @@ def divergence(output: VaeOutput, observed: Tensor, prior: float) -> Tensor:
 def elbo_terms(
     y: Tensor, output: VaeOutput, observed: Tensor, prior: float, epoch: int, config: ElboConfig
 ) -> dict[str, Tensor]:
-    """The terms whose sum is minimised, by name, all per observed frame.
+    """The terms whose sum is minimised, by name, all per observed frame. With beta 1 and all other weights 0 it is an
+    upper bound of the NLL (with `gumbel`, whose samples are relaxed, as their temperature falls).
 
     y (B, T): the standardised signal; output: of sampled latents; observed (B, T)
     nll: masked Gaussian NLL of the reconstruction
@@ -65,12 +66,3 @@ def elbo_terms(
         "sparsity": config.lambda_sparsity * ones,
         "correction": config.lambda_correction * masked_mean(output.correction.square(), observed),
     }
-
-
-def negative_elbo(y: Tensor, output: VaeOutput, observed: Tensor, prior: float, beta: float = 1.0) -> Tensor:
-    """Upper bound of the NLL per observed frame at beta = 1, and the beta-VAE's objective at another weight.
-
-    output: of sampled latents. With `gumbel` they are relaxed, and the bound holds as their temperature falls.
-    """
-    mean, logvar = output.prediction.unbind(dim=1)
-    return masked_mean(gaussian_nll(y, mean, logvar), observed) + beta * divergence(output, observed, prior)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution.lag import resamples
+from contactlens.errors import InputError
 from contactlens.tracks.explain_attention import attention_arrays
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.explain_contact import contact_overlap
@@ -46,7 +47,7 @@ class Explanation:
     attribution_methods: method, output, used, reason; the reason why a method was not used
     arrays: for each output ig_<output> (n_tracks, T_out, T_in) float32, summed over the driver's channels, and
         <output> (n_tracks, T), the prediction; contact, observed (n_tracks, T); reference (C,); track_ids;
-        frame_interval_s; and for the highest predicted frame of the stored track with most contact,
+        frame_interval_s; and for the chosen frame, or the highest predicted one of the stored track with most contact,
         channel_<output> (C, T), channels (their names), channel_track, channel_frame, and for a model that has
         attention those of `attention_arrays`
     """
@@ -80,7 +81,7 @@ def explain(
     reference: (C,) input without contact, from `reference_input`
     truth: contacts of the N tracks and the target's answer to them, where they are known
     """
-    chosen = np.random.default_rng(seed).permutation(len(x))[: config.profile_tracks]
+    chosen = _drawn(track_ids, config, seed)
     study = Study.of(model, head, x[chosen], observed[chosen], reference, config, seed)
     draws = resamples(len(chosen), config.bootstrap_replicates, seed)
     profiles: Rows = []
@@ -100,7 +101,7 @@ def explain(
             found,
             lag_max_s=config.lag_max_s,
             frame_interval_s=frame_interval_s,
-            response=truth.response if truth is not None and output == study.primary else None,
+            response=truth.response if truth is not None and truth.profile_known and output == study.primary else None,
             draws=draws,
             level=config.interval_level,
         )
@@ -121,17 +122,42 @@ def explain(
         deletion_curve=pd.DataFrame(curves[DELETION]),
         insertion_curve=pd.DataFrame(curves[INSERTION]),
         attribution_methods=pd.DataFrame(methods),
-        arrays=_matrices(study, names, channels, frame_interval_s),
+        arrays=_matrices(study, names, channels, frame_interval_s, config),
     )
 
 
-def _matrices(study: Study, names: list[str], channels: list[str], frame_interval_s: float) -> dict[str, NDArray[Any]]:
+def _drawn(track_ids: list[str], config: ExplainConfig, seed: int) -> NDArray[np.int64]:
+    """Rows of the tracks explained, at random, a chosen one first; InputError where that is not among them."""
+    drawn = np.random.default_rng(seed).permutation(len(track_ids))
+    if config.example_track is not None:
+        if config.example_track not in track_ids:
+            raise InputError(f"tracks.explain.example_track: {config.example_track!r} is not a track of the test split")
+        first = track_ids.index(config.example_track)
+        drawn = np.concatenate([[first], drawn[drawn != first]])
+    return drawn[: config.profile_tracks]
+
+
+def _example(
+    names: list[str], contact: Tensor, observed: Tensor, primary: Tensor, config: ExplainConfig
+) -> tuple[int, int]:
+    """Row and frame of the example: those chosen, else the highest prediction of the track with most contact."""
+    track = int(contact.mean(dim=1).argmax()) if config.example_track is None else names.index(config.example_track)
+    if config.example_frame is None:
+        return track, int(primary[track].masked_fill(~observed[track], -torch.inf).argmax())
+    seen = observed[track].nonzero()[:, 0].tolist()
+    if config.example_frame not in seen:
+        raise InputError(f"tracks.explain.example_frame: {config.example_frame} is not observed in {names[track]}")
+    return track, config.example_frame
+
+
+def _matrices(
+    study: Study, names: list[str], channels: list[str], frame_interval_s: float, config: ExplainConfig
+) -> dict[str, NDArray[Any]]:
     stored = slice(len(names))
     contact, observed = study.contact[stored], study.observed[stored]
     with torch.no_grad():
         prediction = study.model(study.x[stored], observed)
-    track = int(contact.mean(dim=1).argmax())
-    frame = int(prediction[track, study.outputs[study.primary]].masked_fill(~observed[track], -torch.inf).argmax())
+    track, frame = _example(names, contact, observed, prediction[:, study.outputs[study.primary]], config)
     arrays: dict[str, NDArray[Any]] = {
         "track_ids": np.array(names, dtype=np.str_),
         "frame_interval_s": np.array(frame_interval_s),

@@ -33,6 +33,8 @@ class ExplainConfig:
     rows_per_pass: most inputs in one pass of the model (bounds memory; 16 is fastest on CPU)
     methods: attribution methods; `noise_tunnel(method)` puts the noise tunnel on top of any. What a model does not
         allow is left out, with the reason
+    example_track, example_frame: the frame (from 0, of a test track) whose inputs are shown channel by channel; by
+        default the highest prediction of the stored track with most contact
     """
 
     n_tracks: int
@@ -55,13 +57,15 @@ class ExplainConfig:
     interval_level: float
     rows_per_pass: int
     methods: tuple[str, ...] = (*SIMPLE_METHODS, "noise_tunnel(saliency)")
+    example_track: str | None = None
+    example_frame: int | None = None
 
     def __post_init__(self) -> None:
         check_methods(self.methods)
         if INTEGRATED not in self.methods:
             raise ValueError(f"explain.methods must hold {INTEGRATED}, of which the random control is made")
         for name, value in vars(self).items():
-            if name not in ("deletion_fractions", "methods") and not value > 0:
+            if name not in ("deletion_fractions", "methods", "example_track", "example_frame") and not value > 0:
                 raise ValueError(f"explain.{name} must be positive, got {value}")
         for name in ("reference_quantile", "interval_level"):
             if getattr(self, name) >= 1:

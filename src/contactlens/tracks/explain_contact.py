@@ -1,4 +1,4 @@
-"""Do attributions lie where there was contact, at the time the gene still felt it?"""
+"""Of the moments that the gene could still feel, do attributions mark those of contact?"""
 
 import numpy as np
 import torch
@@ -22,17 +22,18 @@ def contact_overlap(
     draws: Floats,
     level: float,
 ) -> Rows:
-    """Rows of faithfulness.csv: how well the size of the attributions to an output frame tells the input frames in
-    true contact within its memory from the others, as an AUROC (0.5: not at all).
+    """Rows of faithfulness.csv: how well the size of the attributions to an output frame tells, of the input frames
+    whose contact it could feel, those in true contact from the others, as an AUROC (0.5: not at all).
 
     contact: (P, T) bool
     memory_frames: how long before the output frame a contact is felt
-    The others are the frames without contact and those outside the memory, within the model's reach; the mean is over
-    the output frames of a track that have both.
+    Frames outside the memory are left out: a method that knows when inputs matter, but not where contact was, gets no
+    credit. The mean is over the output frames of a track that have both kinds.
     """
-    within = study.reach.mask(study.frames) & study.observed[:, None]  # (P, F, T)
     lag = study.frames[:, None] - torch.arange(study.x.size(-1), device=study.x.device)  # (F, T)
-    felt = contact[:, None] & (lag >= 0) & (lag <= memory_frames)
+    remembered = (lag >= 0) & (lag <= memory_frames) & study.reach.mask(study.frames)
+    within = remembered & study.observed[:, None]  # (P, F, T)
+    felt = within & contact[:, None]
     within_rows, felt_rows = (part.flatten(0, 1).cpu().numpy() for part in (within, felt))
     P, F = study.x.size(0), len(study.frames)
     rows: Rows = []

@@ -15,7 +15,8 @@ from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.models.track_model import TrackModel
 
 OUTPUTS: dict[str, dict[str, int]] = {"gaussian": {"mean": 0, "logvar": 1}, "bernoulli": {"logit": 0}}
-"""Outputs of each head and their channels, the one that predicts the target first."""
+"""Outputs of each head and their channels, the one that predicts the target first. How unsure a state is, p (1 - p), is
+a function of its logit alone, so the logit's attributions explain it too."""
 RANDOM = "random"
 SILENT_QUANTILE = 0.25
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.simulate import contact_kernel, simulation_of
+from contactlens.tracks.simulate import SimulationConfig, contact_kernel, simulation_of
 from contactlens.tracks.tasks import Task
 from contactlens.tracks.track_set import DISTANCE_COLUMN, TrackSet
 
@@ -36,28 +36,43 @@ class Response:
 
 @dataclass(frozen=True)
 class Truth:
-    """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise."""
+    """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise
+    profile_known: whether a faithful lag profile must look like the response. Not where the model sees MS2: it may tell
+        a burst by the MS2 after it, and rightly so
+    """
 
     response: Response
     contact: NDArray[np.bool_]
+    profile_known: bool = True
+
+
+def true_response(simulation: SimulationConfig, task: Task, lag_max_s: float) -> Response:
+    """The signal answers a contact by the simulator's mean signal after it, the promoter's state by the probability
+    that the burst it began still lasts."""
+    lags = np.arange(0.0, lag_max_s + 1, 1.0)
+    on = np.exp(-simulation.k_off_per_s * lags)
+    return Response(lags, on if task.target == "state" else contact_kernel(simulation, lags))
+
+
+def true_memories(tracks: TrackSet, task: Task, lag_max_s: float) -> dict[str, float]:
+    """How long before a frame a contact can matter to it, s: `response`, as long as the target answers a contact
+    (`Response.memory_s`), and for the signal `ms2`, as long as one polymerase is seen; nothing for real tracks."""
+    simulation = simulation_of(tracks)
+    if simulation is None:
+        return {}
+    response = {"response": true_response(simulation, task, lag_max_s).memory_s}
+    return response if task.target == "state" else {"ms2": simulation.ms2_dwell_s} | response
 
 
 def true_causes(
     tracks: TrackSet, task: Task, track_ids: Sequence[str], n_frames: int, lag_max_s: float
 ) -> Truth | None:
-    """The truth for tracks as `batch_of` lays them out; None for real tracks and for tasks without a driver.
-
-    The signal answers a contact by the simulator's mean signal after it, the promoter's state by the probability that
-    the burst it began still lasts.
-    """
+    """The truth for tracks as `batch_of` lays them out; None for real tracks and for tasks without a driver."""
     simulation = simulation_of(tracks)
     if simulation is None or not task.driver_input:
         return None
-    lags = np.arange(0.0, lag_max_s + 1, 1.0)
-    on = np.exp(-simulation.k_off_per_s * lags)
-    kernel = on if task.target == "state" else contact_kernel(simulation, lags)
     contact = true_contact(tracks, track_ids, n_frames, simulation.contact_radius_nm)
-    return Truth(Response(lags, kernel), contact)
+    return Truth(true_response(simulation, task, lag_max_s), contact, profile_known=not task.sees_signal)
 
 
 def true_contact(tracks: TrackSet, track_ids: Sequence[str], n_frames: int, radius_nm: float) -> NDArray[np.bool_]:

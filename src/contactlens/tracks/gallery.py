@@ -43,15 +43,14 @@ def shrink(png: Path) -> bytes:
         width = round(0.9 * width)
 
 
-def write_pictures(figures: Path, task: Task, model: str, out: Path) -> list[Path]:
-    """Write the picture of one system into `out`, `<task>-<model>.png`, and where its run searched for temporal motifs
-    theirs, `<task>-<model>-motifs.png`; returns what was written.
+def write_pictures(figures: Path, task: Task, model: str, name: str, out: Path) -> list[Path]:
+    """Write the picture of one system into `out`, `<name>.png`, and where its run searched for temporal motifs theirs,
+    `<name>-motifs.png`; returns what was written.
 
     figures: the folder that the report of its run wrote its figures to
 
     Raises InputError where the system's figure is not there.
     """
-    name = f"{task.name}-{model}"
     pictures = {figures / f"{picture_of(task, model)}.png": f"{name}.png", figures / MOTIFS: f"{name}-{MOTIFS}"}
     source, motifs = pictures
     if not source.is_file():

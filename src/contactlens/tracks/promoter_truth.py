@@ -42,31 +42,6 @@ def promoter_state(
     return on.astype(np.float32)
 
 
-def loading_counts(
-    loading: pd.DataFrame,
-    track_ids: Sequence[str],
-    start_s: Floats,
-    n_frames: int,
-    frame_interval_s: float,
-    per_frame: int = 1,
-) -> Ints:
-    """Polymerases loaded in each bin, (N, n_frames * per_frame).
-
-    A bin holds what was loaded after the end of the one before it and until its own; bin `per_frame * (t + 1) - 1`
-    ends at frame t, so that the signal of a frame depends on its own bins and on earlier ones only.
-
-    loading: track_id, time_s
-    start_s: (N,) time of each track's frame 0
-    """
-    row = _rows(loading, track_ids)
-    bins = n_frames * per_frame
-    time = loading["time_s"].to_numpy(dtype=np.float64) - start_s[row]
-    place = np.ceil(time * per_frame / frame_interval_s).astype(np.int64) + per_frame - 1
-    kept = (row >= 0) & (place >= 0) & (place < bins)
-    counts = np.bincount(row[kept] * bins + place[kept], minlength=len(track_ids) * bins)
-    return counts.reshape(-1, bins)
-
-
 def _rows(table: pd.DataFrame, track_ids: Sequence[str]) -> Ints:
     """Row of the grid for each row of the table, -1 for a track that is not asked for."""
     return pd.Index(track_ids).get_indexer(pd.Index(table["track_id"])).astype(np.int64)

@@ -63,6 +63,11 @@ class ReportInputs:
         return predictions is not None and "p_on" in predictions
 
     @property
+    def sees_signal(self) -> bool:
+        """Whether MS2 is among the model's inputs."""
+        return SIGNAL_COLUMN in self.attribution().get("channels", ())
+
+    @property
     def radius(self) -> float:
         """The learned radius of the best seed; NaN where there is no gate, or nothing was trained."""
         seeds = self.table("seeds")

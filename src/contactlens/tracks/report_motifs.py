@@ -69,9 +69,12 @@ PATTERN_COLUMNS = {
     "contribution": "contribution",
     "contact_first_lag_s": "contact begins (s before)",
     "contact_last_lag_s": "contact ends (s before)",
-    "within_memory": "ends within the memory (fraction)",
+    "within_ms2": "ends while a polymerase is still seen (fraction)",
+    "within_response": "ends within the response (fraction)",
 }
-PATTERN_FORMATS = {"contribution": ".3g", "ends within the memory (fraction)": ".2f"}
+PATTERN_FORMATS = {"contribution": ".3g"} | {
+    name: ".2f" for key, name in PATTERN_COLUMNS.items() if key.startswith("within")
+}
 
 
 def _pattern_table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:

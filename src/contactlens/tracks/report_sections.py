@@ -194,7 +194,9 @@ def tracks_findings(inputs: ReportInputs) -> list[Finding]:
     """The answers of the summary for which there are inputs."""
     seeds, faithfulness, reasons = inputs.table("seeds"), inputs.table("faithfulness"), inputs.promotion_reasons
     found = [
-        radius_finding(seeds, inputs.driver, inputs.true_radius) if seeds is not None and inputs.gated else None,
+        radius_finding(seeds, inputs.driver, inputs.true_radius, inputs.decodes_states and inputs.sees_signal)
+        if seeds is not None and inputs.gated
+        else None,
         *_prediction_findings(inputs),
         explanation_finding(faithfulness) if faithfulness is not None else None,
         promotion_finding(reasons) if reasons else None,

@@ -19,7 +19,9 @@ from contactlens.tracks.motifs.config import TemporalMotifConfig
 from contactlens.tracks.motifs.contact_alphabet import Typical
 from contactlens.tracks.motifs.contributions import DriverModel, contact_contributions
 from contactlens.tracks.motifs.histories import (
+    NO_MEMORIES,
     History,
+    chance_within,
     lag_table,
     leading_pattern,
     pattern_table,
@@ -36,6 +38,7 @@ class TemporalMotifs:
     windows: number searched
     strength: mean over windows of the summed |contribution|, in the output's unit
     radius: distance that counts as contact; typical: what stood for the states
+    chance: for each memory, the share of contacts that lie within it in the searched windows at large
     """
 
     patterns: pd.DataFrame
@@ -47,6 +50,7 @@ class TemporalMotifs:
     strength: float
     radius: float
     typical: Typical
+    chance: Mapping[str, float]
 
     @property
     def leading(self) -> pd.Series | None:
@@ -65,14 +69,14 @@ def temporal_motifs(
     seed: int,
     hdf5: Path | str,
     channel: int = 0,
-    memory_s: float | None = None,
+    memories: Mapping[str, float] = NO_MEMORIES,
 ) -> TemporalMotifs:
     """Contact histories that `model` (in evaluation mode) relies on, on tracks drawn from x (N, C, T), observed (N, T).
 
     radius: distance up to which a frame is in contact, in the driver's unit: where the model's own gate is half open,
         or a radius of choice for a model without one
     channel: output that is explained, 0 being the mean of a signal or the logit of a state
-    memory_s: how long before a frame its contacts can matter, where that is known
+    memories: by name, how long before a frame its contacts can matter (s), where that is known
     hdf5: where TF-MoDISco's own file goes; its examples are the windows, its letters A and C contact and no contact
 
     Raises InputError where every frame or none is in contact.
@@ -94,7 +98,7 @@ def temporal_motifs(
     histories = [History.of(pattern, windows, contributions) for pattern in found.patterns]
     strength = np.abs(windows.hypothetical * windows.one_hot).sum(axis=(1, 2))
     return TemporalMotifs(
-        patterns=pattern_table(histories, frame_interval_s, memory_s),
+        patterns=pattern_table(histories, frame_interval_s, memories),
         positions=position_table(histories, frame_interval_s),
         lags=lag_table(histories, windows, contributions, config.lag_max_s, frame_interval_s),
         seqlets=seqlet_table(histories, [track_ids[i] for i in chosen]),
@@ -103,6 +107,7 @@ def temporal_motifs(
         strength=float(strength.mean()) if len(strength) else 0.0,
         radius=radius,
         typical=contributions.typical,
+        chance=chance_within(windows, contributions, frame_interval_s, memories),
     )
 
 
@@ -120,16 +125,18 @@ def write_temporal_motifs(found: TemporalMotifs, folder: Path | str) -> None:
         "contact_share": found.typical.share,
         "contact_distance": found.typical.contact,
         "no_contact_distance": found.typical.no_contact,
+        **{f"chance_within_{name}": share for name, share in found.chance.items()},
     }
     write_json(Path(folder) / "summary.json", summary)
 
 
 def compare_motifs(found: Mapping[str, TemporalMotifs]) -> pd.DataFrame:
-    """One row a model: `model`, `windows`, `strength`, `patterns` (their number), and the row of `patterns` of its
-    leading pattern, NaN where it has none."""
+    """One row a model: `model`, `windows`, `strength`, `patterns` (their number), `chance_within_<memory>`, and the row
+    of `patterns` of its leading pattern, NaN where it has none."""
     rows = []
     for model, one in found.items():
         row = {"model": model, "windows": one.windows, "strength": one.strength, "patterns": len(one.patterns)}
+        row |= {f"chance_within_{name}": share for name, share in one.chance.items()}
         rows.append(row if one.leading is None else row | one.leading.to_dict())
     return pd.DataFrame(rows)
 

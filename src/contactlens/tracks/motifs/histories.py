@@ -1,6 +1,6 @@
 """Patterns as contact histories: what was seen at each position, how long before the predicted frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from contactlens.tracks.motifs.windows import HistoryWindows
 Floats = NDArray[np.float64]
 ALL_WINDOWS = "all_windows"
 QUARTILES = (0.25, 0.5, 0.75)
+NO_MEMORIES: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -74,21 +75,23 @@ class History:
         return None if at < 0 else (self.pattern.kept[0] + at, self.pattern.kept[0] + self.letters.rfind("1"))
 
 
-def pattern_table(histories: Sequence[History], frame_interval_s: float, memory_s: float | None) -> pd.DataFrame:
+def pattern_table(
+    histories: Sequence[History], frame_interval_s: float, memories: Mapping[str, float] = NO_MEMORIES
+) -> pd.DataFrame:
     """One row a pattern.
 
     `pattern`, `n_seqlets`, `n_tracks`, `width_frames` and `history` (`History.letters`) of the core, `contribution`
     (its sum, mean over seqlets, output's unit), `total` (over all seqlets); `contact_first_lag_s`,
     `contact_last_lag_s`: from the first and last frame of the contact stretch to the predicted frame, median over
     seqlets, and the latter's quartiles `contact_last_low_s`, `contact_last_high_s`, all NaN for a pattern without
-    contact; `within_memory`: share of seqlets whose stretch ends at a lag from 0 to `memory_s`, where that is given.
+    contact; for each of `memories` (s) `within_<its name>`: share of seqlets whose stretch ends at a lag from 0 to it.
     """
     return pd.DataFrame(
-        [_pattern_row(one, frame_interval_s, memory_s) for one in histories],
+        [_pattern_row(one, frame_interval_s, memories) for one in histories],
         columns=[
             *("pattern", "n_seqlets", "n_tracks", "width_frames", "history", "contribution", "total"),
             *("contact_first_lag_s", "contact_last_lag_s", "contact_last_low_s", "contact_last_high_s"),
-            *(("within_memory",) if memory_s is not None else ()),
+            *(f"within_{name}" for name in memories),
         ],
     )
 
@@ -100,7 +103,7 @@ def leading_pattern(patterns: pd.DataFrame) -> pd.Series | None:
     return patterns.iloc[int(patterns["total"].argmax())]
 
 
-def _pattern_row(one: History, frame_interval_s: float, memory_s: float | None) -> dict[str, object]:
+def _pattern_row(one: History, frame_interval_s: float, memories: Mapping[str, float]) -> dict[str, object]:
     contribution = one.contribution[:, slice(*one.pattern.kept)].sum(axis=1)
     row: dict[str, object] = {
         "pattern": one.pattern.name,
@@ -121,7 +124,19 @@ def _pattern_row(one: History, frame_interval_s: float, memory_s: float | None) 
         "contact_last_low_s": low,
         "contact_last_high_s": high,
     }
-    return row if memory_s is None else row | {"within_memory": ((last >= 0) & (last <= memory_s)).mean()}
+    return row | {f"within_{name}": ((last >= 0) & (last <= memory)).mean() for name, memory in memories.items()}
+
+
+def chance_within(
+    windows: HistoryWindows, contributions: Contributions, frame_interval_s: float, memories: Mapping[str, float]
+) -> dict[str, float]:
+    """What `within_<memory>` would be of contacts taken at random: of all frames in contact in the searched windows,
+    the share at a lag from 0 to each memory."""
+    width = windows.one_hot.shape[1]
+    frames = windows.table["start"].to_numpy()[:, None] + np.arange(width)  # (M, W)
+    contact = contributions.states[windows.table["track"].to_numpy()[:, None], frames] == CONTACT
+    lag = (windows.table["predicted_frame"].to_numpy()[:, None] - frames)[contact] * frame_interval_s
+    return {name: float(((lag >= 0) & (lag <= memory)).mean()) for name, memory in memories.items() if lag.size}
 
 
 def position_table(histories: Sequence[History], frame_interval_s: float) -> pd.DataFrame:

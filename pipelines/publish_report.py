@@ -1,0 +1,23 @@
+"""Add the report and its figures to the registered versions that they are about.
+
+Not a DVC stage: it comes after the report, and DVC does not know MLflow's store, so this looks at the registry itself,
+each time, and does nothing where all is there already.
+"""
+
+from pathlib import Path
+
+from contactlens.files import read_json
+from contactlens.ops.registry import attach
+from contactlens.ops.stage import stage
+from contactlens.ops.workspace import branches_of
+
+
+def main() -> None:
+    for branch in branches_of():
+        version = read_json(f"models/{branch}/registered.json")
+        artifacts = {"report": [Path("reports/report.html")], "figures": [Path("reports", branch, "figures")]}
+        attach(version["registered_model"], version["content_hash"], artifacts)
+
+
+if __name__ == "__main__":
+    stage(main)
