@@ -105,6 +105,19 @@ def test_without_the_gate_ms2_would_be_copied_so_it_is_refused(batch: TrackBatch
     assert not built("ep_to_ms2", "unet", batch, gated=False).gated
 
 
+@pytest.mark.parametrize("name", ["unet_resnet", "transformer"])
+def test_ms2_beyond_the_radius_is_hidden_from_a_model_that_predicts_it(name: str, batch: TrackBatch) -> None:
+    net = built("epms2_to_ms2", name, batch).eval()
+    x = model_input(net.task, batch)
+    outside = x[:, net.driver_channels - 1] >= net.contact_radius
+    hidden, shown = x.clone(), x.clone()
+    hidden[:, -1][outside] = 1e4
+    shown[:, -1][~outside] += 20.0
+    assert outside.any() and not outside.all()
+    assert torch.equal(net(hidden, batch.observed), net(x, batch.observed))
+    assert not torch.allclose(net(shown, batch.observed), net(x, batch.observed))
+
+
 def test_a_conditioned_decoder_sees_ms2_only_pooled(batch: TrackBatch) -> None:
     """Frames of one part of the track can be swapped; their mean can't be changed."""
     net = built("epms2_to_ms2_conditioned", "unet_resnet", batch, context_frames=4)

@@ -99,18 +99,24 @@ class TrackModel(nn.Module):
         return self.distance_gate(x[:, self.driver_channels - 1])
 
     def gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
-        """(B, C + 2, T): scaled input, contact (behind a gate) and mask. Opening the gate to copy MS2 must not pay, so
-        where MS2 is the target, the gate that multiplies it passes no gradient to the radius in training."""
+        """(B, C + 2, T): scaled input, contact (behind a gate) and mask."""
         scaled = (x - self.channel_shift) / self.channel_scale  # (B, C, T)
         seen = observed[:, None].to(x.dtype)
         if self.distance_gate is None:
             return torch.cat([scaled * seen, seen], dim=1)
         opening = gate[:, None].expand_as(scaled)
-        if self.training and self.task.may_copy_signal:
-            opening = torch.cat(
-                [opening[:, : self.driver_channels], opening[:, self.driver_channels :].detach()], dim=1
-            )
+        if self.task.may_copy_signal:
+            opening = torch.cat([opening[:, : self.driver_channels], self._sight(gate)[:, None]], dim=1)
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
+
+    def _sight(self, gate: Tensor) -> Tensor:
+        """What multiplies MS2 where that is the target, (B, T): 0 beyond the radius, where the gate is less than half
+        open. A gate that never quite closes is no bar: MS2 times it, divided by the contact beside it, is MS2.
+
+        Opening the gate to copy MS2 must not pay either, so none of this reaches the radius in training.
+        """
+        sight = (2 * gate - 1).clamp(min=0)
+        return sight.detach() if self.training else sight
 
     def _inputs(self, x: Tensor, observed: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the backbone takes, and the gate (B, T)."""
