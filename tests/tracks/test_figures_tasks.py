@@ -134,7 +134,7 @@ def test_each_system_is_shown_by_the_score_of_what_it_predicts() -> None:
     shown = figures.headline_frame(tasks.systems())
     assert shown.groupby("system", sort=False)["metric"].unique().map(list).to_dict() == {
         "ep_to_ms2, unet_resnet": ["r2"],
-        "ep_to_ms2, unet_resnet\nmodel.gated=false": ["r2"],
+        "ep_to_ms2, unet_resnet\ngated=false": ["r2"],
         "epms2_to_states, transformer": ["balanced_accuracy"],
         "ms2_to_ms2_vae, bernoulli_vae": ["f1_within_30s"],
     }

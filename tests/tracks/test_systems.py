@@ -42,6 +42,6 @@ def test_the_same_seed_gives_the_same_table_and_its_line_shows_it(system: System
     assert nll["low"] <= nll["estimate"] <= nll["high"]
     _, _, line = markdown_table([system], table).splitlines()
     assert line.startswith("| `command --width 4` |")
-    assert f"nll {nll['estimate']:.3f} [{nll['low']:.3f}, {nll['high']:.3f}]; crps " in line
-    assert "constant_gaussian nll " in line
+    assert f"NLL {nll['estimate']:.3f} [{nll['low']:.3f}, {nll['high']:.3f}]; CRPS " in line
+    assert "constant gaussian NLL " in line
     assert "recalibrated" not in line

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from contactlens.figure_style import plain
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.evaluate import NETWORK, RECALIBRATED
 from contactlens.tracks.evaluation import EvaluationConfig, Subject, evaluate_task
@@ -60,19 +61,25 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
 
 def markdown_table(systems: Iterable[System], table: pd.DataFrame) -> str:
     """One line a system: its command, its test figures with intervals, and each baseline's first figure."""
-    lines = ["| command | network | baselines |", "|---|---|---|"]
+    from contactlens.tracks.figures.comparison import metric_name
+
+    lines = ["| command | network | baselines and controls |", "|---|---|---|"]
     for system in systems:
         own = table[table["command"] == system.command].set_index(["row", "metric"])
         shown = SHOWN["latent" if system.task.latent else system.task.target]
-        network = "; ".join(_cell(own, NETWORK, metric) for metric in shown if (NETWORK, metric) in own.index)
+        network = "; ".join(
+            f"{metric_name(metric)} {_cell(own, NETWORK, metric)}" for metric in shown if (NETWORK, metric) in own.index
+        )
         rows = [row for row in own.index.get_level_values("row").unique() if not row.startswith(NETWORK)]
         compared = [row for row in rows if not row.endswith(RECALIBRATED)]
         first = {row: next((metric for metric in shown if (row, metric) in own.index), None) for row in compared}
-        baselines = "; ".join(f"{row} {_cell(own, row, metric)}" for row, metric in first.items() if metric)
+        baselines = "; ".join(
+            f"{plain(row)} {metric_name(metric)} {_cell(own, row, metric)}" for row, metric in first.items() if metric
+        )
         lines.append(f"| `{system.command}` | {network} | {baselines} |")
     return "\n".join(lines) + "\n"
 
 
 def _cell(own: pd.DataFrame, row: str, metric: str) -> str:
     estimate, low, high = own.loc[(row, metric), ["estimate", "low", "high"]]
-    return f"{metric} {estimate:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{estimate:.3f} [{low:.3f}, {high:.3f}]"

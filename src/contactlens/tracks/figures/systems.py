@@ -1,6 +1,7 @@
 """Every tracks system on one page: its score on the common test tracks beside those of its baselines."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from contactlens.figure_style import BLUE, GREY, legend_below, new_figure, plain
 
 NETWORK, RECALIBRATED = "network", "_recalibrated"
 MARKERS = "sD^vPX*<>h"
+LABEL_CHARACTERS = 36
 LABELS = {"r2": "R² of the signal", "balanced_accuracy": "balanced accuracy of the promoter's state"}
 
 
@@ -28,7 +30,8 @@ def headline_frame(systems: pd.DataFrame) -> pd.DataFrame:
     recalibration; `system` names task and model, and what else its command sets."""
     chosen = systems.groupby("command")["metric"].transform(lambda names: headline(list(dict.fromkeys(names))))
     shown = systems[(systems["metric"] == chosen) & ~systems["row"].str.endswith(RECALIBRATED)]
-    settings = shown["command"].str.findall(r"--set tracks\.(\S+)").str.join(", ")
+    settings = shown["command"].str.findall(r"--set tracks\.(?:\w+\.)*(\w+=\S+)").str.join(", ")
+    settings = settings.map(lambda text: "\n".join(wrap(text, LABEL_CHARACTERS)))
     names = shown["task"] + ", " + shown["model"] + settings.where(settings == "", "\n" + settings)
     return shown.assign(system=names).reset_index(drop=True)
 
@@ -71,7 +74,7 @@ def systems_figure(headlines: pd.DataFrame) -> Figure:
     counts = [part["system"].nunique() for part in panels]
     baselines = [row for row in dict.fromkeys(headlines["row"]) if row != NETWORK]
     markers = {model: MARKERS[index % len(MARKERS)] for index, model in enumerate(baselines)}
-    figure = new_figure(8.0, 0.9 + sum(0.75 + 0.42 * count for count in counts))
+    figure = new_figure(8.0, 0.9 + sum(0.75 + 0.52 * count for count in counts))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[count + 1 for count in counts])[:, 0]
     for axis, part in zip(axes, panels, strict=True):
         _draw_panel(axis, part, markers)

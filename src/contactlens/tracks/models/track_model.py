@@ -109,14 +109,13 @@ class TrackModel(nn.Module):
             opening = torch.cat([opening[:, : self.driver_channels], self._sight(gate)[:, None]], dim=1)
         return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
 
-    def _sight(self, gate: Tensor) -> Tensor:
-        """What multiplies MS2 where that is the target, (B, T): 0 beyond the radius, where the gate is less than half
-        open. A gate that never quite closes is no bar: MS2 times it, divided by the contact beside it, is MS2.
-
-        Opening the gate to copy MS2 must not pay either, so none of this reaches the radius in training.
+    @staticmethod
+    def _sight(gate: Tensor) -> Tensor:
+        """What multiplies MS2 where that is the target, (B, T): 1 within the radius, where the gate is more than half
+        open, and 0 beyond. A gate that never quite closes is no bar: MS2 times it, divided by the contact beside it, is
+        MS2. And no gradient of it reaches the radius, so that opening the gate to copy MS2 does not pay.
         """
-        sight = (2 * gate - 1).clamp(min=0)
-        return sight.detach() if self.training else sight
+        return (gate > 0.5).to(gate.dtype)
 
     def _inputs(self, x: Tensor, observed: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the backbone takes, and the gate (B, T)."""
