@@ -9,6 +9,7 @@ import yaml
 from contactlens.files import read_json, write_aside, write_json
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.stage import stage
+from contactlens.progress import counted
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
@@ -61,7 +62,8 @@ def main() -> None:
         train, validation, test = (batch_of(tracks, splits[name]) for name in ("train", "validation", "test"))
         seed_everything(params.seed, params.tracks.fit.threads)
         found = {}
-        for name, one in {"network": model, "control": control_of(params, tracks, train, validation)}.items():
+        models = {"network": model, "control": control_of(params, tracks, train, validation)}
+        for name, one in counted(models.items(), "models searched by TF-MoDISco"):
             (aside / name).mkdir()
             found[name] = temporal_motifs(
                 one.eval(),
@@ -80,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.tracks.fit)
