@@ -42,6 +42,7 @@ ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)
 
 bench: install
+	python benchmarks/cli_start.py
 	python benchmarks/simulator_throughput.py
 	python benchmarks/training_throughput.py
 	python benchmarks/all_frames_attribution.py

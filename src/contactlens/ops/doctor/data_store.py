@@ -1,15 +1,17 @@
 """DVC: the remote, the cache, and whether dvc.lock is of these parameters."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from contactlens.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
+from contactlens.ops.doctor.reach import PORTS, unreachable
 from contactlens.ops.strict import read_yaml
 
 REMOTE, CACHE, LOCK = "data store", "data cache", "dvc.lock"
-MISSING = object()
 SHOWN = 6
 
 
@@ -36,18 +38,32 @@ def remote(repo: Any) -> Check:
     except Exception as error:  # the plug-in of a scheme raises its own where it, or its package, is missing
         return Check(REMOTE, "problem", first_line(error), "pip install 'contactlens[cluster]', or fix .dvc/config")
     fs, named = store.fs, f"remote {store.name}: {store.fs.unstrip_protocol(store.path)}"
+    if why := _dead_host(repo.config["remote"][store.name]):
+        return Check(REMOTE, "problem", f"{named} cannot be reached: {why}", "check the address, and that it is up")
     try:
         there = fs.exists(store.path)
         reached = there or fs.protocol == "local" or fs.exists(fs.parts(store.path)[0])
     except Exception as error:  # botocore, aiohttp and paramiko raise their own
         return Check(REMOTE, "problem", f"{named}: {first_line(error)}", "check the address, and the log-in to it")
     if not reached:
-        return Check(REMOTE, "problem", f"{named}: no such bucket or host", "make it, or fix `dvc remote list`")
+        return Check(
+            REMOTE,
+            "problem",
+            f"{named}: no such bucket or host",
+            "make it, or fix the address (`dvc remote list`)",
+        )
     if there:
         return Check(REMOTE, "ok", f"{named}: can be reached")
-    return Check(
-        REMOTE, "warning", f"{named}: nothing there", "`dvc push` fills it; or fix the address (`dvc remote list`)"
-    )
+    remedy = "`dvc push` fills it; or fix the address, which `dvc remote list` shows"
+    return Check(REMOTE, "warning", f"{named}: nothing there", remedy)
+
+
+def _dead_host(settings: Mapping[str, Any]) -> str | None:
+    """Asked first: the libraries of the stores try again for a minute, and then call the bucket missing."""
+    parts = urlsplit(settings.get("endpointurl") or settings["url"])
+    if parts.scheme not in PORTS:
+        return None
+    return unreachable(parts.hostname or "", parts.port or PORTS[parts.scheme])
 
 
 def cache(folder: Path) -> Check:
@@ -68,21 +84,26 @@ def lock(root: Path) -> Check:
     changed = [name for name, stage in stages.items() if name in declared and _differs(stage, params)]
     if not never and not changed:
         return Check(LOCK, "ok", f"all {len(declared)} stages have been run with the present parameters")
-    parts = [f"parameters changed for {_listed(changed)}"] * bool(changed) + [f"never run: {_listed(never)}"] * bool(
-        never
-    )
-    return Check(LOCK, "warning", "; ".join(parts), "make run brings them up to date")
+    kinds = {"parameters changed for": changed, "never run:": never}
+    said = "; ".join(f"{kind} {_listed(names)}" for kind, names in kinds.items() if names)
+    return Check(LOCK, "warning", said, "make run brings them up to date")
 
 
 def _differs(stage: Mapping[str, Any], params: Any) -> bool:
     noted = stage.get("params", {}).get("params.yaml", {})
-    return any(value != _value(params, key) for key, value in noted.items())
+    return any(_canonical(value) != _value(params, key) for key, value in noted.items())
 
 
-def _value(params: Any, dotted: str) -> Any:
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _value(params: Any, dotted: str) -> str | None:
     for key in dotted.split("."):
-        params = params[key] if isinstance(params, Mapping) and key in params else MISSING
-    return params
+        if not isinstance(params, Mapping) or key not in params:
+            return None
+        params = params[key]
+    return _canonical(params)
 
 
 def _listed(names: list[str]) -> str:

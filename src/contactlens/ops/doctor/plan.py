@@ -8,7 +8,7 @@ import torch
 
 from contactlens.dna.caduceus.scan import fastest_backend
 from contactlens.errors import InputError
-from contactlens.ops.doctor.check import Check
+from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
 from contactlens.ops.params import PARAMS_FILE, Params, load_params, swept_values
 from contactlens.ops.sweep_space import fixed_trials
@@ -41,20 +41,19 @@ def examine(root: Path) -> list[Check]:
 
 
 def training(name: str, section: str, config: Training, scan: bool = False) -> Check:
+    remedy = f"set {section}.device to auto"
     try:
         device = resolve_device(config.device)
     except RuntimeError as error:
-        return Check(name, "problem", f"{section}.device {config.device}: {error}", f"set {section}.device to auto")
+        return Check(name, "problem", f"{section}.device {config.device}: {first_line(error)}", remedy)
     if device.type == "cuda" and not torch.cuda.is_available():
-        return Check(
-            name, "problem", f"{section}.device is {device}, but there is no GPU", f"set {section}.device to auto"
-        )
+        return Check(name, "problem", f"{section}.device is {device}, but there is no GPU", remedy)
     parts = [f"{section}: {device}", f"{config.threads} threads"]
     parts.append("mixed precision" if config.amp and device.type == "cuda" else "full precision")
     parts += [f"scan by {fastest_backend(device.type, torch.float32)}"] * scan
     if config.threads > usable_cpus():
-        remedy = f"lower {section}.threads"
-        return Check(name, "warning", f"{', '.join(parts)}; only {usable_cpus()} CPUs are usable", remedy)
+        said = f"{', '.join(parts)}; only {usable_cpus()} CPUs are usable"
+        return Check(name, "warning", said, f"lower {section}.threads")
     return Check(name, "ok", ", ".join(parts))
 
 
@@ -63,9 +62,9 @@ def sweep(params: Params) -> Check:
     trials = len(fixed_trials(config, swept_values(params.tracks))) + config.n_trials
     cpus = config.max_concurrent * config.cpus_per_trial
     cluster = os.environ.get("RAY_ADDRESS", "") not in ("", "local")
-    said = f"{trials} trials, {config.max_concurrent} at once, {config.cpus_per_trial} CPUs each"
-    said += (
-        f", {config.gpus_per_trial:g} GPU each where there is one; {'on the cluster' if cluster else 'on this machine'}"
+    said = (
+        f"{trials} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, each "
+        f"with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"
     )
     if not cluster and cpus > usable_cpus():
         said += f", where {usable_cpus()} CPUs are usable for {cpus}"

@@ -3,6 +3,7 @@
 import socket
 
 PATIENCE_S = 3.0
+PORTS = {"http": 80, "https": 443, "ssh": 22}
 
 
 def unreachable(host: str, port: int) -> str | None:

@@ -10,14 +10,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 import contactlens
 from contactlens.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
-from contactlens.ops.doctor.reach import PATIENCE_S, unreachable
+from contactlens.ops.doctor.reach import PATIENCE_S, PORTS, unreachable
 from contactlens.ops.tracking import EXPERIMENT, SQLITE, mlflow_client, tracking_uri
 
 NAME = "tracking store"
 ACTIVE = "SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"
 # No row, but the same lock and the same right as a real change.
 TRY_WRITE = "UPDATE experiments SET name = name WHERE 1 = 0"
-PORTS = {"http": 80, "https": 443}
 TAG = "contactlens.doctor"
 SERVER = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -27,7 +26,7 @@ def examine(root: Path) -> list[Check]:
         uri = tracking_uri(root)
     except InputError as error:
         return [Check(NAME, "problem", str(error), "set MLFLOW_TRACKING_URI")]
-    if urlsplit(uri).scheme in PORTS:
+    if urlsplit(uri).scheme in ("http", "https"):
         return [server(uri)]
     if uri.startswith(SQLITE):
         return [sqlite(uri, Path(uri.removeprefix(SQLITE)))]
@@ -54,7 +53,8 @@ def database(uri: str, patience: dict[str, float]) -> Check:
             connection.execute(sqlalchemy.text(TRY_WRITE))
             connection.rollback()
     except ModuleNotFoundError as error:
-        return Check(NAME, "problem", f"{uri}: {error}", "pip install 'contactlens[cluster]'")
+        remedy = "pip install 'contactlens[cluster]', and name its driver: postgresql+psycopg2://..."
+        return Check(NAME, "problem", f"{uri}: {error}", remedy)
     except (SQLAlchemyError, ValueError) as error:
         return Check(NAME, "problem", f"{uri}: {first_line(_cause(error))}", _remedy(error))
     return _works(uri, names)
@@ -90,9 +90,8 @@ def server(uri: str) -> Check:
         experiments = {one.name: one.experiment_id for one in client.search_experiments()}
         client.set_experiment_tag(experiments.get(EXPERIMENT, "0"), TAG, contactlens.__version__)
     except MlflowException as error:
-        return Check(
-            NAME, "problem", f"{uri}: {first_line(error)}", "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD"
-        )
+        remedy = "log in by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; else look into the server's log"
+        return Check(NAME, "problem", f"{uri}: {first_line(error)}", remedy)
     return _works(uri, sorted(experiments))
 
 
