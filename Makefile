@@ -8,7 +8,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 export CUBLAS_WORKSPACE_CONFIG := :4096:8
 UI_PORT ?= 5000
 
-.PHONY: run systems test reliability ui bench lint install clean
+.PHONY: run systems test reliability ui docs bench lint install clean
 
 install: $(VENV)/installed
 
@@ -42,7 +42,12 @@ reliability: install
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)
 
+# The documentation site -> docs/_build/index.html.
+docs: install
+	python -m sphinx -q -W --keep-going -b html docs docs/_build
+
 bench: install
+	python benchmarks/cli_start.py
 	python benchmarks/simulator_throughput.py
 	python benchmarks/training_throughput.py
 	python benchmarks/all_frames_attribution.py

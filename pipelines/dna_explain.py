@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.dna.fine_tune.trainer)

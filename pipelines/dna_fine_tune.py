@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from rich.progress import Progress
 
 from contactlens.dna.batch import batch_of
 from contactlens.dna.caduceus import load_caduceus
@@ -16,6 +15,7 @@ from contactlens.ops.params import load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.ops.tracking import stage_run
+from contactlens.progress import counting
 from contactlens.torch_setup import seed_everything
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
@@ -28,13 +28,15 @@ def main() -> None:
     train, validation = (batch_of(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
     model = WindowClassifier(load_caduceus(INPUTS[2]).backbone, windows.task, params.dna.head)
-    with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run, Progress() as progress:
-        bar = progress.add_task("fine-tuning", total=config.trainer.max_epochs)
+    with (
+        stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run,
+        counting("epochs", config.trainer.max_epochs) as count,
+    ):
         log = run.epoch_logger()
 
         def on_epoch(epoch: dict[str, float]) -> None:
             log(epoch)
-            progress.update(bar, completed=epoch["epoch"] + 1)
+            count.to(epoch["epoch"] + 1)
 
         done = fine_tune(model, train, validation, config, params.seed, Path(".checkpoints/fine_tune"), on_epoch)
         log.flush()
@@ -49,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.dna.fine_tune.trainer)

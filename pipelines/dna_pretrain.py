@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-from rich.progress import Progress
 
 from contactlens.dna.backbone import PRETRAIN
 from contactlens.dna.caduceus import load_caduceus, save_caduceus
@@ -15,6 +14,7 @@ from contactlens.ops.params import DnaParams, load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.ops.tracking import stage_run
+from contactlens.progress import counting
 from contactlens.torch_setup import seed_everything
 
 INPUTS = ["data/dna", "models/dna/splits.json"]
@@ -35,13 +35,15 @@ def train(params: DnaParams, seed: int) -> None:
     sequences, held_out = (record_sequences(windows, splits[name]) for name in ("train", "validation"))
     config = params.pretrain
     seed_everything(seed, config.trainer.threads)
-    with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run, Progress() as progress:
-        bar = progress.add_task("pre-training", total=config.trainer.max_epochs)
+    with (
+        stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run,
+        counting("epochs", config.trainer.max_epochs) as count,
+    ):
         log = run.epoch_logger()
 
         def on_epoch(epoch: dict[str, float]) -> None:
             log(epoch)
-            progress.update(bar, completed=epoch["epoch"] + 1)
+            count.to(epoch["epoch"] + 1)
 
         done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, CHECKPOINTS, on_epoch)
         log.flush()
@@ -71,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.dna.pretrain.trainer)

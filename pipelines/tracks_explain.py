@@ -46,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.tracks.fit)

@@ -7,6 +7,7 @@ from contactlens.ops.champion import TRAINING
 from contactlens.ops.params import Params, load_params
 from contactlens.ops.stage import stage
 from contactlens.ops.strict import from_mapping
+from contactlens.progress import counted
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
@@ -49,7 +50,8 @@ def search(params: Params, aside: Path) -> None:
     train, validation, test = (batch_of(tracks, splits[name]) for name in ("train", "validation", "test"))
     seed_everything(params.seed, params.tracks.fit.threads)
     found = {}
-    for name, one in {"network": model, "control": control_of(tracks, train, validation, params.seed)}.items():
+    models = {"network": model, "control": control_of(tracks, train, validation, params.seed)}
+    for name, one in counted(models.items(), "models searched by TF-MoDISco"):
         (aside / name).mkdir()
         found[name] = temporal_motifs(
             one.eval(),
@@ -78,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.tracks.fit)

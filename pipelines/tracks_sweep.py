@@ -79,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.tracks.training.with_fit(threads=params.tracks.sweep.cpus_per_trial).fit)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from rich.progress import Progress
 
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import apply_best, load_params
@@ -26,13 +25,11 @@ def main() -> None:
     train, validation = batch_of(tracks, splits["train"]), batch_of(tracks, splits["validation"])
     spec = spec_of(chosen.training, tracks, train)
     seeds = [params.seed + i for i in range(chosen.train.n_seeds)]
-    with stage_run("train", chosen, provenance(params.seed, INPUTS)) as run, Progress() as progress:
-        bars = {seed: progress.add_task(f"seed {seed}", total=chosen.fit.max_epochs) for seed in seeds}
+    with stage_run("train", chosen, provenance(params.seed, INPUTS)) as run:
         loggers = {seed: run.epoch_logger(f"seed_{seed}/") for seed in seeds}
 
         def on_epoch(seed: int, log: dict[str, float]) -> None:
             loggers[seed](log)
-            progress.update(bars[seed], completed=log["epoch"] + 1)
 
         runs = train_seeds(spec, chosen.training, train, validation, seeds, ".checkpoints", on_epoch)
         for logger in loggers.values():
@@ -48,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, lambda params: params.tracks.fit)

@@ -201,6 +201,23 @@ def run(
 
 
 @app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Check versions, hardware, cluster, stores and disk, and say what will be used; exit status 1 with a problem."""
+    from rich.console import Console
+
+    from contactlens.ops.doctor import as_json, as_table, diagnose
+
+    checks = diagnose()
+    if json:
+        typer.echo(as_json(checks))
+    else:
+        Console().print(as_table(checks))
+    raise typer.Exit(int(any(check.state == "problem" for check in checks)))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 5000,
 ) -> None:

@@ -240,8 +240,12 @@ def attribute_dna(
     """
     from contactlens.dna.attribute import attribute_windows
     from contactlens.dna.attributions import AttributionSettings
+    from contactlens.ops.progress import progress_shown
 
     settings = AttributionSettings(ig_steps, rows_per_pass)
-    found = attribute_windows(checkpoint, fasta, bed, method, context_bp=context_bp, settings=settings, device=device)
+    with progress_shown("attribute"):
+        found = attribute_windows(
+            checkpoint, fasta, bed, method, context_bp=context_bp, settings=settings, device=device
+        )
     paths = found.write(out)
     typer.echo(f"{len(found.intervals):,} intervals by {method}; written to {', '.join(map(str, paths))}")

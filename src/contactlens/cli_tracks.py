@@ -48,8 +48,10 @@ def systems(
 
     from contactlens.files import write_aside
     from contactlens.marked_text import replace_marked
+    from contactlens.ops.progress import progress_shown
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
     from contactlens.ops.tracking import project_root
+    from contactlens.progress import counted
     from contactlens.tracks import figures
     from contactlens.tracks.dataset import split_tracks
     from contactlens.tracks.simulate_task import simulate_task
@@ -60,19 +62,20 @@ def systems(
     if page is not None:
         replace_marked(page.read_text(), "systems", "", str(page))  # refused now, not after half an hour
     tables, done, simulated = [], [], {}
-    for row in load_systems(root / SYSTEMS_FILE):
-        params = params_of(row, root / "params.yaml", overlays)
-        own, seed = params.tracks, params.seed
-        simulator = own.resolved_task.simulator
-        if simulator not in simulated:
-            tracks = simulate_task(own.resolved_task, own.simulate, own.toy, seed)
-            simulated[simulator] = tracks, split_tracks(tracks, own.split, seed)
-        flags = "".join([f" --profile {name}" for name in profile or []] + [f" --set {one}" for one in row.settings])
-        command = f"contactlens tracks run --task {row.task} --model {row.model}{flags}"
-        system = System(command, own.training, own.train, own.evaluation)
-        tables.append(run_system(system, *simulated[simulator], seed))
-        done.append(system)
-        typer.echo(command)
+    with progress_shown("systems"):
+        for row in counted(load_systems(root / SYSTEMS_FILE), "systems"):
+            params = params_of(row, root / "params.yaml", overlays)
+            own, seed = params.tracks, params.seed
+            simulator = own.resolved_task.simulator
+            if simulator not in simulated:
+                tracks = simulate_task(own.resolved_task, own.simulate, own.toy, seed)
+                simulated[simulator] = tracks, split_tracks(tracks, own.split, seed)
+            flags = "".join([f" --profile {name}" for name in profile or []] + [f" --set {s}" for s in row.settings])
+            command = f"contactlens tracks run --task {row.task} --model {row.model}{flags}"
+            system = System(command, own.training, own.train, own.evaluation)
+            tables.append(run_system(system, *simulated[simulator], seed))
+            done.append(system)
+            typer.echo(command)
     table = pd.concat(tables, ignore_index=True)
     with write_aside(out) as aside:
         aside.mkdir()
@@ -96,6 +99,7 @@ def published_states(
 ) -> None:
     """Decode real traces by a model trained on matched simulations, and compare with the states published for them."""
     from contactlens.files import write_aside
+    from contactlens.ops.progress import progress_shown
     from contactlens.tracks.knirps_states import import_states
     from contactlens.tracks.published_check import MEAN, PublishedCheckConfig, check_published
 
@@ -109,7 +113,8 @@ def published_states(
         bootstrap_replicates=own.evaluate_states.bootstrap_replicates,
         confidence=own.evaluate_states.confidence,
     )
-    table = check_published(import_states(file), config, params.seed)
+    with progress_shown("published-states"):
+        table = check_published(import_states(file), config, params.seed)
     with write_aside(out) as aside:
         aside.mkdir()
         table.to_csv(aside / "agreement.csv", index=False)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from contactlens.dna.lrp import frozen, known_bases, one_hot_tokens, relevance
 from contactlens.dna.mutagenesis import mutation_effects
 from contactlens.dna.tokens import BASES
+from contactlens.progress import counted
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ METHODS: dict[str, AttributionFunction] = {
 
 def attribute(model: nn.Module, ids: Tensor, regions: Tensor, method: str, settings: AttributionSettings) -> np.ndarray:
     """Hypothetical contributions (N, L, 4) float32 of any number of windows, a batch at a time."""
-    parts = zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True)
-    found = [METHODS[method](model, *part, settings).float().cpu() for part in parts]
+    parts = list(zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True))
+    shown = counted(parts, f"batches attributed by {method}")
+    found = [METHODS[method](model, *part, settings).float().cpu() for part in shown]
     return torch.cat(found).numpy()
 
 

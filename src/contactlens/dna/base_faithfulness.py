@@ -19,6 +19,7 @@ from contactlens.dna.explain_config import ExplainConfig
 from contactlens.dna.lrp import known_bases
 from contactlens.dna.mutagenesis import Replacement, sample_mutations
 from contactlens.dna.window_set import WindowSet
+from contactlens.progress import counted
 
 Array = np.ndarray
 Rows = list[dict[str, Any]]
@@ -151,7 +152,7 @@ def curve_rows(
     draws = range(config.replacement_draws)
     by_chance = np.stack([rng.random(group.shape) for _ in draws])
     _add_curves(study, RANDOM, True, by_chance, config, bootstrap, curves, metrics)
-    for method, values in contributions.items():
+    for method, values in counted(contributions.items(), "deletion and insertion curves"):
         permuted = np.stack([permuted_within(values, group, rng) for _ in draws])
         areas = _add_curves(study, method, False, values, config, bootstrap, curves, metrics)
         control = _add_curves(study, method, True, permuted, config, bootstrap, curves, metrics)

@@ -16,6 +16,7 @@ from contactlens.dna.clusters import window_clusters
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
 from contactlens.files import write_aside, write_json
+from contactlens.progress import counted
 
 Array = np.ndarray
 NETWORK = "network"
@@ -87,7 +88,7 @@ def evaluate(
     platts = {name: Platt.fit(y_calibration, model.calibration) for name, model in models.items()}
     raw = {name: model.test for name, model in models.items()}
     logits = {form: logit for name in raw for form, logit in _forms(name, raw[name], platts[name])}
-    replicates = {name: judge.replicates(logit) for name, logit in logits.items()}
+    replicates = {name: judge.replicates(logit) for name, logit in counted(logits.items(), "models bootstrapped")}
     for baseline in (name for name in models if name != NETWORK):
         for suffix in ("", RECALIBRATED):
             replicates[NETWORK + suffix] |= _differences(replicates, suffix, baseline)

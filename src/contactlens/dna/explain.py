@@ -26,6 +26,7 @@ from contactlens.dna.mutagenesis import scores
 from contactlens.dna.tokens import one_hot_bases
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
+from contactlens.progress import counted
 
 GRADIENT = "input_x_gradient"
 
@@ -147,7 +148,7 @@ def conservation_table(model: nn.Module, batch: WindowBatch, rows_per_pass: int)
     variants |= {f"lrp_without_{one}": tuple(rule for rule in RULES if rule != one) for one in RULES}
     variants[GRADIENT] = ()
     parts = []
-    for method, rules in variants.items():
+    for method, rules in counted(variants.items(), "rules of relevance"):
         for rows in torch.arange(len(batch)).split(rows_per_pass):
             part = batch.select(rows)
             found = relevance(model, part.ids, part.regions, rules)

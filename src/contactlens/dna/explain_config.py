@@ -1,9 +1,8 @@
 """Settings of the explanation of DNA windows; imports no torch, so that reading params stays quick."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
-
-import numpy as np
 
 Method = Literal[
     "saliency", "input_x_gradient", "integrated_gradients", "region_integrated_gradients", "lrp", "mutagenesis"
@@ -63,6 +62,7 @@ class ExplainConfig:
         for name in ("min_probability", "interval_level"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"dna.explain.{name} must be between 0 and 1, got {getattr(self, name)}")
-        fractions = np.asarray(self.curve_fractions)
-        if len(fractions) < 2 or fractions[0] != 0 or fractions[-1] > 1 or (np.diff(fractions) <= 0).any():
+        fractions = self.curve_fractions
+        rising = all(below < above for below, above in pairwise(fractions))
+        if len(fractions) < 2 or fractions[0] != 0 or fractions[-1] > 1 or not rising:
             raise ValueError(f"dna.explain.curve_fractions must rise from 0 to at most 1, got {self.curve_fractions}")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from contactlens.dna.lrp import known_bases
 from contactlens.dna.tokens import BASES
+from contactlens.progress import counted
 
 Array = np.ndarray
 
@@ -27,7 +28,8 @@ def mutated_scores(
     ids: (B, L); window, position, base: (M,) row of ids, place in it, token put there
     """
     found = [torch.zeros(0, dtype=torch.float64, device=ids.device)]
-    for rows in torch.arange(len(window), device=ids.device).split(rows_per_pass):
+    passes = torch.arange(len(window), device=ids.device).split(rows_per_pass)
+    for rows in counted(passes, "batches of mutants"):
         mutants = ids[window[rows]]
         mutants[torch.arange(len(rows), device=ids.device), position[rows]] = base[rows]
         found.append(scores(model, mutants, regions[window[rows]], rows_per_pass))

@@ -1,16 +1,80 @@
-"""How a pipeline script ends: quietly, or with one message and a non-zero status."""
+"""How a pipeline script begins and ends: with a line each, or with one message and a non-zero status."""
 
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 from contactlens.errors import InputError
+from contactlens.ops.progress import duration, progress_shown
 from contactlens.ops.sweep_trial import SweepError
 
+DVC_FILE = Path("dvc.yaml")
+SOURCES = ("pipelines", "src")
 
-def stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a user's mistake or an interrupted sweep is one message on stderr and exit status 1."""
+
+class Compute(Protocol):
+    """What a stage computes on: `tracks.fit` and the DNA branch's trainers are such."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class StageFiles:
+    """What a stage reads, sources left out, and writes, as dvc.yaml declares it."""
+
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str) -> "StageFiles":
+        """Empty for a script that is no DVC stage."""
+        from contactlens.ops.strict import read_yaml
+
+        declared = read_yaml(DVC_FILE)["stages"].get(name, {}) if DVC_FILE.is_file() else {}
+        inputs = [path for path in declared.get("deps", []) if Path(path).parts[0] not in SOURCES]
+        outputs = [_path(out) for kind in ("outs", "metrics") for out in declared.get(kind, [])]
+        return cls(inputs, outputs)
+
+
+def _path(out: Any) -> str:
+    """An output of dvc.yaml: a path, or a path with its settings."""
+    return out if isinstance(out, str) else str(next(iter(out)))
+
+
+def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = None) -> None:
+    """Run a stage's `main` between a line of what it starts from and one of what it wrote, with its progress; a user's
+    mistake or an interrupted sweep is one message on stderr and exit status 1.
+
+    compute: of the parameters, for a stage that computes on a device
+    """
+    name, began = Path(sys.argv[0]).stem, time.monotonic()
     try:
-        main()
+        files = StageFiles.of(name)
+        print(_start_line(name, files, compute), flush=True)
+        with progress_shown(name):
+            main()
     except (InputError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    wrote = f"wrote {', '.join(files.outputs)}" if files.outputs else "done"
+    print(f"{name}: {wrote} in {duration(time.monotonic() - began)}", flush=True)
+
+
+def _start_line(name: str, files: StageFiles, compute: Callable[[Any], Compute] | None) -> str:
+    from contactlens.ops.params import load_params
+
+    params = load_params()
+    source = f"from {', '.join(files.inputs)}; " if files.inputs else ""
+    return f"{name}: {source}{_place(compute(params)) if compute else 'cpu'}, seed {params.seed}"
+
+
+def _place(on: Compute) -> str:
+    from contactlens.torch_setup import resolve_device
+
+    return f"{resolve_device(on.device)}, {on.threads} thread{'s' * (on.threads != 1)}"

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from contactlens.errors import InputError
+from contactlens.ops.progress import progress_shown
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepError, TrainTrial, run_trial
+from contactlens.progress import counting
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid, Tuner
@@ -127,11 +129,12 @@ def _fit(
     """All trials through Ray Tune; anything but a full set of results is an error."""
     from contactlens.ops.sweep_tracking import SweepCallback
 
-    callback = SweepCallback(runs, state, search.total)
-    try:
-        grid = _tuner(train_trial, data, search, state, callback).fit()
-    except Exception as error:  # Ray hides what its callback raised behind its own error
-        raise callback.failure or error from None
+    with progress_shown("sweep"), counting("trials", search.total) as count:
+        callback = SweepCallback(runs, state, count)
+        try:
+            grid = _tuner(train_trial, data, search, state, callback).fit()
+        except Exception as error:  # Ray hides what its callback raised behind its own error
+            raise callback.failure or error from None
     if grid.num_errors or callback.ended < search.total:
         raise SweepError(f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on")
     return grid

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.experiment import Trial
-from rich.console import Console
 
 from contactlens.files import read_json, write_json
 from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
@@ -19,6 +18,7 @@ from contactlens.ops.tracking import (
     no_inherited_run,
     parent_tags,
 )
+from contactlens.progress import Count
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -96,12 +96,11 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
 
 
 class SweepCallback(tune.Callback):
-    """Ray Tune's events, in the driver, into MLflow and the terminal. A trial failed for good ends all."""
+    """Ray Tune's events, in the driver, into MLflow and the count of ended trials. A trial failed for good ends all."""
 
-    def __init__(self, runs: SweepRuns | None, state: Path, total: int) -> None:
-        self.runs, self.state, self.total = runs, state, total
+    def __init__(self, runs: SweepRuns | None, state: Path, count: Count) -> None:
+        self.runs, self.state, self.count = runs, state, count
         self.failure: SweepError | None = None
-        self.console = Console(highlight=False)
         self.loggers: dict[int, EpochLogger] = {}
         self.logged: dict[int, float] = {}
         self.best = (float("inf"), -1)
@@ -132,11 +131,10 @@ class SweepCallback(tune.Callback):
         number, result = trial.config["trial"], trial.last_result
         self.ended += 1
         self.best = min(self.best, (result[OBJECTIVE], number))
-        self.console.print(
-            f"sweep {self.ended}/{self.total}: trial {number} ({trial.config['kind']}) {OBJECTIVE} "
-            f"{result[OBJECTIVE]:.4f} after {result['epochs']:g} epochs; "
-            f"best {self.best[0]:.4f} (trial {self.best[1]})",
-            soft_wrap=True,
+        self.count.to(
+            self.ended,
+            f"trial {number} ({trial.config['kind']}) {OBJECTIVE} {result[OBJECTIVE]:.4f} after "
+            f"{result['epochs']:g} epochs; best {self.best[0]:.4f} (trial {self.best[1]})",
         )
         if self.runs is not None:
             self.loggers[number].flush()

@@ -22,6 +22,7 @@ from contactlens.calibration import (
     resample_counts,
 )
 from contactlens.calibration.bootstrap import histogram_metric, reliability_metric
+from contactlens.progress import counted
 from contactlens.tracks.batch import TrackBatch
 
 Array = np.ndarray
@@ -222,5 +223,5 @@ def _differences(
 
 def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
     """The tables of several models under each other, the model's name in front."""
-    tables = {name: table(item) for name, item in keyed.items()}
+    tables = {name: table(item) for name, item in counted(keyed.items(), "models scored")}
     return pd.concat(tables, names=["model", None]).reset_index(level="model").reset_index(drop=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 from contactlens.attribution import faithfulness as faith
 from contactlens.attribution.lag import interval, ratio, ratio_interval
 from contactlens.attribution.reach import Model
+from contactlens.progress import counted
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.explain_examples import Examples, Remembered
 from contactlens.tracks.explain_lag import Rows, metric_row
@@ -33,7 +34,7 @@ def curve_rows(
     for kind in (DELETION, INSERTION):
         changes = {
             method: examples.by_track(_changes(model, examples, output, kind, some, config))
-            for method, some in orders.items()
+            for method, some in counted(orders.items(), f"{kind} curves of {output}")
         }  # (P, fractions and, last, every frame)
         curves[kind] = _curve(output, changes, config, draws)
         metrics += _areas_and_gains(kind, output, changes, config, draws)

@@ -10,6 +10,7 @@ from contactlens.attribution.captum_methods.attention_map import rollout_matrix
 from contactlens.attribution.faithfulness import shuffled_within_reach
 from contactlens.attribution.method_names import RULE_METHODS, noise_tunnel_of, simple_method
 from contactlens.attribution.reach import Model
+from contactlens.progress import counted
 from contactlens.tracks.explain_config import INTEGRATED
 from contactlens.tracks.explain_examples import Examples
 from contactlens.tracks.explain_gate import PastGate, behind_gate
@@ -41,7 +42,7 @@ def refused(study: Study, name: str, output: str) -> str | None:
 
 def attributions(study: Study, output: str, names: list[str]) -> dict[str, Tensor]:
     """Attributions (P, F, C, T) of an output by each of the methods, with the random control last."""
-    found = {name: _matrix(study, output, name) for name in names}
+    found = {name: _matrix(study, output, name) for name in counted(names, f"attributions of {output}")}
     control = shuffled_within_reach(found[INTEGRATED], study.frames, study.reach, study.settings.seed)
     return {**found, RANDOM: control}
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from contactlens.attribution import faithfulness as faith
 from contactlens.attribution.lag import ratio_interval, resamples
 from contactlens.attribution.method_names import is_gradient
+from contactlens.progress import counted
 from contactlens.tracks.explain_config import ExplainConfig
 from contactlens.tracks.explain_curves import curve_rows
 from contactlens.tracks.explain_examples import Examples, Remembered
@@ -57,7 +58,7 @@ def _infidelity(
 
     total = unexplained(torch.zeros_like(examples.x), False)
     rows: Rows = []
-    for method, values in attributions.items():
+    for method, values in counted(attributions.items(), f"infidelity of {output}"):
         error = unexplained(examples.of_matrix(values), is_gradient(method))
         share = ratio_interval(error, total, draws, config.interval_level)
         rows.append(metric_row(method, output, "infidelity", share))
@@ -86,7 +87,7 @@ def _sensitivity(study: Study, output: str, names: list[str], config: ExplainCon
     draws = resamples(len(examples.x), config.bootstrap_replicates, study.settings.seed)
     methods = {name: method_of(study, name) for name in names} | {RANDOM: faith.random_attribution}
     rows: Rows = []
-    for name, method in methods.items():
+    for name, method in counted(methods.items(), f"sensitivity of {output}"):
         change = faith.max_sensitivity(
             method,
             study.model,

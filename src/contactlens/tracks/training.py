@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from contactlens.progress import counted, counting
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.fit import EpochLog, FitConfig, FitResult, fit
@@ -96,7 +97,14 @@ def train_model(
     """Train one model from one seed; see `fit` for `checkpoint` and `on_epoch`."""
     seed_everything(seed, config.fit.threads)
     model = spec.build()
-    result = fit(model, train, validation, config.loss, config.fit, seed, checkpoint, on_epoch)
+    with counting(f"epochs from seed {seed}", config.fit.max_epochs) as count:
+
+        def after(log: EpochLog) -> None:
+            count.to(log["epoch"] + 1)
+            if on_epoch is not None:
+                on_epoch(log)
+
+        result = fit(model, train, validation, config.loss, config.fit, seed, checkpoint, after)
     return Trained(seed, model, spec, result)
 
 
@@ -114,7 +122,7 @@ def train_seeds(
     states = {seed: folder / f"{_identity(spec, config, train)}-{seed}.pt" for seed in seeds}
     runs = [
         train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
-        for seed, state in states.items()
+        for seed, state in counted(states.items(), "seeds trained")
     ]
     for state in states.values():
         state.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The baselines every network is compared with, on the same splits and with the same scores."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from contactlens.dna.baselines.logistic import Array
 from contactlens.dna.baselines.propensity import ElementPropensity, PropensityConfig
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
+from contactlens.progress import counted
 
 __all__ = [
     "Baseline",
@@ -60,14 +62,15 @@ def fit_baselines(train: WindowSet, validation: WindowSet, config: BaselineConfi
             raise InputError(f"{windows.source}: the {name} split has windows of one label only")
     splits = train, validation
     if train.task == "pair":
-        found: dict[str, Baseline] = {
-            "distance": DistanceLogistic.fit(*splits, config.distance, seed),
-            "element_propensity": ElementPropensity.fit(*splits, config.element_propensity, seed),
+        fits: dict[str, Callable[[], Baseline]] = {
+            "distance": lambda: DistanceLogistic.fit(*splits, config.distance, seed),
+            "element_propensity": lambda: ElementPropensity.fit(*splits, config.element_propensity, seed),
         }
     else:
-        found = {"gc_content": GcContent.fit(*splits, config.composition, seed)}
-    found["kmer_logistic"] = KmerLogistic.fit(*splits, replace(config.kmer, interaction_components=0), seed)
+        fits = {"gc_content": lambda: GcContent.fit(*splits, config.composition, seed)}
+    additive = replace(config.kmer, interaction_components=0)
+    fits["kmer_logistic"] = lambda: KmerLogistic.fit(*splits, additive, seed)
     if train.task == "pair" and config.kmer.interaction_components:
-        found["kmer_products"] = KmerLogistic.fit(*splits, config.kmer, seed)
-    found["cnn"] = CnnBaseline.fit(*splits, config.cnn, seed)
-    return found
+        fits["kmer_products"] = lambda: KmerLogistic.fit(*splits, config.kmer, seed)
+    fits["cnn"] = lambda: CnnBaseline.fit(*splits, config.cnn, seed)
+    return {name: fit() for name, fit in counted(fits.items(), "baselines fitted")}

@@ -36,7 +36,7 @@ def selective_scan(
     the fastest that applies: in float32 on a GPU `mamba_ssm` where it is installed, else `triton`, and on a CPU
     `numba`; otherwise the reference.
     """
-    chosen = _choose(u) if backend == "auto" else backend
+    chosen = fastest_backend(u.device.type, u.dtype) if backend == "auto" else backend
     if chosen == "reference":
         return scan_reference(u, delta, A, B, C, D, reverse)
     if chosen == "numba":
@@ -58,14 +58,15 @@ def fast_on_cpu(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.float32 and _installed("numba")
 
 
-def _choose(u: Tensor) -> Backend:
-    if u.dtype != torch.float32:
+def fastest_backend(device_type: str, dtype: torch.dtype) -> Backend:
+    """What `auto` takes there."""
+    if dtype != torch.float32:
         return "reference"
-    if u.is_cuda and _installed("mamba_ssm"):
+    if device_type == "cuda" and _installed("mamba_ssm"):
         return "mamba_ssm"
-    if u.is_cuda and _installed("triton"):
+    if device_type == "cuda" and _installed("triton"):
         return "triton"
-    if u.device.type == "cpu" and _installed("numba"):
+    if device_type == "cpu" and _installed("numba"):
         return "numba"
     return "reference"
 

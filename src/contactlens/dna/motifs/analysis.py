@@ -16,6 +16,7 @@ from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
 from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches, top_matches
 from contactlens.dna.window_set import WindowSet
 from contactlens.files import write_json
+from contactlens.progress import counting
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,14 @@ def analyse_motifs(
 ) -> MotifAnalysis:
     """Cut windows around peaks, find patterns, name them by the JASPAR vertebrate motifs; TF-MoDISco's file -> hdf5."""
     peaks = cut_peaks(contributions, windows, config.window_bp, config.peaks_per_window, config.smoothing_bp)
-    discovery = discover(peaks, config, seed, hdf5)
     targets = jaspar_core()
-    matches = match_patterns(discovery, targets)
-    control = random_matches(discovery, targets, config.random_motifs, seed)
+    with counting(f"searches in {len(peaks)} windows", 3) as count:
+        count.to(0, "TF-MoDISco")
+        discovery = discover(peaks, config, seed, hdf5)
+        count.to(1, f"Tomtom of {len(discovery)} patterns against {len(targets)} motifs")
+        matches = match_patterns(discovery, targets)
+        count.to(2, f"Tomtom of {config.random_motifs} shuffles of each")
+        control = random_matches(discovery, targets, config.random_motifs, seed)
     hits = seqlet_hits(discovery, peaks)
     recovered = None
     if windows.planted is not None:

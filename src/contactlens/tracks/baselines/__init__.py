@@ -1,7 +1,9 @@
 """The baselines every network is compared with, on the same splits and with the same scores."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from contactlens.progress import counted
 from contactlens.tracks.baselines.boosted_trees import BoostedTrees, BoostedTreesConfig
 from contactlens.tracks.baselines.constant import ConstantGaussian
 from contactlens.tracks.baselines.contact_filter import ContactFilter, ContactFilterConfig
@@ -36,8 +38,9 @@ def fit_baselines(
 
     view: what the trees may read of MS2 (give the network's own contact radius or parts, so that both see the same).
     """
-    return {
-        "constant_gaussian": ConstantGaussian.fit(train),
-        "contact_filter": ContactFilter.fit(train, validation, config.contact_filter),
-        "boosted_trees": BoostedTrees.fit(train, validation, config.boosted_trees, seed, view),
+    fits: dict[str, Callable[[], Baseline]] = {
+        "constant_gaussian": lambda: ConstantGaussian.fit(train),
+        "contact_filter": lambda: ContactFilter.fit(train, validation, config.contact_filter),
+        "boosted_trees": lambda: BoostedTrees.fit(train, validation, config.boosted_trees, seed, view),
     }
+    return {name: fit() for name, fit in counted(fits.items(), "baselines fitted")}

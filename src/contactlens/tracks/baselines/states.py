@@ -1,11 +1,13 @@
 """The baselines that every decoder of promoter states is compared with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from contactlens.errors import InputError
+from contactlens.progress import counted
 from contactlens.tracks.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
 from contactlens.tracks.baselines.contact_state import ContactState, ContactStateConfig
 from contactlens.tracks.baselines.frames import Frames
@@ -40,8 +42,10 @@ def fit_state_baselines(
     if train.state is None:
         raise InputError("states: the promoter's state isn't known for these tracks")
     frames = Frames.of(train)
-    return {
-        "contact_logistic": ContactState.fit(train, validation, config.contact_state, seed),
-        "ms2_threshold": Ms2Threshold.fit(frames.signal, train.state.cpu().numpy(), frames.observed),
-        "compound_hmm": CompoundHmm.fit(frames.signal, frames.observed, kernel, config.compound_hmm, seed),
+    state = train.state.cpu().numpy()
+    fits: dict[str, Callable[[], StateBaseline]] = {
+        "contact_logistic": lambda: ContactState.fit(train, validation, config.contact_state, seed),
+        "ms2_threshold": lambda: Ms2Threshold.fit(frames.signal, state, frames.observed),
+        "compound_hmm": lambda: CompoundHmm.fit(frames.signal, frames.observed, kernel, config.compound_hmm, seed),
     }
+    return {name: fit() for name, fit in counted(fits.items(), "baselines fitted")}

@@ -1,0 +1,72 @@
+"""What the parameters resolve to on this machine."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from contactlens.dna.caduceus.scan import fastest_backend
+from contactlens.errors import InputError
+from contactlens.ops.doctor.check import Check, first_line
+from contactlens.ops.doctor.machine import usable_cpus
+from contactlens.ops.params import PARAMS_FILE, Params, load_params, swept_values
+from contactlens.ops.sweep_space import fixed_trials
+from contactlens.torch_setup import resolve_device
+
+
+class Training(Protocol):
+    """`tracks.fit`, and the DNA branch's trainers."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def amp(self) -> bool: ...
+
+
+def examine(root: Path) -> list[Check]:
+    try:
+        params = load_params(root / PARAMS_FILE)
+    except InputError as error:
+        return [Check("parameters", "problem", str(error), "correct the file at that line")]
+    dna = params.dna
+    return [
+        training("will be used: tracks", "tracks.fit", params.tracks.fit),
+        training("will be used: dna pre-training", "dna.pretrain.trainer", dna.pretrain.trainer, scan=True),
+        training("will be used: dna fine-tuning", "dna.fine_tune.trainer", dna.fine_tune.trainer, scan=True),
+        sweep(params),
+    ]
+
+
+def training(name: str, section: str, config: Training, scan: bool = False) -> Check:
+    remedy = f"set {section}.device to auto"
+    try:
+        device = resolve_device(config.device)
+    except RuntimeError as error:
+        return Check(name, "problem", f"{section}.device {config.device}: {first_line(error)}", remedy)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return Check(name, "problem", f"{section}.device is {device}, but there is no GPU", remedy)
+    parts = [f"{section}: {device}", f"{config.threads} threads"]
+    parts.append("mixed precision" if config.amp and device.type == "cuda" else "full precision")
+    parts += [f"scan by {fastest_backend(device.type, torch.float32)}"] * scan
+    if config.threads > usable_cpus():
+        said = f"{', '.join(parts)}; only {usable_cpus()} CPUs are usable"
+        return Check(name, "warning", said, f"lower {section}.threads")
+    return Check(name, "ok", ", ".join(parts))
+
+
+def sweep(params: Params) -> Check:
+    config = params.tracks.sweep
+    trials = len(fixed_trials(config, swept_values(params.tracks))) + config.n_trials
+    cpus = config.max_concurrent * config.cpus_per_trial
+    cluster = os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+    said = (
+        f"{trials} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, each "
+        f"with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"
+    )
+    if not cluster and cpus > usable_cpus():
+        said += f", where {usable_cpus()} CPUs are usable for {cpus}"
+        return Check("will be used: sweep", "warning", said, "lower tracks.sweep.max_concurrent")
+    return Check("will be used: sweep", "ok", said)

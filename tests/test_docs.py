@@ -1,0 +1,176 @@
+"""The documentation does what it says: commands are parsed by their programs, blocks are run, links lead on."""
+
+import ast
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow.projects._project_spec import load_project
+
+import docs_commands
+from contactlens.cli import main
+from contactlens.cli_options import params_with
+from contactlens.ops import workspace
+from docs_blocks import FULLY, NOT, PAGES, UNTIL_PIPELINE, Block, all_blocks, blocks_of, inline_commands, links_of
+from docs_data import make_checkout
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = all_blocks()
+SHELL = [block for block in BLOCKS if block.language == "bash"]
+COMMANDS = {
+    " ".join(words): words
+    for words in [
+        *(words for block in SHELL for words in block.commands),
+        *(words for page in PAGES for words in inline_commands(page)),
+    ]
+}
+RUN = [page for page in PAGES if any(b.language in ("bash", "python") and b.how != NOT for b in blocks_of(page))]
+# What a problem of the machine that runs the tests, such as a full disk, may make of the doctor.
+MAY_FAIL = ["contactlens", "doctor"]
+
+
+def test_the_pages_are_there_and_have_commands() -> None:
+    assert {"README.md", "data.md", "windows.md", "quickstart.md", "gallery.md"} <= {page.name for page in PAGES}
+    assert len(COMMANDS) > 40
+    assert len(RUN) >= 4
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_a_fence_says_what_it_holds_and_why_it_is_not_run(block: Block) -> None:
+    assert block.language in {"bash", "text", "python"} or block.language.startswith("{")
+    if block.language in {"bash", "python"}:
+        assert block.how in {FULLY, UNTIL_PIPELINE, NOT}
+        assert (block.how == FULLY) or block.why
+    if block.language == "python":
+        ast.parse(block.text)
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_is_one_that_its_program_takes(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    docs_commands.check(words)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "contactlens tracks run --no-such-flag",
+        "contactlens tracks mds lab",
+        "contactlens import windows pairs.tsv --fasta hg38.fa --window-bp many",
+        "contactlens dna attribute --bed places.bed",
+        "make no-such-target",
+        "mlflow run . -e no_such_entry --env-manager=local",
+        "dvc metrics no-such",
+        "python pipelines/no_such.py",
+    ],
+)
+def test_a_wrong_command_would_be_found(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(BaseException) as raised:  # each parser has its own, SystemExit among them
+        docs_commands.check(wrong.split())
+    assert not isinstance(raised.value, KeyboardInterrupt)
+
+
+def test_every_entry_point_of_mlproject_runs_a_stage_that_exists() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    entries = load_project(str(ROOT))._entry_points
+    assert len(entries) > 10
+    for name, entry in entries.items():
+        words = entry.command.split()
+        docs_commands.check(words)
+        assert name == "main" or words[-1] in stages
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "README.md"], ids=lambda page: page.name)
+def test_settings_are_keys_of_the_parameters(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    in_blocks = [words for block in blocks_of(page) if block.language == "bash" for words in block.commands]
+    for words in [*in_blocks, *inline_commands(page)]:
+        if settings := [value for flag, value in pairwise(words) if flag == "--set"]:
+            params_with([], settings)
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_the_blocks_of_a_page_run_one_after_the_other(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(make_checkout(tmp_path))
+    monkeypatch.setattr("contactlens.ops.tracking.project_root", lambda start=None: tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    started: list[Path] = []
+    monkeypatch.setattr(workspace, "run_pipeline", lambda folder, *_: started.append(Path(folder)) or 0)
+    names: dict[str, object] = {}
+    for block in blocks_of(page):
+        if block.language == "python" and block.how == FULLY:
+            exec(compile(block.text, block.name, "exec"), names)
+        if block.language != "bash" or block.how == NOT:
+            continue
+        for words in block.commands:
+            started.clear()
+            status = run(words, monkeypatch)
+            said = capsys.readouterr()
+            assert status == 0 or words[:2] == MAY_FAIL, f"{block.name}: {' '.join(words)}: {said.err}{said.out}"
+            assert len(started) == (block.how == UNTIL_PIPELINE), f"{block.name}: {' '.join(words)}"
+            assert all((folder / "params.yaml").is_file() for folder in started)
+
+
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit status of a `contactlens` command, in this process: what it starts can be replaced."""
+    assert words[0] == "contactlens", f"{words[0]}: mark the block as not-run, with a reason"
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    for link in links_of(page):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            headings = [line.lstrip("#").strip().lower() for line in target.read_text().splitlines() if line[:1] == "#"]
+            slugs = {"".join(c for c in one if c.isalnum() or c in " -_").replace(" ", "-") for one in headings}
+            assert anchor in slugs, f"{page.name}: {link}"
+
+
+def figure_names(branch: str) -> set[str]:
+    """What the report's code calls its figures: the first argument of `inputs.figure`, a key of its `draw` table, or
+    the beginning of a name that ends in the output."""
+    found = set()
+    for file in (ROOT / "src/contactlens" / branch).glob("report_*.py"):
+        for function in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)):
+            tables = [
+                node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
+            ]
+            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+                if ast.unparse(call.func) != "inputs.figure":
+                    continue
+                name = call.args[0]
+                if isinstance(name, ast.Constant):
+                    found.add(str(name.value))
+                elif isinstance(name, ast.JoinedStr):
+                    found.add(str(ast.literal_eval(name.values[0])))
+                else:
+                    found |= {str(ast.literal_eval(key)) for table in tables for key in table.keys if key is not None}
+    return found
+
+
+@pytest.mark.parametrize(("branch", "title"), [("tracks", "Tracks"), ("dna", "DNA")])
+def test_every_figure_of_the_report_is_explained(branch: str, title: str) -> None:
+    page = (ROOT / "docs/figures.md").read_text()
+    parts = [part for part in page.split("\n## ") if part.startswith(f"{title}:")]
+    rows = [line.split("|")[1] for part in parts for line in part.splitlines() if line.startswith("| `")]
+    explained = [name.strip(" `") for row in rows for name in row.split(",")]
+    names = figure_names(branch)
+    assert len(names) > 12
+    assert {name for name in names if not any(one.startswith(name) for one in explained)} == set()
+    assert {one for one in explained if not any(one.startswith(name) for name in names)} == set()
