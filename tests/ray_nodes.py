@@ -28,7 +28,7 @@ class Node:
 
     def __init__(self, ip: str, environment: dict[str, str], folder: Path, arguments: list[str]) -> None:
         command = [str(RAY), "start", "--block", "--disable-usage-stats", f"--node-ip-address={ip}", "--num-gpus=0"]
-        command += ["--num-cpus=1", "--object-store-memory=80000000", *arguments]
+        command += ["--object-store-memory=80000000", *arguments]
         self.ip, self.log = ip, folder / "ray.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -64,7 +64,7 @@ class Node:
 
 
 class RayNodes:
-    """A head of one CPU, and further nodes of one CPU; `environment` is what a driver needs to reach it."""
+    """A head, and a second node of one CPU; `environment` is what a driver needs to reach it."""
 
     def __init__(self, **variables: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray"))  # sockets need a short path
@@ -78,12 +78,12 @@ class RayNodes:
     def environment(self) -> dict[str, str]:
         return {**self._environment, "RAY_ADDRESS": self.address}
 
-    def head(self) -> Node:
+    def head(self, cpus: int = 1) -> Node:
         port = self.address.partition(":")[2]
-        return self._start(HEAD, ["--head", f"--port={port}", "--include-dashboard=false"])
+        return self._start(HEAD, [f"--num-cpus={cpus}", "--head", f"--port={port}", "--include-dashboard=false"])
 
     def second(self) -> Node:
-        return self._start(SECOND, [f"--address={self.address}"])
+        return self._start(SECOND, ["--num-cpus=1", f"--address={self.address}"])
 
     def _start(self, ip: str, arguments: list[str]) -> Node:
         folder = self.folder / str(len(self._nodes))

@@ -28,19 +28,19 @@ def wait_for(condition: Callable[[], object], seconds: float) -> None:
 
 
 class Driver:
-    """A sweep in `folder`, with its own process group, as a terminal's Ctrl-C reaches it."""
+    """A command that sweeps in `folder`, with its own process group, as a terminal's Ctrl-C reaches it."""
 
-    def __init__(self, folder: Path, pause: float, environment: Mapping[str, str], *states: str) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], command: list[str]) -> None:
         folder.mkdir(exist_ok=True)
         self.folder, self.output = folder, folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, toy_sweep.__file__, str(folder), str(pause), *states],
-                env={**environment},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+                command, env={**environment}, stdout=output, stderr=output, start_new_session=True
             )
+
+    @classmethod
+    def of_toy(cls, folder: Path, pause: float, environment: Mapping[str, str], *states: str) -> "Driver":
+        return cls(folder, environment, [sys.executable, toy_sweep.__file__, str(folder), str(pause), *states])
 
     def __enter__(self) -> "Driver":
         return self
@@ -52,9 +52,9 @@ class Driver:
 
     def interrupt(self, signum: int) -> int:
         os.killpg(self.process.pid, signum)
-        return self.process.wait(60)
+        return self.process.wait(90)
 
-    def wait_in(self, node: str | None = None) -> toy_sweep.Epoch:
+    def wait_in(self, node: str | None = None, seconds: float = 180) -> toy_sweep.Epoch:
         """Wait until a trial has ended and another is in mid-course (on a node); its last epoch."""
         found: list[toy_sweep.Epoch] = []
 
@@ -65,10 +65,10 @@ class Driver:
             found[:] = [e for e in last.values() if 2 <= e.number <= 6 and node in (None, e.node)] if ended else []
             return bool(found)
 
-        wait_for(seen, 120)
+        wait_for(seen, seconds)
         return found[0]
 
-    def table(self, seconds: float = 120) -> str:
+    def table(self, seconds: float = 180) -> str:
         """trials.csv, once the sweep has ended well."""
         assert self.process.wait(seconds) == 0, self.output.read_text()
         return (self.folder / "trials.csv").read_text()

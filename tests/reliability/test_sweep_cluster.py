@@ -52,7 +52,7 @@ def before(cluster: RayNodes, second: Node) -> set[str]:
 def test_trials_of_one_sweep_land_on_both_nodes(
     cluster: RayNodes, second: Node, table: str, before: set[str], tmp_path: Path
 ) -> None:
-    with Driver(tmp_path / "sweep", 0.3, cluster.environment) as driver:
+    with Driver.of_toy(tmp_path / "sweep", 0.3, cluster.environment) as driver:
         assert driver.table() == table
     nodes = {epoch.node for epoch in toy_sweep.epochs(driver.folder)}
     assert len(nodes) == 2 and second.node_id() in nodes
@@ -64,7 +64,7 @@ def test_trials_of_one_sweep_land_on_both_nodes(
 def test_a_killed_worker_process_is_replaced_and_goes_on_from_its_checkpoint(
     cluster: RayNodes, table: str, before: set[str], tmp_path: Path, record_fault: Record
 ) -> None:
-    with Driver(tmp_path / "sweep", 0.15, cluster.environment) as driver:
+    with Driver.of_toy(tmp_path / "sweep", 0.15, cluster.environment) as driver:
         last = driver.wait_in()
         os.kill(last.pid, signal.SIGKILL)
         assert driver.table() == table
@@ -83,7 +83,7 @@ def test_a_killed_worker_process_is_replaced_and_goes_on_from_its_checkpoint(
 def test_a_driver_that_ends_leaves_the_cluster_free_and_its_sweep_resumable(
     signum: signal.Signals, cluster: RayNodes, table: str, before: set[str], tmp_path: Path, record_fault: Record
 ) -> None:
-    with Driver(tmp_path / "sweep", 0.15, cluster.environment) as driver:
+    with Driver.of_toy(tmp_path / "sweep", 0.15, cluster.environment) as driver:
         driver.wait_in()
         status = driver.interrupt(signum)
     parent = new_parent(before)
@@ -92,7 +92,7 @@ def test_a_driver_that_ends_leaves_the_cluster_free_and_its_sweep_resumable(
         assert "run it again to go on" in driver.output.read_text().splitlines()[-1]
         assert mlflow_client().get_run(parent).info.status == "KILLED"
         assert {run.info.status for run in children(parent).values()} == {"FINISHED", "KILLED"}
-    with Driver(driver.folder, 0.15, cluster.environment) as again:
+    with Driver.of_toy(driver.folder, 0.15, cluster.environment) as again:
         assert again.table() == table
     require_each_epoch_once(driver.folder)
     require_finished(parent)
@@ -108,7 +108,7 @@ def test_a_folder_that_nodes_do_not_share_is_one_error_before_any_trial(
 ) -> None:
     """/proc/self/cwd is another folder in every process, as an unshared disk is on every node."""
     unshared = f"/proc/self/cwd/{tmp_path.name}-states"
-    with Driver(tmp_path / "sweep", 0.0, cluster.environment, unshared) as driver:
+    with Driver.of_toy(tmp_path / "sweep", 0.0, cluster.environment, unshared) as driver:
         assert driver.process.wait(60) == 1
     [message] = driver.output.read_text().splitlines()
     assert message.startswith("error: every node must share the sweep's folder /proc/self/cwd/")
@@ -126,12 +126,12 @@ def test_a_wrong_token_and_a_dead_address_are_one_error_each(
     cluster: RayNodes, tmp_path: Path, record_fault: Record
 ) -> None:
     wrong = {**cluster.environment, "RAY_AUTH_TOKEN": "0" * 64}
-    with Driver(tmp_path / "token", 0.0, wrong) as driver:
+    with Driver.of_toy(tmp_path / "token", 0.0, wrong) as driver:
         assert driver.process.wait(90) == 1
     [message] = [line for line in driver.output.read_text().splitlines() if line.startswith("error:")]
     assert "Its token must be the cluster's" in message
     nobody = {**cluster.environment, "RAY_ADDRESS": "127.0.0.2:1"}
-    with Driver(tmp_path / "address", 0.0, nobody) as driver:
+    with Driver.of_toy(tmp_path / "address", 0.0, nobody) as driver:
         assert driver.process.wait(30) == 1
     assert driver.output.read_text().startswith("error: RAY_ADDRESS=127.0.0.2:1: nothing answers there")
     record_fault(
@@ -146,7 +146,7 @@ def test_a_killed_node_loses_no_trial(
 ) -> None:
     """Last in this file: the cluster has one node from here on."""
     node_id = second.node_id()
-    with Driver(tmp_path / "sweep", 0.3, cluster.environment) as driver:
+    with Driver.of_toy(tmp_path / "sweep", 0.3, cluster.environment) as driver:
         last = driver.wait_in(node_id)
         second.raylet().send_signal(signal.SIGKILL)
         assert driver.table() == table

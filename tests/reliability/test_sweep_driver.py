@@ -44,7 +44,7 @@ def still_there(processes: list[psutil.Process]) -> list[str]:
 
 def stopped(folder: Path, environment: dict[str, str], signum: signal.Signals) -> tuple[Driver, int]:
     """A driver that got the signal in mid-sweep, its exit status; nothing that it started goes on training."""
-    with Driver(folder, PAUSE, environment) as driver:
+    with Driver.of_toy(folder, PAUSE, environment) as driver:
         driver.wait_in()
         processes = psutil.Process(driver.process.pid).children(recursive=True)
         status = driver.interrupt(signum)
@@ -56,7 +56,7 @@ def test_a_killed_driver_is_run_again_to_the_same_table_without_training_any_epo
     environment: dict[str, str], table: str, tmp_path: Path, record_fault: Record
 ) -> None:
     driver, _ = stopped(tmp_path / "sweep", environment, signal.SIGKILL)
-    with Driver(driver.folder, PAUSE, environment) as again:
+    with Driver.of_toy(driver.folder, PAUSE, environment) as again:
         assert again.table() == table
     require_each_epoch_once(driver.folder)
     require_finished(new_parent(set()))
@@ -77,7 +77,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_run_open(
     parent = new_parent(set())
     assert mlflow_client().get_run(parent).info.status == "KILLED"
     assert {run.info.status for run in children(parent).values()} == {"FINISHED", "KILLED"}
-    with Driver(driver.folder, PAUSE, environment) as again:
+    with Driver.of_toy(driver.folder, PAUSE, environment) as again:
         assert again.table() == table
     require_each_epoch_once(driver.folder)
     require_finished(parent)

@@ -74,8 +74,8 @@ def run_sweep(
         the end.
 
     Two runs on the same seed give the same table although trials run at once (not with the scheduler `asha`).
-    Raises SweepError where a trial failed MAX_FAILURES + 1 times, SweepInterruptedError on Ctrl-C or SIGTERM, InputError
-    where a trial fits on no node or the cluster can't be used.
+    Raises SweepError where a trial failed MAX_FAILURES + 1 times, SweepInterruptedError on Ctrl-C or SIGTERM,
+    InputError where a trial fits on no node or the cluster can't be used.
     """
     state = Path(states).absolute() / sweep_key(config, defaults, seed, identity)
     state.mkdir(parents=True, exist_ok=True)
