@@ -12,6 +12,7 @@ epochs; its seconds are measured inside it.
 """
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -30,6 +31,7 @@ from ray_nodes import RayNodes
 
 EPOCHS, FIXED, AT_ONCE = 10, 4, 2
 DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1}
+Metrics = dict[str, float]
 
 
 def arguments() -> argparse.Namespace:
@@ -54,14 +56,8 @@ def train(values: dict[str, Any], steps: int, report: Callable[[Metrics], None],
         if (step + 1) % (steps // EPOCHS) == 0:
             nll = float(residual @ residual / len(X))
             report({"epoch": (step + 1) // (steps // EPOCHS) - 1, "validation_nll": nll})
-    seconds = time.perf_counter() - start
-    return {
-        "epochs": EPOCHS,
-        "radius": 100.0,
-        "validation_nll": nll,
-        "validation_crps": nll,
-        "validation_mace": seconds,
-    }
+    scores = {"validation_nll": nll, "validation_crps": nll, "validation_mace": time.perf_counter() - start}
+    return {"epochs": EPOCHS, "radius": 100.0, **scores}
 
 
 def plain(job: tuple[dict[str, Any], int]) -> float:
@@ -78,18 +74,17 @@ def measure_plain(trials: int, steps: int) -> Metrics:
 
 
 def measure_sweep(trials: int, steps: int) -> Metrics:
-    import mlflow  # noqa: F401
-    import ray.tune  # noqa: F401
-
-    import contactlens.ops  # noqa: F401 (Ray's environment, before Ray)
     from contactlens.ops.sweep import SweepTracking, run_sweep
     from contactlens.ops.sweep_space import Dimension, SweepConfig
+    from contactlens.ops.tracking import mlflow_client
 
     space = {"learning_rate": Dimension(uniform=(0.01, 0.1))}
     grid, starts = (0.0, 0.01), (50.0, 200.0)  # with the defaults FIXED trials
     config = SweepConfig(trials - FIXED, AT_ONCE, 1, 0.0, EPOCHS, 0.0, "optuna", "none", grid, starts, space)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        mlflow_client()  # imports MLflow
+        importlib.import_module("ray.tune")
         tracking = SweepTracking("benchmark", {"steps": steps}, {})
         start = time.perf_counter()
         result = run_sweep(train, steps, config, DEFAULTS, 0, Path(folder) / "states", [], tracking)
@@ -132,12 +127,10 @@ def main() -> None:
         "two nodes": on_nodes(1, options),
     }
     print(f"{options.trials} trials, {AT_ONCE} at once; load of the machine {os.getloadavg()[0]:.1f}")
+    plain_wall = results["plain"]["wall"]
     for name, result in results.items():
-        training = result["training"] / options.trials
-        overhead = (result["wall"] - results["plain"]["wall"]) / options.trials
-        print(
-            f"{name:10s} wall {result['wall']:6.1f} s  per trial: training {training:5.2f} s, overhead {overhead:5.2f} s"
-        )
+        training, more = (seconds / options.trials for seconds in (result["training"], result["wall"] - plain_wall))
+        print(f"{name:9s} wall {result['wall']:6.1f} s; per trial: training {training:5.2f} s, overhead {more:5.2f} s")
     print(f"two nodes take {results['two nodes']['wall'] / results['one node']['wall']:.2f}x the time of one")
 
 
