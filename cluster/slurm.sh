@@ -68,8 +68,8 @@ PYTHON
 
 "$@" &
 driver=$!
-status=0
-while kill -0 "$driver" 2>/dev/null; do # a signal ends `wait`, not the command
+while true; do # a signal ends `wait`, not the command
   wait "$driver" && status=0 || status=$?
+  kill -0 "$driver" 2>/dev/null || break
 done
 exit "$status"

@@ -15,6 +15,7 @@ import psutil
 HEAD, SECOND = "127.0.0.2", "127.0.0.3"
 RAY = Path(sys.executable).parent / "ray"
 STARTED = "Ray runtime started"
+NOT_NICE = {"RAY_worker_niceness": "0"}  # by default 15: on a busy machine a trial would hardly start
 
 
 def free_port() -> int:
@@ -72,7 +73,13 @@ class RayNodes:
         self.token = secrets.token_hex(32)
         self._nodes: list[Node] = []
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        self._environment = {**inherited, **variables, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
+        self._environment = {
+            **inherited,
+            **NOT_NICE,
+            **variables,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+        }
 
     @property
     def environment(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from driver import Driver, new_parent, require_each_epoch_once, require_finished
 from sweep_runs import children
 
 from contactlens.ops.tracking import ensure_experiment, mlflow_client
-from ray_nodes import HEAD, SECOND, free_port
+from ray_nodes import HEAD, NOT_NICE, SECOND, free_port
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         path = f"{commands}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         slurm = {"SUBMIT_DIR": str(tmp_path), "JOB_ID": number, "JOB_NODELIST": "two", "CPUS_PER_TASK": "1"}
-        yield {**inherited, "PATH": path, **{f"SLURM_{name}": value for name, value in slurm.items()}}
+        yield {**inherited, **NOT_NICE, "PATH": path, **{f"SLURM_{name}": value for name, value in slurm.items()}}
     for process in processes_of(number):
         process.kill()
     shutil.rmtree(f"/tmp/ray-{number}", ignore_errors=True)

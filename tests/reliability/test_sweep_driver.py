@@ -11,6 +11,7 @@ from driver import Driver, new_parent, require_each_epoch_once, require_finished
 from sweep_runs import children
 
 from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from ray_nodes import NOT_NICE
 
 pytestmark = pytest.mark.slow
 Record = Callable[[str, str, str], None]
@@ -24,7 +25,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         for name in ("MLFLOW_RUN_ID", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
             patch.delenv(name, raising=False)
         ensure_experiment()
-        yield dict(os.environ)
+        yield {**os.environ, **NOT_NICE}
 
 
 @pytest.fixture
