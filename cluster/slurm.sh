@@ -37,7 +37,8 @@ trap finish EXIT
 # As Ctrl-C in a terminal: the command, dvc and the sweep each end in good order.
 trap '[ -z "$driver" ] || kill -INT -- "-$driver" 2>/dev/null || true' INT TERM
 
-on_node() { srun --nodes=1 --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --nodelist="$@"; }
+# In a subshell, which becomes srun, so that `wait` waits for it.
+on_node() { exec srun --nodes=1 --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --nodelist="$@"; }
 
 start_node() { # machine, further options of `ray start`
   local address
