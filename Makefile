@@ -53,6 +53,7 @@ bench: install
 	python benchmarks/all_frames_attribution.py
 	python benchmarks/selective_scan.py
 	python benchmarks/caduceus_131k.py
+	python benchmarks/cluster_sweep.py
 
 lint: install
 	ruff check .

@@ -1,21 +1,16 @@
-"""Real sweeps by Ray Tune with a real MLflow store: reproducible, resumable after a kill, loud on errors."""
+"""Real sweeps by Ray Tune with a real MLflow store: reproducible, resumable, loud on errors."""
 
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import toy_sweep
+from sweep_runs import children, parents
 
 from contactlens.ops.sweep import SweepResult, run_sweep, sweep_key
 from contactlens.ops.sweep_trial import SweepError, TrialFolder
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.tracking import mlflow_client
 
 N_FIXED, N_TRIALS = 4, 8
 
@@ -38,32 +33,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[SweepResult, Path]:
     folder = tmp_path_factory.mktemp("finished")
     return toy_sweep.sweep(folder), folder
-
-
-def children(parent: str) -> dict[str, Any]:
-    query = f"tags.`mlflow.parentRunId` = '{parent}'"
-    runs = mlflow_client().search_runs([ensure_experiment()], query)
-    return {run.data.tags["trial"]: run for run in runs}
-
-
-def parents() -> list[Any]:
-    return mlflow_client().search_runs([ensure_experiment()], "tags.pipeline_stage = 'sweep'")
-
-
-def wait_for(condition: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
-
-
-def still_training(ray_processes: list[psutil.Process]) -> list[str]:
-    """What outlives its killed driver by 10 s, but for Ray's two agents, which only watch and end later."""
-    _, alive = psutil.wait_procs(ray_processes, timeout=10)
-    names = [process.name() for process in alive]
-    for process in alive:
-        process.kill()
-    return [name for name in names if "Agent" not in name]
 
 
 @pytest.mark.slow
@@ -105,37 +74,6 @@ def test_mlflow_has_a_parent_and_a_finished_child_per_trial_with_its_epochs(
         assert {m.step: m.value for m in history} == pytest.approx(
             {epoch: toy_sweep.loss(row, epoch + 1) for epoch in range(toy_sweep.EPOCHS)}
         )
-
-
-@pytest.mark.slow
-def test_a_killed_sweep_goes_on_to_the_same_table_without_training_any_epoch_twice(
-    finished: tuple[SweepResult, Path], store: Path, tmp_path: Path
-) -> None:
-    before = {run.info.run_id for run in parents()}
-    driver = subprocess.Popen([sys.executable, toy_sweep.__file__, str(tmp_path), "0.25"])
-    ray_processes: list[psutil.Process] = []
-    try:
-        state = tmp_path / "states"
-        wait_for(lambda: len(list(state.glob("*/trial_*/final.json"))) >= N_FIXED + 1, 120)
-        wait_for(lambda: len(list(state.glob("*/trial_0006/epochs.jsonl"))) == 1, 60)
-        ray_processes = psutil.Process(driver.pid).children(recursive=True)
-    finally:
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
-    assert still_training(ray_processes) == []
-
-    resumed = toy_sweep.sweep(tmp_path, pause=0.25)
-    assert resumed.trials.to_csv(index=False) == finished[0].trials.to_csv(index=False)
-    trained = Counter((tmp_path / "log").read_text().splitlines())
-    assert set(trained.values()) == {1}
-    assert len(trained) == len(set(map(str, resumed.trials[list(toy_sweep.DEFAULTS)].to_dict("records")))) * 12
-
-    [parent] = [run for run in parents() if run.info.run_id not in before]
-    assert parent.info.status == "FINISHED"
-    for run in children(parent.info.run_id).values():
-        assert run.info.status == "FINISHED"
-        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, "validation_nll")]
-        assert sorted(steps) == list(range(toy_sweep.EPOCHS))
 
 
 @pytest.mark.slow

@@ -1,18 +1,29 @@
 """A training whose course is known in closed form, run as a sweep by the tests and as a process they kill."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from contactlens.files import write_json
+from contactlens.ops.stage import stage
 from contactlens.ops.sweep import SweepResult, SweepTracking, run_sweep
 from contactlens.ops.sweep_space import Dimension, SweepConfig
 from contactlens.ops.sweep_trial import Report
 
 DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1, "width": 8}
 TARGET, EPOCHS = 3.0, 12
+
+
+class Epoch(NamedTuple):
+    """One epoch as it was trained: the trial's values as JSON, its number from 1, and where."""
+
+    values: str
+    number: int
+    node: str
+    pid: int
 
 
 def config(**changes: Any) -> SweepConfig:
@@ -40,6 +51,9 @@ def loss(values: dict[str, Any], epochs: int) -> float:
 
 def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: Path) -> dict[str, float]:
     """Steps with a checkpoint after each. `data` holds the target, a pause and where to note epochs done."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "no Ray"
     file = folder / "state.json"
     state = json.loads(file.read_text()) if file.is_file() else {"epoch": 0, "x": 0.0}
     if values["radius_init"] == data.get("broken_radius"):
@@ -50,7 +64,9 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
         nll = (x - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
         write_json(file, state)
         with Path(data["log"]).open("a") as log:
-            log.write(f"{json.dumps(values, sort_keys=True)} {state['epoch']}\n")
+            log.write(
+                "\t".join((json.dumps(values, sort_keys=True), str(state["epoch"]), node, str(os.getpid()))) + "\n"
+            )
         report({"epoch": state["epoch"] - 1, "validation_nll": nll, "radius": values["radius_init"]})
         time.sleep(data["pause"])
     return {
@@ -62,12 +78,28 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
     }
 
 
-def sweep(folder: Path, pause: float = 0.0, broken_radius: float | None = None) -> SweepResult:
-    """A sweep whose state lies in `folder`; every epoch trained is a line in `folder/log`."""
+def sweep(
+    folder: Path, pause: float = 0.0, broken_radius: float | None = None, states: Path | None = None
+) -> SweepResult:
+    """A sweep whose state lies in `states`, or in `folder`; every epoch trained is a line in `folder/log`."""
     data = {"target": TARGET, "pause": pause, "log": str(folder / "log"), "broken_radius": broken_radius}
     tracking = SweepTracking("tracks", {"seed": 7}, {"seed": "7"})
-    return run_sweep(train, data, config(), DEFAULTS, 7, folder / "states", ["data"], tracking)
+    return run_sweep(train, data, config(), DEFAULTS, 7, states or folder / "states", ["data"], tracking)
+
+
+def epochs(folder: Path) -> list[Epoch]:
+    """The epochs trained so far, in order; a line still being written is left out."""
+    log = folder / "log"
+    whole = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")] if log.exists() else []
+    fields = [line.rstrip("\n").split("\t") for line in whole]
+    return [Epoch(values, int(number), node, int(pid)) for values, number, node, pid in fields]
+
+
+def main(folder: str, pause: str, *states: str) -> None:
+    """A driver: the table of its sweep lies in `folder/trials.csv` at the end."""
+    result = sweep(Path(folder), float(pause), states=Path(*states) if states else None)
+    result.trials.to_csv(Path(folder) / "trials.csv", index=False)
 
 
 if __name__ == "__main__":
-    sweep(Path(sys.argv[1]), pause=float(sys.argv[2]))
+    stage(lambda: main(*sys.argv[1:]))

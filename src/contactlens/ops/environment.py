@@ -27,7 +27,7 @@ def prepare_environment() -> None:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    if "ray" in sys.modules or {"RAY_ADDRESS", "RAY_AUTH_MODE"} & set(os.environ):
+    if "ray" in sys.modules or os.environ.get("RAY_ADDRESS") or "RAY_AUTH_MODE" in os.environ:
         return
     os.environ["RAY_AUTH_MODE"] = "token"
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ):

@@ -49,7 +49,8 @@ def _path(out: Any) -> str:
 
 def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = None) -> None:
     """Run a stage's `main` between a line of what it starts from and one of what it wrote, with its progress; a user's
-    mistake or an interrupted sweep is one message on stderr and exit status 1.
+    mistake or an interrupted sweep is one message on stderr and exit status 1. Ctrl-C elsewhere is one message too,
+    with the shell's own status for it.
 
     compute: of the parameters, for a stage that computes on a device
     """
@@ -62,6 +63,9 @@ def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = N
     except (InputError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     wrote = f"wrote {', '.join(files.outputs)}" if files.outputs else "done"
     print(f"{name}: {wrote} in {duration(time.monotonic() - began)}", flush=True)
 

@@ -4,10 +4,8 @@ import hashlib
 import json
 import logging
 import math
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,9 @@ import pandas as pd
 
 from contactlens.errors import InputError
 from contactlens.ops.progress import progress_shown
+from contactlens.ops.ray_session import gpus_per_trial, ray_session
 from contactlens.ops.sweep_space import SweepConfig
-from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepError, TrainTrial, run_trial
+from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepInterruptedError, TrainTrial, run_trial
 from contactlens.progress import counting
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from contactlens.ops.sweep_search import BatchSearch
     from contactlens.ops.sweep_tracking import SweepRuns
 
-OBJECT_STORE_BYTES = 512 * 2**20
 MAX_FAILURES = 2
 RESULT_COLUMNS = ["epochs", "radius", "validation_nll", "validation_crps", "validation_mace"]
 
@@ -78,12 +76,12 @@ def run_sweep(
         the end.
 
     Two runs on the same seed give the same table although trials run at once (not with the scheduler `asha`).
-    Raises SweepError where a trial failed MAX_FAILURES + 1 times or the sweep was interrupted, InputError
-    where a trial needs more CPUs than there are.
+    Raises SweepError where a trial failed MAX_FAILURES + 1 times, SweepInterruptedError on Ctrl-C or SIGTERM,
+    InputError where a trial fits on no node or the cluster can't be used.
     """
     state = Path(states).absolute() / sweep_key(config, defaults, seed, identity)
     state.mkdir(parents=True, exist_ok=True)
-    with ray_session(config.cpus_per_trial):
+    with ray_session(config, state):
         from contactlens.ops.sweep_search import BatchSearch
         from contactlens.ops.sweep_tracking import SweepRuns
 
@@ -93,34 +91,14 @@ def run_sweep(
         search = BatchSearch(config, defaults, seed)
         try:
             result = _table(_fit(train_trial, data, search, state, runs), search)
-        except BaseException:
+        except BaseException as error:
             if runs is not None:
-                runs.end("FAILED")
+                runs.end("KILLED" if isinstance(error, SweepInterruptedError) else "FAILED")
             raise
     if runs is not None:
         runs.end("FINISHED", result.best_metrics, result.trials.to_csv(index=False))
     shutil.rmtree(state)
     return result
-
-
-@contextmanager
-def ray_session(cpus_per_trial: int) -> Iterator[None]:
-    """The cluster at RAY_ADDRESS, or a Ray on this machine alone, closed at the end."""
-    address = os.environ.get("RAY_ADDRESS") or "local"
-    settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
-    if address == "local":
-        settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    import ray
-
-    ray.init(**settings)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
-    try:
-        cpus = ray.cluster_resources().get("CPU", 0)
-        if cpus < cpus_per_trial:
-            raise InputError(f"sweep.cpus_per_trial: {cpus_per_trial} asked, but Ray has {cpus:g} CPUs")
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _fit(
@@ -129,14 +107,19 @@ def _fit(
     """All trials through Ray Tune; anything but a full set of results is an error."""
     from contactlens.ops.sweep_tracking import SweepCallback
 
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
     with progress_shown("sweep"), counting("trials", search.total) as count:
         callback = SweepCallback(runs, state, count)
         try:
             grid = _tuner(train_trial, data, search, state, callback).fit()
+        except KeyboardInterrupt:  # the second one: Ray ends in good order on the first
+            grid = None
         except Exception as error:  # Ray hides what its callback raised behind its own error
             raise callback.failure or error from None
-    if grid.num_errors or callback.ended < search.total:
-        raise SweepError(f"the sweep stopped after {callback.ended} of {search.total} trials; run it again to go on")
+    if grid is None or callback.ended < search.total:
+        raise SweepInterruptedError(
+            f"the sweep was stopped after {callback.ended} of {search.total} trials; run it again to go on"
+        )
     return grid
 
 
@@ -146,7 +129,7 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
     config = search.config
-    gpus = config.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
+    gpus = gpus_per_trial(config, ray.cluster_resources())
     trainable = tune.with_parameters(run_trial, train_trial=train_trial, data=data, state=state)
     asha = ASHAScheduler(
         time_attr=SCHEDULER_CLOCK,

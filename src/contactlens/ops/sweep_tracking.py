@@ -78,11 +78,17 @@ class SweepRuns:
         self.client.set_terminated(run_id, "FINISHED")
 
     def end(self, status: str, summary: Mapping[str, float] | None = None, trials_csv: str = "") -> None:
-        """Close the parent run; a finished sweep leaves its best metrics and the table of trials there."""
+        """Close the parent run, and as killed the trials that it leaves unfinished.
+
+        A finished sweep leaves its best metrics and the table of trials in the parent.
+        """
         if summary is not None:
             with EpochLogger(self.client, self.parent, "best_") as log:
                 log({**summary, "epoch": 0})
             self.client.log_text(self.parent, trials_csv, "trials.csv")
+        for run_id in self.trials.values():
+            if self.client.get_run(run_id).info.status == "RUNNING":
+                self.client.set_terminated(run_id, "KILLED")
         self.client.set_terminated(self.parent, status)
 
 

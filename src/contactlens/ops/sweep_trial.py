@@ -18,6 +18,10 @@ class SweepError(RuntimeError):
     """A trial failed for good, or the sweep was interrupted. Running it again goes on from there."""
 
 
+class SweepInterruptedError(SweepError):
+    """Ctrl-C or SIGTERM ended the sweep before its last trial."""
+
+
 class TrialFolder:
     """`epochs.jsonl` (what was reported), `final.json` (once it ended), `work/` (the training's checkpoint).
 
@@ -35,8 +39,11 @@ class TrialFolder:
         file = self.path / "epochs.jsonl"
         if not file.is_file():
             return []
-        whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        file.write_text("".join(whole))
+        lines = file.read_text().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        if whole != lines:
+            with write_aside(file) as aside:
+                aside.write_text("".join(whole))
         return [json.loads(line) for line in whole]
 
     def append(self, metrics: Metrics) -> None:

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,10 +133,21 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     if stage is None and not targets:
         commands.append([sys.executable, "pipelines/publish_report.py"])
     for command in commands:
-        status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+        with _interrupt_left_to_child():
+            status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         if status != 0:
             return status
     return 0
+
+
+@contextmanager
+def _interrupt_left_to_child() -> Iterator[None]:
+    """Ctrl-C reaches the child too, which ends in good order; without this, `subprocess` would kill it first."""
+    former = signal.signal(signal.SIGINT, lambda *_: None)  # a function: unlike SIG_IGN, no child inherits it
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _stages_of(folder: Path, branch: Branch) -> list[str]:

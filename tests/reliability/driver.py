@@ -1,0 +1,111 @@
+"""The toy sweep as a process of its own, watched while it runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import toy_sweep
+from sweep_runs import children, parents
+
+from contactlens.ops.sweep_search import BatchSearch
+from contactlens.ops.sweep_trial import OBJECTIVE
+from contactlens.ops.tracking import mlflow_client
+
+N_TRIALS = 8
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+class Driver:
+    """A command that sweeps in `folder`, with its own process group, as a terminal's Ctrl-C reaches it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], command: list[str]) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.output = folder, folder / "output"
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                command, env={**environment}, stdout=output, stderr=output, start_new_session=True
+            )
+
+    @classmethod
+    def of_toy(cls, folder: Path, pause: float, environment: Mapping[str, str], *states: str) -> "Driver":
+        return cls(folder, environment, [sys.executable, toy_sweep.__file__, str(folder), str(pause), *states])
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def interrupt(self, signum: int) -> int:
+        os.killpg(self.process.pid, signum)
+        return self.process.wait(90)
+
+    def wait_in(self, node: str | None = None, seconds: float = 180) -> toy_sweep.Epoch:
+        """Wait until a trial has ended and another is in mid-course (on a node); its last epoch."""
+        found: list[toy_sweep.Epoch] = []
+
+        def seen() -> bool:
+            assert self.process.poll() is None, self.output.read_text()
+            last = {epoch.values: epoch for epoch in toy_sweep.epochs(self.folder)}
+            ended = any(self.folder.glob("states/*/trial_*/final.json"))
+            found[:] = [e for e in last.values() if 2 <= e.number <= 6 and node in (None, e.node)] if ended else []
+            return bool(found)
+
+        wait_for(seen, seconds)
+        return found[0]
+
+    def table(self, seconds: float = 180) -> str:
+        """trials.csv, once the sweep has ended well."""
+        assert self.process.wait(seconds) == 0, self.output.read_text()
+        return (self.folder / "trials.csv").read_text()
+
+
+def undisturbed_table(folder: Path) -> str:
+    """trials.csv as the sweep would write it where nothing goes wrong: each trial in turn, in this process, no Ray."""
+    search, rows = BatchSearch(toy_sweep.config(), toy_sweep.DEFAULTS, 7), []
+    data = {"target": toy_sweep.TARGET, "pause": 0.0, "log": str(folder / "log")}
+    while (asked := search.suggest(str(len(rows)))) is not None:
+        work = folder / str(len(rows))
+        work.mkdir()
+        final = toy_sweep.train(asked["values"], data, lambda _: None, work)
+        search.on_trial_complete(str(len(rows)), {OBJECTIVE: final[OBJECTIVE]})
+        rows.append({"trial": asked["trial"], "kind": asked["kind"], **asked["values"], **final})
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+def require_each_epoch_once(folder: Path) -> None:
+    """Every epoch of every trial was trained, and none twice."""
+    count = Counter((epoch.values, epoch.number) for epoch in toy_sweep.epochs(folder))
+    assert set(count.values()) == {1}
+    assert len(count) == N_TRIALS * toy_sweep.EPOCHS
+
+
+def require_finished(parent: str) -> None:
+    """MLflow has the sweep and its trials as finished, with each epoch once."""
+    assert mlflow_client().get_run(parent).info.status == "FINISHED"
+    runs = children(parent)
+    assert sorted(runs, key=int) == [str(number) for number in range(N_TRIALS)]
+    for run in runs.values():
+        assert run.info.status == "FINISHED"
+        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, "validation_nll")]
+        assert sorted(steps) == list(range(toy_sweep.EPOCHS))
+
+
+def new_parent(before: set[str]) -> str:
+    """The one sweep's run that was not there before."""
+    [parent] = {run.info.run_id for run in parents()} - before
+    return parent
