@@ -4,13 +4,17 @@ import sys
 from collections.abc import Callable
 
 from contactlens.errors import InputError
+from contactlens.ops.redaction import redacted
+from contactlens.ops.store import store_errors
 from contactlens.ops.sweep_trial import SweepError
+from contactlens.ops.tracking import tracking_uri
 
 
 def stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a user's mistake or an interrupted sweep is one message on stderr and exit status 1."""
+    """Run a stage's `main`; a user's mistake, an interrupted sweep or a lost store is one message and status 1."""
     try:
-        main()
+        with store_errors(tracking_uri()):
+            main()
     except (InputError, SweepError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redacted(f"error: {error}"), file=sys.stderr)
         raise SystemExit(1) from None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from contactlens.errors import InputError
+from contactlens.ops.store import StoreError
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepError, TrainTrial, run_trial
 
@@ -91,6 +92,8 @@ def run_sweep(
         search = BatchSearch(config, defaults, seed)
         try:
             result = _table(_fit(train_trial, data, search, state, runs), search)
+        except StoreError:
+            raise  # the runs can't be closed either; the next run of the sweep takes them up
         except BaseException:
             if runs is not None:
                 runs.end("FAILED")
