@@ -44,6 +44,7 @@ ARTIFACTS = {
     "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
+INPUTS = [DATA, SPLITS, MODEL, RECALIBRATION, REPORTS / "metrics.json", REPORTS / "history.csv"]
 
 
 def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
@@ -95,7 +96,7 @@ def main() -> None:
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "tracks": params.tracks},
-        tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
+        tags=provenance(params.seed, INPUTS),
         # A run of this branch alone leaves the report, which is about both, to a later one.
         artifacts={name: [path for path in paths if path.exists()] for name, paths in ARTIFACTS.items()},
     )

@@ -53,7 +53,14 @@ def mlflow_client(uri: str | None = None) -> "MlflowClient":
     check_store(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient(uri)
+    return raw_client(uri)
+
+
+def raw_client(uri: str) -> "MlflowClient":
+    """A client that leaves MLflow's own functions with the store they have."""
+    import mlflow
+
+    return mlflow.MlflowClient(uri, uri)
 
 
 def ensure_experiment(name: str = EXPERIMENT, uri: str | None = None) -> str:
