@@ -38,7 +38,7 @@ ARTIFACTS = {
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
-INPUTS = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, ATTRIBUTIONS]
+INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, ATTRIBUTIONS]
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 

@@ -44,7 +44,7 @@ ARTIFACTS = {
     "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
-INPUTS = [DATA, SPLITS, MODEL, RECALIBRATION, REPORTS / "metrics.json", REPORTS / "history.csv"]
+INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, RECALIBRATION, REPORTS / "metrics.json", REPORTS / "history.csv"]
 
 
 def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:

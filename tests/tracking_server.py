@@ -87,7 +87,7 @@ def postgres(databases: list[str]) -> Iterator[str]:
 
 @dataclass
 class MlflowServer:
-    """`mlflow server` as docs/server.md starts it, in `folder`, on the databases `runs` and `accounts` of `database`."""
+    """`mlflow server` as docs/server.md starts it, in `folder`, on the databases `runs` and `accounts`."""
 
     folder: Path
     database: str

@@ -64,7 +64,7 @@ def assert_complete(run_id: str, epochs: int) -> None:
         assert [(m.step, m.value) for m in sorted(history, key=lambda m: m.step)] == [
             (epoch, toy_stage.value(epoch, name)) for epoch in range(epochs)
         ]
-    assert [file.path for file in client.list_artifacts(run_id)] == ["note.txt"]
+    assert [file.path for file in client.list_artifacts(run_id)] == ["note.txt", "params.yaml"]
 
 
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong-password"), ("", "")])

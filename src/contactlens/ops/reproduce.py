@@ -100,8 +100,8 @@ def _outputs_of(stage: Mapping[str, Any]) -> list[str]:
 
 def _metrics_of(origin: RunOrigin, store: str) -> Mapping[str, float]:
     client = raw_client(store)
-    experiment = client.get_experiment_by_name(origin.experiment)
-    found = client.search_runs([experiment.experiment_id], f"tags.pipeline_stage = '{origin.name}'")
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    found = client.search_runs(experiments, f"tags.pipeline_stage = '{origin.name}'")
     metrics: Mapping[str, float] = found[0].data.metrics
     return metrics
 
@@ -110,10 +110,8 @@ def _warnings(origin: RunOrigin, root: Path, folder: Path) -> list[str]:
     found = []
     if origin.git_commit.endswith(CHANGES):
         found.append("the run's code had changes that were never committed; this is the commit without them")
-    if lock_hash(root) != origin.lock_sha256:
-        found.append(
-            f"requirements.lock is not the run's: {lock_hash(root)[:12]} here, {origin.lock_sha256[:12]} there"
-        )
+    if (lock := lock_hash(root)) != origin.lock_sha256:
+        found.append(f"requirements.lock is not the run's: {lock[:12]} here, {origin.lock_sha256[:12]} there")
     for path, content in origin.inputs.items():
         if dvc_hash(folder / path) != content:
             found.append(f"{path} is not the run's: {dvc_hash(folder / path)} here, {content} there")
