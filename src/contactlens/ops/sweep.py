@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from contactlens.errors import InputError
+from contactlens.ops.loopback import ray_on_loopback
 from contactlens.ops.store import StoreError
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepError, TrainTrial, run_trial
@@ -113,7 +114,8 @@ def ray_session(cpus_per_trial: int) -> Iterator[None]:
         settings |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     import ray
 
-    ray.init(**settings)
+    with ray_on_loopback() if address == "local" else nullcontext():
+        ray.init(**settings)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
     try:
         cpus = ray.cluster_resources().get("CPU", 0)
