@@ -13,6 +13,7 @@ import typer
 from contactlens import cli_dna, cli_tracks
 from contactlens import cli_options as options
 from contactlens.errors import InputError
+from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 tracks = typer.Typer(help="Enhancer-promoter tracks.", no_args_is_help=True)
@@ -245,8 +246,6 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        from contactlens.ops.redaction import redacted
-
         typer.echo(redacted(f"error: {error}"), err=True)
         raise SystemExit(1) from None
 
