@@ -59,6 +59,7 @@ lint: install
 	ruff check .
 	ruff format --check .
 	mypy
+	python .ci/audit.py
 
 clean:
 	rm -rf $(VENV)

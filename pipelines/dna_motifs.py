@@ -12,6 +12,7 @@ from contactlens.ops.stage import stage
 from contactlens.ops.tracking import stage_run
 
 CHAMPION, OUT = Path("models/dna/champion"), "reports/dna/motifs"
+INPUTS = [CHAMPION]
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
         contributions = read_contributions(CHAMPION / "attributions.npz", params.dna.motifs.method)
         found = analyse_motifs(contributions, windows, params.dna.motifs, params.seed, aside / "modisco.h5")
         write_motifs(found, contributions, windows, aside)
-    with stage_run("motifs", params.dna.motifs, provenance(params.seed, [CHAMPION]), "dna") as run:
+    with stage_run("motifs", params.dna.motifs, provenance(params.seed, INPUTS), "dna") as run:
         run.client.log_artifacts(run.run_id, OUT, "motifs")
 
 

@@ -17,7 +17,7 @@ from contactlens.ops.tracking import stage_run
 from contactlens.progress import counting
 from contactlens.torch_setup import seed_everything
 
-INPUTS = ["data/dna", "models/dna/splits.json"]
+INPUTS = ["data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"]
 MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")
 CHECKPOINTS = Path(".checkpoints/pretrain")
 HISTORY = ["epoch", "train_loss", "validation_loss", "validation_perplexity", "validation_accuracy"]

@@ -37,6 +37,8 @@ ARTIFACTS = {
     "tables": [REPORTS / name for name in ("metrics.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
+FILES = [path for paths in ARTIFACTS.values() for path in paths]
+INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, ATTRIBUTIONS]
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 
@@ -75,7 +77,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
-        tags=provenance(params.seed, [DATA, SPLITS, CLASSIFIER]),
+        tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"]},
     )
     done = sync_registry(candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.judged), EXPERIMENT)

@@ -45,6 +45,8 @@ ARTIFACTS = {
     "tables": [REPORTS / name for name in ("metrics.csv", "evaluation", "trials.csv", "seeds.csv", "history.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
+FILES = [path for paths in ARTIFACTS.values() for path in paths]
+INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES]
 
 
 def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
@@ -98,7 +100,7 @@ def register(params: Params, kept: Path) -> Registered:
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
-        tags=provenance(params.seed, [DATA, SPLITS, MODEL]),
+        tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [Path(MODEL), kept / TRAINING]},
     )
     rules = params.tracks.rules

@@ -22,6 +22,7 @@ from contactlens.tracks.training import spec_of, train_model
 
 DATA = "data/tracks"
 SPLITS = "models/tracks/splits.json"
+INPUTS = [DATA, SPLITS]
 
 
 def train_trial(values: dict[str, Any], data: Any, report: Any, folder: Path) -> dict[str, float]:
@@ -66,7 +67,7 @@ def sweep(params: Params) -> None:
         params.seed,
         states=Path(".sweeps"),
         identity=identity,
-        tracking=SweepTracking("tracks", params.tracks, provenance(params.seed, [DATA, SPLITS])),
+        tracking=SweepTracking("tracks", params.tracks, provenance(params.seed, INPUTS)),
     )
     with write_aside("reports/tracks/trials.csv") as aside:
         result.trials.to_csv(aside, index=False)

@@ -13,6 +13,7 @@ import typer
 from contactlens import cli_dna, cli_tracks
 from contactlens import cli_options as options
 from contactlens.errors import InputError
+from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 tracks = typer.Typer(help="Enhancer-promoter tracks.", no_args_is_help=True)
@@ -219,14 +220,42 @@ def doctor(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+    host: Annotated[str, typer.Option(help="Address to listen on; others reach this machine alone.")] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow UI of this project's store on 127.0.0.1."""
+    """Open the MLflow UI of this project's store, on this machine alone unless --host says otherwise."""
     from contactlens.ops.tracking import tracking_uri
 
+    uri = tracking_uri()
+    if uri.startswith(("http://", "https://")):
+        raise InputError(f"{uri}: this server has a UI of its own; open that address in a browser")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    store = ["--backend-store-uri", tracking_uri(), "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *store])
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: those are seen by every user of the machine
+    server = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, *server])
+
+
+@app.command()
+def reproduce(
+    run_id: Annotated[str, typer.Argument(help="An MLflow run of a stage, a sweep or a registration.")],
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Run the commit although the run's code differed from it.")
+    ] = False,
+    rtol: Annotated[float, typer.Option(help="Relative difference up to which two metrics agree.")] = 1e-6,
+) -> None:
+    """Run the stage of an MLflow run again, from its code, parameters and data, and compare the metrics.
+
+    Works in a temporary clone; exit status 1 where a metric disagrees.
+    """
+    from tempfile import TemporaryDirectory
+
+    from contactlens.ops.reproduce import reproduce as run_again
+    from contactlens.ops.reproduction_table import show
+    from contactlens.ops.tracking import project_root
+
+    with TemporaryDirectory() as folder:
+        done = run_again(run_id, project_root(), Path(folder) / "clone", allow_changes)
+    raise typer.Exit(0 if show(done, rtol) else 1)
 
 
 def main() -> None:
@@ -234,7 +263,7 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(redacted(f"error: {error}"), err=True)
         raise SystemExit(1) from None
 
 

@@ -142,13 +142,17 @@ def _store(store: Path) -> None:
     """Every test here writes to the module's store."""
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
+def load_script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("dna_register", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load_script()
 
 
 def run(script: ModuleType, folder: Path, settings: Params) -> Step:

@@ -57,12 +57,17 @@ def code_hash(*parts: str) -> str:
     return digest.hexdigest()
 
 
+def lock_hash(root: Path = PACKAGE.parents[1]) -> str:
+    """SHA-256 of the locked packages of a checkout, by default the running code's; `unknown` where it has none."""
+    lock = root / "requirements.lock"
+    return _file_hash(lock, "sha256") if lock.is_file() else UNKNOWN
+
+
 def provenance(seed: int, inputs: Iterable[Path | str]) -> dict[str, str]:
     """Tags for an MLflow run: `git_commit`, `lock_sha256`, `seed`, and `dvc/<path>` for each input."""
-    lock = PACKAGE.parents[1] / "requirements.lock"
     return {
         "git_commit": git_commit(),
-        "lock_sha256": _file_hash(lock, "sha256") if lock.is_file() else UNKNOWN,
+        "lock_sha256": lock_hash(),
         "seed": str(seed),
         **{f"dvc/{Path(path).as_posix()}": dvc_hash(path) for path in inputs},
     }

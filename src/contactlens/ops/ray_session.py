@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contactlens.errors import InputError
+from contactlens.ops.loopback import ray_on_loopback
 from contactlens.ops.provenance import code_hash
 from contactlens.ops.sweep_space import SweepConfig
 
@@ -34,7 +35,8 @@ def ray_session(config: SweepConfig, state: Path) -> Iterator[None]:
 
     address = os.environ.get("RAY_ADDRESS") or LOCAL
     if address == LOCAL:
-        _init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
+        with ray_on_loopback():
+            _init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
     else:
         _join(address)
     try:

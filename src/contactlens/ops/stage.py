@@ -9,7 +9,10 @@ from typing import Any, Protocol
 
 from contactlens.errors import InputError
 from contactlens.ops.progress import duration, progress_shown
+from contactlens.ops.redaction import redacted
+from contactlens.ops.store import store_errors
 from contactlens.ops.sweep_trial import SweepError
+from contactlens.ops.tracking import tracking_uri
 
 DVC_FILE = Path("dvc.yaml")
 SOURCES = ("pipelines", "src")
@@ -49,8 +52,8 @@ def _path(out: Any) -> str:
 
 def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = None) -> None:
     """Run a stage's `main` between a line of what it starts from and one of what it wrote, with its progress; a user's
-    mistake or an interrupted sweep is one message on stderr and exit status 1. Ctrl-C elsewhere is one message too,
-    with the shell's own status for it.
+    mistake, an interrupted sweep or a lost store is one message on stderr and exit status 1. Ctrl-C elsewhere is one
+    message too, with the shell's own status for it.
 
     compute: of the parameters, for a stage that computes on a device
     """
@@ -58,10 +61,10 @@ def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = N
     try:
         files = StageFiles.of(name)
         print(_start_line(name, files, compute), flush=True)
-        with progress_shown(name):
+        with progress_shown(name), store_errors(tracking_uri()):
             main()
     except (InputError, SweepError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redacted(f"error: {error}"), file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)

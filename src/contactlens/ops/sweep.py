@@ -15,6 +15,7 @@ import pandas as pd
 from contactlens.errors import InputError
 from contactlens.ops.progress import progress_shown
 from contactlens.ops.ray_session import gpus_per_trial, ray_session
+from contactlens.ops.store import StoreError
 from contactlens.ops.sweep_space import SweepConfig
 from contactlens.ops.sweep_trial import OBJECTIVE, SCHEDULER_CLOCK, SweepInterruptedError, TrainTrial, run_trial
 from contactlens.progress import counting
@@ -91,6 +92,8 @@ def run_sweep(
         search = BatchSearch(config, defaults, seed)
         try:
             result = _table(_fit(train_trial, data, search, state, runs), search)
+        except StoreError:
+            raise  # the runs can't be closed either; the next run of the sweep takes them up
         except BaseException as error:
             if runs is not None:
                 runs.end("KILLED" if isinstance(error, SweepInterruptedError) else "FAILED")

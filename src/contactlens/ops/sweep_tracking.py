@@ -1,7 +1,8 @@
 """A sweep as it runs: one MLflow run with a child per trial, and a line per trial in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,17 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from contactlens.files import read_json, write_json
+from contactlens.ops.store import StoreError, store_errors
 from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
 from contactlens.ops.tracking import (
     EpochLogger,
     ensure_experiment,
     log_params,
+    log_params_file,
     mlflow_client,
     no_inherited_run,
     parent_tags,
+    tracking_uri,
 )
 from contactlens.progress import Count
 
@@ -26,11 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class SweepRuns:
-    """The MLflow runs of one sweep. Their ids lie beside the trials' state, for a resumed sweep."""
+    """The MLflow runs of one sweep. Their ids lie beside the trials' state, for a resumed sweep.
+
+    tags: provenance, which every trial's run carries too
+    """
 
     client: "MlflowClient"
     experiment_id: str
     file: Path
+    tags: Mapping[str, str]
     parent: str
     trials: dict[str, str] = field(default_factory=dict)
 
@@ -40,14 +48,15 @@ class SweepRuns:
         experiment_id = ensure_experiment(experiment)
         client, file = mlflow_client(), state / "mlflow.json"
         if file.is_file() and _exists(client, read_json(file)["parent"]):
-            runs = cls(client, experiment_id, file, **read_json(file))
+            runs = cls(client, experiment_id, file, tags, **read_json(file))
             client.update_run(runs.parent, status="RUNNING")
             return runs
         with no_inherited_run() as grandparent:
             all_tags = {"pipeline_stage": name, **tags, **parent_tags(grandparent)}
             run = client.create_run(experiment_id, tags=all_tags, run_name=name)
         log_params(client, run.info.run_id, params)
-        runs = cls(client, experiment_id, file, run.info.run_id)
+        log_params_file(client, run.info.run_id)
+        runs = cls(client, experiment_id, file, tags, run.info.run_id)
         runs._note()
         return runs
 
@@ -60,7 +69,7 @@ class SweepRuns:
         if known is not None:
             self.client.update_run(known, status="RUNNING")
             return known
-        tags = {**parent_tags(self.parent), "trial": str(number), "kind": kind}
+        tags = {**self.tags, **parent_tags(self.parent), "trial": str(number), "kind": kind}
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"trial {number}")
         log_params(self.client, run.info.run_id, values)
         self.trials[str(number)] = run.info.run_id
@@ -101,12 +110,29 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
         return False
 
 
+def _keeps_store_error(handle: Callable[..., None]) -> Callable[..., None]:
+    """A store out of reach ends the sweep: the first error is kept, and no later event waits for the store again."""
+
+    @wraps(handle)
+    def guarded(self: "SweepCallback", *arguments: Any, **info: Any) -> None:
+        if isinstance(self.failure, StoreError):
+            raise self.failure
+        try:
+            with store_errors(tracking_uri()):
+                handle(self, *arguments, **info)
+        except StoreError as error:
+            self.failure = error
+            raise
+
+    return guarded
+
+
 class SweepCallback(tune.Callback):
     """Ray Tune's events, in the driver, into MLflow and the count of ended trials. A trial failed for good ends all."""
 
     def __init__(self, runs: SweepRuns | None, state: Path, count: Count) -> None:
         self.runs, self.state, self.count = runs, state, count
-        self.failure: SweepError | None = None
+        self.failure: SweepError | StoreError | None = None
         self.loggers: dict[int, EpochLogger] = {}
         self.logged: dict[int, float] = {}
         self.best = (float("inf"), -1)
@@ -116,6 +142,7 @@ class SweepCallback(tune.Callback):
         """Empty: Ray pickles its callbacks for a `Tuner.restore` that is never used here."""
         return {}
 
+    @_keeps_store_error
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number = trial.config["trial"]
         if self.runs is None or number in self.loggers:
@@ -124,6 +151,7 @@ class SweepCallback(tune.Callback):
         self.loggers[number] = EpochLogger(self.runs.client, run_id)
         self.logged[number] = self.runs.last_epoch(run_id)
 
+    @_keeps_store_error
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
@@ -133,6 +161,7 @@ class SweepCallback(tune.Callback):
         self.loggers[number](result["reported"])
         self.logged[number] = result["reported"]["epoch"]
 
+    @_keeps_store_error
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number, result = trial.config["trial"], trial.last_result
         self.ended += 1
@@ -146,6 +175,7 @@ class SweepCallback(tune.Callback):
             self.loggers[number].flush()
             self.runs.end_trial(self.runs.trials[str(number)], result["reported"])
 
+    @_keeps_store_error
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number = trial.config["trial"]
         if self.runs is not None and str(number) in self.runs.trials:

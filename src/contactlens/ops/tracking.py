@@ -5,19 +5,21 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contactlens.errors import InputError
+from contactlens.ops.redaction import redacted
+from contactlens.ops.store import SQLITE, StoreError, check_store, one_try, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "tracks"
 PARENT_TAG = "mlflow.parentRunId"
-SQLITE = "sqlite:///"
+PARAMS_ARTIFACT = "params.yaml"
 FLUSH_SECONDS = 2.0
 
 
@@ -43,14 +45,22 @@ def artifact_location(uri: str) -> str | None:
 
 
 def mlflow_client(uri: str | None = None) -> "MlflowClient":
-    """A client of the store; MLflow is imported here and nowhere earlier."""
+    """A client of the store; MLflow is imported here and nowhere earlier. StoreError where the store can't be used."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 
     uri = uri or tracking_uri()
+    check_store(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient(uri)
+    return raw_client(uri)
+
+
+def raw_client(uri: str) -> "MlflowClient":
+    """A client that leaves MLflow's own functions with the store they have."""
+    import mlflow
+
+    return mlflow.MlflowClient(uri, uri)
 
 
 def ensure_experiment(name: str = EXPERIMENT, uri: str | None = None) -> str:
@@ -61,10 +71,22 @@ def ensure_experiment(name: str = EXPERIMENT, uri: str | None = None) -> str:
     client = mlflow_client(uri)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, artifact_location(uri or tracking_uri())))
+        experiment = _create_experiment(client, name, artifact_location(uri or tracking_uri()))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
+
+
+def _create_experiment(client: "MlflowClient", name: str, artifacts: str | None) -> Any:
+    """The new experiment, or the one that another user of the server has made in between."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(client.create_experiment(name, artifacts))
+    except MlflowException:
+        if (experiment := client.get_experiment_by_name(name)) is None:
+            raise
+        return experiment
 
 
 def flat_params(params: Any, prefix: str = "") -> dict[str, str]:
@@ -78,13 +100,20 @@ def flat_params(params: Any, prefix: str = "") -> dict[str, str]:
 
 
 def log_params(client: "MlflowClient", run_id: str, params: Any) -> None:
-    """Log nested params in as few calls as MLflow allows; longer values than it allows are cut."""
+    """Log nested params in as few calls as MLflow allows; longer values than it allows are cut, secrets are hidden."""
     from mlflow.entities import Param
     from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
 
-    entries = [Param(key, value[:MAX_PARAM_VAL_LENGTH]) for key, value in flat_params(params).items()]
+    entries = [Param(key, redacted(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in flat_params(params).items()]
     for batch in chunks(entries, MAX_PARAMS_TAGS_PER_BATCH):
         client.log_batch(run_id, params=batch)
+
+
+def log_params_file(client: "MlflowClient", run_id: str) -> None:
+    """Keep the whole params.yaml beside a run, from which `contactlens reproduce` runs its stage again."""
+    file = Path(PARAMS_ARTIFACT)
+    if file.is_file():
+        client.log_text(run_id, redacted(file.read_text(encoding="utf-8")), PARAMS_ARTIFACT)
 
 
 def chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
@@ -166,12 +195,32 @@ def stage_run(stage: str, params: Any, tags: Mapping[str, str], experiment: str 
 
     Under `mlflow run` it becomes a child of the run that MLflow opened.
     """
-    experiment_id = ensure_experiment(experiment)
-    client = mlflow_client()
     import mlflow
 
-    with no_inherited_run() as parent:
+    with store_errors(tracking_uri()), no_inherited_run() as parent:
+        experiment_id, client = ensure_experiment(experiment), mlflow_client()
         all_tags = {"pipeline_stage": stage, **tags, **parent_tags(parent)}
-        with mlflow.start_run(experiment_id=experiment_id, run_name=stage, tags=all_tags) as run:
-            log_params(client, run.info.run_id, params)
-            yield StageRun(client, run.info.run_id)
+        run_id = mlflow.start_run(experiment_id=experiment_id, run_name=stage, tags=all_tags).info.run_id
+        with _ended_run():
+            log_params(client, run_id, params)
+            log_params_file(client, run_id)
+            yield StageRun(client, run_id)
+
+
+@contextmanager
+def _ended_run() -> Iterator[None]:
+    """End MLflow's active run with the body; of a store that is away, no more than one try."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with store_errors(tracking_uri()):
+            yield
+    except StoreError:
+        with one_try(), suppress(MlflowException):
+            mlflow.end_run("FAILED")
+        raise
+    except BaseException:
+        mlflow.end_run("FAILED")
+        raise
+    mlflow.end_run()

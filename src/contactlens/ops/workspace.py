@@ -122,11 +122,7 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
     """
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "MLFLOW_TRACKING_URI": tracking_uri(source_root.resolve()),
-    }
+    environment = pipeline_environment(tracking_uri(source_root.resolve()))
     present = branches_of(folder)
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
     commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
@@ -148,6 +144,12 @@ def _interrupt_left_to_child() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def pipeline_environment(store: str) -> dict[str, str]:
+    """This process's environment with its own Python first on PATH and the MLflow store at the URI `store`."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": store}
 
 
 def _stages_of(folder: Path, branch: Branch) -> list[str]:
