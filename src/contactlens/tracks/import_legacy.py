@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.errors import InputError
+from contactlens.files import require_file
 from contactlens.tracks import array_pickle
 from contactlens.tracks import track_set as ts
 from contactlens.tracks.column_mapping import NANOMETRES
@@ -53,7 +54,7 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
     frames = _table(ids, {"time_s": [track.observation_times for track in tracks]})
     frames.insert(1, "group", frames["track_id"])
     interval_s = _place_on_grid(path, frames)
-    separation = _separation_columns([track.ep_sep_obs for track in tracks], scale)
+    separation = _separation_columns(path, [track.ep_sep_obs for track in tracks], scale)
     truth = ts.Truth(
         separation=frames[["track_id", "frame"]].assign(**separation),
         promoter_state=_promoter_state(ids, tracks),
@@ -61,7 +62,7 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
         pol2_loading=_table(ids, {"time_s": [track.pol2_loading_events for track in tracks]}),
         parameters={},
     )
-    frames = frames.assign(**_separation_columns([track.ep_sep_obs_noisy for track in tracks], scale))
+    frames = frames.assign(**_separation_columns(path, [track.ep_sep_obs_noisy for track in tracks], scale))
     frames[ts.SIGNAL_COLUMN] = np.concatenate([track.MS2_signal_noisy for track in tracks])
     driver = ts.Driver("vector", "E-P distance", "nm")
     kept, report = keep_complete(frames, driver, has_signal=True, merged=0)
@@ -71,8 +72,7 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
 
 
 def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    require_file(Path(path))
     try:
         entries = array_pickle.load(Path(path).read_bytes())
     except array_pickle.RefusedGlobal as error:
@@ -178,12 +178,13 @@ def _table(ids: list[str], columns: dict[str, list[np.ndarray]]) -> pd.DataFrame
     return pd.DataFrame({"track_id": pd.Series(np.repeat(ids, lengths), dtype="str"), **joined})
 
 
-def _separation_columns(vectors: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
-    joined = np.concatenate(vectors, axis=1) * scale  # (3, all frames)
-    return {
-        **dict(zip(ts.VECTOR_COLUMNS, joined, strict=True)),
-        ts.DISTANCE_COLUMN: np.linalg.norm(joined, axis=0),
-    }
+def _separation_columns(path: Path | str, vectors: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
+    with np.errstate(over="ignore"):
+        joined = np.concatenate(vectors, axis=1) * scale  # (3, all frames)
+        length = np.linalg.norm(joined, axis=0)
+    if np.isinf(length).any():
+        raise InputError(f"{path}: {np.isinf(length).sum():,} separations are too large in nm")
+    return {**dict(zip(ts.VECTOR_COLUMNS, joined, strict=True)), ts.DISTANCE_COLUMN: length}
 
 
 def _named(value: Any) -> str:
