@@ -37,6 +37,8 @@ class LegacyTrack(NamedTuple):
 
 
 MAY_MISS = ("ep_sep_obs_noisy", "MS2_signal_noisy")
+# An honest pickle may keep what tracks share, such as their times, once; unfolded it is not much larger.
+MOST_SHARING, SMALL = 16, 2**20
 LEAST_STEP = {"observation_times": np.finfo("float64").tiny, "state_times": 0.0}
 
 
@@ -73,8 +75,9 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
 
 def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
     require_file(Path(path))
+    content = Path(path).read_bytes()
     try:
-        entries = array_pickle.load(Path(path).read_bytes())
+        entries = array_pickle.load(content)
     except array_pickle.RefusedGlobal as error:
         admitted = "a legacy pickle may hold only arrays in lists and tuples"
         raise InputError(f"{path}: refused, the pickle names {error}; {admitted}") from error
@@ -82,6 +85,12 @@ def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
         raise InputError(f"{path}: not a readable pickle, or cut short ({error})") from error
     if not isinstance(entries, list | tuple) or not entries:
         raise InputError(f"{path}: expected a list of tracks, found {_named(entries)}")
+    try:
+        unfolded = array_pickle.numbers_described(entries)
+    except ValueError as error:
+        raise InputError(f"{path}: expected tracks of arrays, found {error}") from error
+    if unfolded > MOST_SHARING * len(content) + SMALL:
+        raise InputError(f"{path}: refused, its {len(content):,} bytes would unfold to {unfolded:,} numbers")
     return entries
 
 
