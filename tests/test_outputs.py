@@ -17,7 +17,7 @@ PLACES = {
     "@mine": "mine: would be replaced, but holds 2 other files or folders, such as 'notes'",
     "@file": "file: is a file; name a new folder to write to",
     "@file/below": "file/below: can't be written (",
-    "@mine/..": "..: is or holds the present folder",
+    "@here/..": "..: is or holds the present folder",
 }
 
 
@@ -26,7 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table = "cell,t,d\na,0,1\na,30,2\n"
     fill(tmp_path, {"t.csv": table, "p.bed": BED, "g.fa": fasta(RECORDS), "file": "x"})
     fill(tmp_path, {"mine/thesis.txt": "years of work", "mine/notes/1.txt": "more"})
-    monkeypatch.chdir(tmp_path / "mine")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     return tmp_path
 
 

