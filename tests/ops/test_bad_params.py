@@ -74,7 +74,7 @@ PROFILES: dict[str, tuple[str | bytes, str]] = {
     "UTF-16": ("seed: 1\n".encode("utf-16"), "p.yaml: not readable as YAML"),
     "tabs": ("dna:\n\thead: 1\n", "p.yaml: line 2: not YAML: found character '\\t'"),
     "two documents": ("seed: 1\n---\nseed: 2\n", "p.yaml: line 2: not YAML: but found another document"),
-    "nested": ("seed: " + "[" * 5000, "p.yaml: not readable as YAML (nested too deeply)"),
+    "nested": ("seed: " + "[" * 600, "p.yaml: not readable as YAML (nested too deeply)"),
     "key twice": ("seed: 1\nseed: 2\n", 'p.yaml: line 2: found duplicate key "seed"'),
     "unknown key": ("dna:\n  motif: {}\n", "p.yaml: dna.motif: unknown key; did you mean motifs?"),
     "number for a key": ("1: 2\n", "p.yaml: [1]: unknown key; known: seed, tracks, dna"),
