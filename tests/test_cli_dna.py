@@ -135,8 +135,7 @@ def test_a_run_on_own_pairs_fills_a_workspace(
     pairs: Path, fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[Any, ...]]
 ) -> None:
     workspace, checkpoint = tmp_path / "w", tmp_path / "caduceus"
-    checkpoint.mkdir()
-    (checkpoint / "config.json").write_text("{}")
+    save_caduceus(CaduceusForMaskedLM(SIZES), checkpoint)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("contactlens.ops.tracking.project_root", lambda: ROOT)
     flags = ["--fasta", fasta, "--window-bp", WINDOW, "--checkpoint", "caduceus", "--workspace", workspace]
@@ -145,7 +144,8 @@ def test_a_run_on_own_pairs_fills_a_workspace(
     assert len(WindowSet.read(workspace / "data" / "import_dna" / "windows").windows) == 6
     chosen = params_of(workspace)["dna"]
     assert (chosen["source"], chosen["backbone"]["source"]) == ("import", "data/import_dna/checkpoint")
-    assert (workspace / "data/import_dna/checkpoint/config.json").read_text() == "{}"
+    for name in ("config.json", "model.safetensors"):
+        assert (workspace / "data/import_dna/checkpoint" / name).read_bytes() == (checkpoint / name).read_bytes()
     stages = YAML(typ="safe").load(workspace / "dvc.yaml")["stages"]
     assert not [name for name in stages if name.startswith("tracks_")]
 

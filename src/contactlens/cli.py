@@ -169,7 +169,7 @@ def msd_of_tracks(
     """Mean squared displacement of the separation at each lag, with intervals over tracks and a power law."""
     import pandas as pd
 
-    from contactlens.files import write_aside
+    from contactlens.files import require_replaceable, write_aside
     from contactlens.ops.report import write_report
     from contactlens.tracks.figures.msd import with_power_law
     from contactlens.tracks.msd import fit_power_law, mean_squared_displacement
@@ -177,6 +177,7 @@ def msd_of_tracks(
     from contactlens.tracks.report_sections import tracks_report
     from contactlens.tracks.track_set import TrackSet
 
+    require_replaceable(out, ("msd.csv", "report.html"))
     track_set = TrackSet.read(folder)
     msd = mean_squared_displacement(track_set, max_lag, replicates, seed, of_distance=of_distance)
     law = fit_power_law(msd, msd.lag_s[0], msd.lag_s[-1])

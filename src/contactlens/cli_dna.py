@@ -49,7 +49,7 @@ def _matching(
     try:
         return None if ratio is None else DistanceMatching(ratio, bins, not any_chromosome, keep_unmatched, seed)
     except ValueError as error:
-        raise InputError(str(error).replace("dna.matching.", "--match-distance, --distance-bins: ")) from None
+        raise InputError(str(error).replace("dna.matching.", "--match-distance, --distance-bins, --seed: ")) from None
 
 
 def _write(imported: "ImportedWindows", file: Path, out: Path) -> None:
@@ -181,7 +181,7 @@ def run_dna(
     }
     importer = _importer(file, kind, fasta, window_bp, values) if file else None
     own: list[dict[str, Any]] = [{"dna": {"source": "import"}}] if file else []
-    local = checkpoint is not None and Path(checkpoint).is_dir()
+    local = checkpoint is not None and _is_local(checkpoint)
     own += [{"dna": {"backbone": {"source": str(CHECKPOINT) if local else checkpoint}}}] if checkpoint else []
 
     def fill(folder: Path) -> None:
@@ -191,6 +191,17 @@ def run_dna(
             _copy_checkpoint(Path(checkpoint), folder / CHECKPOINT)
 
     options.run_branch("dna", profile, set_, workspace, stage, own=own, fill=fill if importer or local else None)
+
+
+def _is_local(checkpoint: str) -> bool:
+    """Whether this is a folder, and not a name on the hub; InputError for what a run could not start from."""
+    from contactlens.dna.caduceus.checkpoint import require_checkpoint
+    from contactlens.dna.classifier import DESCRIPTION
+
+    require_checkpoint(checkpoint)
+    if (Path(checkpoint) / DESCRIPTION).exists():
+        typer.echo(f"note: of the classifier {checkpoint} the backbone alone is taken, without its head", err=True)
+    return Path(checkpoint).is_dir()
 
 
 def _copy_checkpoint(source: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """What the commands of both branches share: parameters from the command line, and running the pipeline with them."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -73,7 +74,13 @@ def run_branch(
         )
     if workspace is None:
         raise typer.Exit(run_pipeline(root, root, stage, branch))
+    new = not workspace.exists()
     folder = create_workspace(workspace, overlays, root, branch)
-    if fill is not None:
-        fill(folder)
+    try:
+        if fill is not None:
+            fill(folder)
+    except InputError:
+        if new:
+            shutil.rmtree(folder)
+        raise
     raise typer.Exit(run_pipeline(folder, root, stage, branch))

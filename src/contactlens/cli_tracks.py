@@ -12,6 +12,7 @@ ModelName = Annotated[str | None, typer.Option("--model", help="The first that f
 
 
 HEADLINES = "headlines.png"
+SYSTEMS_FILES = ("systems.csv", "systems.md", HEADLINES, "headlines.csv")
 
 
 def system_overlay(task: str | None, model: str | None) -> list[dict[str, Any]]:
@@ -46,7 +47,7 @@ def systems(
     """Train and evaluate every system of systems.yaml, without a sweep, on one common simulated set of tracks."""
     import pandas as pd
 
-    from contactlens.files import write_aside
+    from contactlens.files import require_replaceable, write_aside
     from contactlens.marked_text import replace_marked
     from contactlens.ops.progress import progress_shown
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
@@ -57,6 +58,7 @@ def systems(
     from contactlens.tracks.simulate_task import simulate_task
     from contactlens.tracks.systems import System, markdown_table, run_system
 
+    require_replaceable(out, SYSTEMS_FILES)
     root = project_root()
     overlays = options.overlays_of(profile, set_, root)
     if page is not None:
@@ -98,11 +100,12 @@ def published_states(
     set_: options.Settings = None,
 ) -> None:
     """Decode real traces by a model trained on matched simulations, and compare with the states published for them."""
-    from contactlens.files import write_aside
+    from contactlens.files import require_replaceable, write_aside
     from contactlens.ops.progress import progress_shown
     from contactlens.tracks.knirps_states import import_states
     from contactlens.tracks.published_check import MEAN, PublishedCheckConfig, check_published
 
+    require_replaceable(out, ("agreement.csv",))
     params = options.params_with(profile, set_)
     own = params.tracks
     config = PublishedCheckConfig(

@@ -5,6 +5,8 @@ import random
 import numpy as np
 import torch
 
+from contactlens.errors import InputError
+
 
 def seed_everything(seed: int, threads: int) -> None:
     """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads."""
@@ -16,5 +18,19 @@ def seed_everything(seed: int, threads: int) -> None:
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` takes a GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+    """`auto` takes a GPU where there is one. Raises InputError where the device is unknown or not there."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        device = torch.device(chosen)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r}: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def is_device(name: str) -> bool:
+    """Whether `resolve_device` knows the name, wherever there may be such a device."""
+    try:
+        return name == "auto" or bool(torch.device(name).type)
+    except RuntimeError:
+        return False

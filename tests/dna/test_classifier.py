@@ -146,7 +146,11 @@ def test_saving_draws_no_random_numbers(tmp_path: Path) -> None:
         ("classifier.json", None, "has a trained head"),
         ("head.safetensors", b"\x08", "don't describe a head"),
         ("classifier.json", b"{", "don't describe a head"),
-        ("classifier.json", b'{"task": "triple", "hidden": 6}', "don't describe a head .'triple'"),
+        (
+            "classifier.json",
+            b'{"task": "triple", "hidden": 6}',
+            "don't describe a head .task must be pair or region, hidden a number; found 'triple'",
+        ),
         ("classifier.json", b'{"task": "region", "hidden": 6}', "size mismatch for hidden.weight"),
         ("classifier.json", b'{"task": "pair", "hidden": 0}', "hidden must be at least 1"),
         ("config.json", None, "no such file"),

@@ -69,7 +69,7 @@ LEFT_OUT = [
     ("on two chromosomes", ("chr1", 200, 210, "chr2", 240, 260, 1)),
     ("on a chromosome that the FASTA lacks", ("chr9", 200, 210, "chr9", 240, 260, 1)),
     ("outside of the FASTA's sequence", ("chr2", 420, 430, "chr2", 490, 501, 1)),
-    ("outside of the FASTA's sequence", ("chr3", 10, 20, "chr3", 40, 50, 1)),
+    ("on a sequence shorter than the window", ("chr3", 10, 20, "chr3", 40, 50, 1)),
     ("with overlapping elements", ("chr1", 200, 241, "chr1", 240, 260, 1)),
     ("that don't fit in the window", ("chr1", 200, 210, "chr1", 290, 301, 1)),
     ("with too many unknown bases", ("chr1", 980, 990, "chr1", 995, 1005, 1)),

@@ -101,8 +101,10 @@ def test_select_keeps_the_order_asked_for_and_the_planted_motifs() -> None:
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     made = pairs()
     broken = Genome(None, {**made.genome.lengths, "chr1": 10**6}, SEQUENCES)
+    with pytest.raises(InputError, match="record 'chr1' ends before base 1,000,000"):
+        WindowSet("pair", made.windows, broken, "x", {}, None).write(tmp_path / "set")
     with pytest.raises(TypeError):
-        WindowSet("pair", made.windows, broken, "x", {"bad": object()}, None).write(tmp_path / "set")
+        WindowSet("pair", made.windows, made.genome, "x", {"bad": object()}, None).write(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -89,7 +89,7 @@ def test_a_workspace_is_brought_up_to_date_and_keeps_its_data(source: Path, tmp_
 
 
 def test_a_wrong_overlay_writes_nothing(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"overlay 1: numbers.coun: unknown key; did you mean count\?"):
+    with pytest.raises(InputError, match=r"^numbers.coun=1: numbers.coun: unknown key; did you mean count\?"):
         create_workspace(tmp_path / "w", [{"numbers": {"coun": 1}}], source)
     with pytest.raises(InputError, match=r"numbers.count: should be a valid integer, got 'many'"):
         create_workspace(tmp_path / "w", [{"numbers": {"count": "many"}}], source)

@@ -4,7 +4,7 @@ With a trained head (`classifier.json` in the folder) the logit is explained. A 
 none: there the score is how much it expects the interval's bases (`contactlens.dna.base_log_odds`).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,11 @@ from contactlens.dna.genome import Genome
 from contactlens.dna.interval_table import IntervalTable, read_table
 from contactlens.dna.motifs.genome_tracks import Stretch, write_bedgraph
 from contactlens.dna.mutagenesis import scores
+from contactlens.dna.placement import naming_hint
 from contactlens.dna.tokens import encode, one_hot_bases, unknown_as_pad
 from contactlens.errors import InputError
 from contactlens.files import write_aside
+from contactlens.torch_setup import resolve_device
 
 BED = ("chrom", "start", "end", "name")
 BEDPE = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name")
@@ -123,16 +125,15 @@ def attribute_windows(
     """
     if method not in METHODS:
         raise InputError(f"no attribution method {method!r}; there are {', '.join(METHODS)}")
-    if context_bp < 0:
-        raise InputError(f"context_bp must be at least 0, got {context_bp}")
+    given = {"context_bp": (context_bp, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
+    for name, (value, least) in given.items():
+        if value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
+    target = resolve_device(device)
     model, n_elements = load_explained(checkpoint)
     genome = Genome.open(fasta)
     intervals = read_intervals(bed, n_elements, genome, context_bp)
-    try:
-        model = model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r}: {str(error).splitlines()[0]}") from error
-    return _attribute(model, genome, intervals, method, settings)
+    return _attribute(model.to(target), genome, intervals, method, settings)
 
 
 def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
@@ -172,7 +173,8 @@ def _elements(table: IntervalTable, n_elements: int, genome: Genome) -> tuple[li
     for suffix in suffixes:
         chrom = table.names(f"chrom{suffix}")
         unknown = ~chrom.isin(genome.lengths).to_numpy()
-        table.refuse(f"chrom{suffix}", unknown, f"records are not in {genome.name}")
+        hint = naming_hint(chrom, genome.lengths)
+        table.refuse(f"chrom{suffix}", unknown, f"records are not in {genome.name}{hint}")
         start, end = table.interval(f"start{suffix}", f"end{suffix}")
         beyond = (end > chrom.map(genome.lengths)).to_numpy()
         table.refuse(f"end{suffix}", beyond, f"ends lie beyond their records in {genome.name}")

@@ -57,7 +57,14 @@ def read_attributions(path: Path | str) -> Attributions:
         raise InputError(f"{path}: no key {', '.join(missing)}; it holds {', '.join(arrays)}")
     window_ids, logits, one_hot = (arrays.pop(name) for name in OTHER_KEYS)
     wrong = [name for name, values in arrays.items() if values.shape != one_hot.shape]
-    if wrong or one_hot.ndim != 3 or one_hot.shape[2] != 4 or not len(window_ids) == len(logits) == len(one_hot):
-        shapes = {name: values.shape for name, values in {"one_hot": one_hot, **arrays}.items()}
-        raise InputError(f"{path}: arrays must be (windows, bases, 4), for {len(window_ids)} windows; found {shapes}")
+    windows = one_hot.shape[:1]
+    if wrong or one_hot.ndim != 3 or one_hot.shape[2] != 4 or not window_ids.shape == logits.shape == windows:
+        named = {"window_ids": window_ids, "logits": logits, "one_hot": one_hot, **arrays}
+        shapes = {name: values.shape for name, values in named.items()}
+        raise InputError(f"{path}: arrays must be (windows, bases, 4), for {window_ids.size} windows; found {shapes}")
+    for name, values in {"logits": logits, "one_hot": one_hot, **arrays}.items():
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise InputError(f"{path}, key {name!r}: not finite numbers throughout ({values.dtype})")
+    if window_ids.dtype.kind != "U":
+        raise InputError(f"{path}, key 'window_ids': expected text, found {window_ids.dtype}")
     return Attributions(window_ids, logits, one_hot, arrays)

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from contactlens.dna.batch import REGIONS
 from contactlens.dna.caduceus import Caduceus, CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.caduceus.checkpoint import load_tensors, require_numbers
 from contactlens.dna.pair_head import RegionHead
 from contactlens.errors import InputError
 from contactlens.files import read_json, write_aside, write_json
 
+Task = Literal["pair", "region"]
 DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
 
 
@@ -35,7 +37,7 @@ class WindowClassifier(nn.Module):
     backbone: `rcps` models give both strands at once, `ph` ones are run on both.
     """
 
-    def __init__(self, backbone: Caduceus, task: Literal["pair", "region"], head: HeadConfig) -> None:
+    def __init__(self, backbone: Caduceus, task: Task, head: HeadConfig) -> None:
         super().__init__()
         self.task = task
         self.backbone = backbone
@@ -77,13 +79,25 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
     folder = Path(folder)
     backbone = load_caduceus(folder, dtype).backbone
     try:
-        from safetensors.torch import load_file
-
-        description = read_json(folder / DESCRIPTION)
-        model = WindowClassifier(backbone, description["task"], HeadConfig(description["hidden"]))
-        model.head.load_state_dict(load_file(folder / HEAD))
+        task, head = _described(read_json(folder / DESCRIPTION))
+        tensors = load_tensors(folder / HEAD)
+        with torch.device("meta"):  # no size claims memory before it is known to fit the file
+            RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden).load_state_dict(tensors, assign=True)
+        require_numbers(tensors, folder / HEAD)
+        model = WindowClassifier(backbone, task, head)
+        model.head.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: needs {DESCRIPTION} and {HEAD}; a classifier has a trained head") from error
+    except InputError:
+        raise
     except Exception as error:  # JSON, safetensors and torch each raise their own
-        raise InputError(f"{folder}: {DESCRIPTION} and {HEAD} don't describe a head ({error})") from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: {DESCRIPTION} and {HEAD} don't describe a head ({reason})") from error
     return model.to(dtype).eval()
+
+
+def _described(description: Any) -> tuple[Task, HeadConfig]:
+    task, hidden = description["task"], description["hidden"]
+    if task not in list(REGIONS) or type(hidden) is not int:
+        raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden a number; found {task!r}, {hidden!r}")
+    return task, HeadConfig(hidden)

@@ -1,16 +1,19 @@
 """Sequences by record and interval, from an indexed FASTA or from memory."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from contactlens.errors import InputError
+from contactlens.files import require_file
 
 LINE = 60
 CHUNK = LINE * 20_000
 LONGEST_HEADER = 65_536
 GZIP_MAGIC = b"\x1f\x8b"
+LETTERS = frozenset("ACGTRYSWKMBDHVN")  # of the IUPAC code for DNA
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +34,6 @@ class Genome:
 
         Raises InputError for a missing, damaged or gzip-compressed file (bgzip is read), and for repeated names.
         """
-        import pyfaidx
-
         path = Path(path)
         _refuse_unreadable(path)
         index = Path(f"{path}.fai")
@@ -43,11 +44,13 @@ class Genome:
             # Beside an index that fits, a younger FASTA is only a copy: rewriting the index could touch a cache.
             rebuild = compressed or not index.exists()
             fasta = _quietly_opened(path, rebuild)
-        except (pyfaidx.FastaIndexingError, UnicodeDecodeError, ValueError) as error:
-            index.unlink(missing_ok=True)
-            raise InputError(f"{path}: not a readable FASTA ({_first_line(error)})") from error
         except (OSError, ImportError) as error:
+            _forget(path)
             raise InputError(f"{path}: can't be opened or indexed ({_first_line(error)})") from error
+        except Exception as error:  # pyfaidx, Biopython and zlib each raise their own
+            _forget(path)
+            what = "bgzip file, or it is cut short" if compressed else "FASTA"
+            raise InputError(f"{path}: not a readable {what} ({_first_line(error)})") from error
         return cls(path, {name: record.rlen for name, record in fasta.faidx.index.items()}, fasta)
 
     @classmethod
@@ -59,14 +62,28 @@ class Genome:
     def fetch(self, record: str, start: int, end: int) -> str:
         """Bases [start, end) of a record, upper case.
 
-        Raises InputError where the record is unknown or does not hold the interval.
+        Raises InputError where the record is unknown, does not hold the interval, or holds what is no base in it.
         """
         length = self.lengths.get(record)
         if length is None:
             raise InputError(f"{self.name}: no record {record!r}")
         if not 0 <= start <= end <= length:
             raise InputError(f"{self.name}: record {record!r} has {length:,} bases, which do not hold [{start}, {end})")
-        return "" if start == end else str(self._records[record][start:end]).upper()
+        bases = "" if start == end else self._read(record, start, end)
+        foreign = set(bases) - LETTERS
+        if foreign:
+            letter, at = min((letter, bases.index(letter)) for letter in foreign)
+            problem = f"holds {letter!r}, which is no base of DNA, at base {start + at + 1:,}"
+            raise InputError(f"{self.name}: record {record!r} {problem}")
+        if len(bases) != end - start:
+            raise InputError(f"{self.name}: record {record!r} ends before base {end:,}")
+        return bases
+
+    def _read(self, record: str, start: int, end: int) -> str:
+        try:
+            return str(self._records[record][start:end]).upper()
+        except Exception as error:  # a file that was damaged or changed since it was indexed
+            raise InputError(f"{self.name}: record {record!r} can't be read ({_first_line(error)})") from error
 
     @property
     def name(self) -> str:
@@ -90,17 +107,23 @@ class Genome:
 
 
 def _refuse_unreadable(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            head = file.read(14)
-    except OSError as error:
-        problem = "no such file" if isinstance(error, FileNotFoundError) else f"not readable ({error.strerror})"
-        raise InputError(f"{path}: {problem}") from error
+    require_file(path)
+    with path.open("rb") as file:
+        head = file.read(LONGEST_HEADER)
     if not head:
         raise InputError(f"{path}: the file is empty")
     # A bgzip block says so in the extra field of its gzip header (SAM specification, section 4.1).
     if head.startswith(GZIP_MAGIC) and head[12:14] != b"BC":
         raise InputError(f"{path}: gzip can't be read by position; decompress it, or compress it with bgzip")
+    if b"\r" in head and b"\n" not in head:
+        raise InputError(f"{path}: its lines end in carriage returns alone; convert them to line feeds")
+
+
+def _forget(path: Path) -> None:
+    """Remove what indexing may have left of a file that can't be read."""
+    with suppress(OSError):
+        for suffix in (".fai", ".gzi"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _quietly_opened(path: Path, rebuild: bool) -> Any:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from contactlens.dna.genome import Genome
 from contactlens.dna.import_report import ImportedWindows, Sieve, joined
-from contactlens.dna.pair_windows import DUPLICATE, UNKNOWN_BASES, require_rules, unknown_bases
+from contactlens.dna.pair_windows import DUPLICATE, UNKNOWN_BASES, require_rules, require_seed, unknown_bases
 from contactlens.dna.peaks import read_peaks
 from contactlens.dna.shuffle import dinucleotide_shuffle
 from contactlens.dna.window_set import COLUMNS, WindowSet
@@ -38,12 +38,13 @@ def import_regions(
     Raises InputError for what can't be read, and with the counts where a class is left without windows.
     """
     require_rules(window_bp, max_n_fraction)
+    require_seed(seed)
     if negatives is None and shuffles < 1:
         raise InputError(f"{positives}: without negatives `shuffles` must be at least 1, got {shuffles}")
     sequence_of = None if genome is None else Genome.open(genome)
     sieve = _usable(Path(positives), sequence_of, window_bp, max_n_fraction)
     if negatives is None:
-        other = _shuffled(sieve.rows, shuffles, seed)
+        other = _shuffled(positives, sieve.rows, shuffles, seed)
     else:
         other = _usable(Path(negatives), sequence_of, window_bp, max_n_fraction)
         other.drop(ON_POSITIVE, _touching(other.rows, sieve.rows, window_bp))
@@ -85,7 +86,7 @@ def _touching(negatives: pd.DataFrame, positives: pd.DataFrame, window_bp: int) 
     return touching
 
 
-def _shuffled(positives: pd.DataFrame, shuffles: int, seed: int) -> Sieve:
+def _shuffled(path: Path | str, positives: pd.DataFrame, shuffles: int, seed: int) -> Sieve:
     rng = np.random.default_rng(seed)
     copies = []
     for copy in range(1, shuffles + 1):
@@ -95,7 +96,7 @@ def _shuffled(positives: pd.DataFrame, shuffles: int, seed: int) -> Sieve:
         copies.append(positives.assign(sequence=sequence, name=names, where=where, original=positives["sequence"]))
     sieve = Sieve(pd.concat(copies, ignore_index=True))
     sieve.drop(UNSHUFFLED, sieve.rows["sequence"] == sieve.rows["original"])
-    sieve.require_some("shuffles of the positives")
+    sieve.require_some(f"{path}, its shuffles")
     return sieve
 
 

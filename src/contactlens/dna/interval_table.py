@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from contactlens.dna.placement import LARGEST
 from contactlens.errors import InputError
+from contactlens.files import require_file
 
-LARGEST = 2**40
 SHOWN = 3
 COMMENTS = ("#", "track ", "browser ")
 
@@ -43,8 +44,10 @@ class IntervalTable:
     def require(self, columns: Sequence[str]) -> None:
         missing = [column for column in columns if column not in self.cells]
         if missing:
-            names = ", ".join(map(repr, missing))
-            raise InputError(f"{self.path}: no column {names}; the table has {', '.join(self.cells.columns)}")
+            names, have = ", ".join(map(repr, missing)), ", ".join(self.cells.columns)
+            one = len(self.cells.columns) == 1 and self.row_word == "line"
+            hint = "; are its columns separated by tabs?" if one else ""
+            raise InputError(f"{self.path}: no column {names}; the table has {have}{hint}")
 
     def names(self, column: str) -> pd.Series:
         """Text without white space; refuse empty cells."""
@@ -83,8 +86,7 @@ def read_table(path: Path | str, header: Sequence[str] | None) -> IntervalTable:
     Raises InputError where the file is missing, empty or damaged, has no rows, or rows of unequal length.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    require_file(path)
     table = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path, header)
     if table.cells.empty:
         raise InputError(f"{path}: the table has no rows")
@@ -139,17 +141,26 @@ def _table(path: Path, numbers: list[int], rows: list[list[str]], header: Sequen
         names, numbers, rows = [name.strip() for name in rows[0]], numbers[1:], rows[1:]
     else:
         names = [header[i] if i < len(header) else str(i + 1) for i in range(width)]
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated:
-        raise InputError(f"{path}: column {repeated[0]!r} appears {names.count(repeated[0])} times in the header")
+    require_distinct(path, names)
     cells = pd.DataFrame(rows, columns=names, index=pd.Index(numbers, dtype="int64"), dtype="str")
     return IntervalTable(path, cells.apply(lambda column: column.str.strip()), "line")
 
 
+def require_distinct(path: Path, names: list[str]) -> None:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise InputError(f"{path}: column {repeated[0]!r} appears {names.count(repeated[0])} times in the header")
+
+
 def _read_parquet(path: Path) -> IntervalTable:
     try:
-        table = pq.read_table(path).to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        require_distinct(path, pq.read_schema(path).names)
+        content = pq.read_table(path)
+        content.validate(full=True)  # such as text that is not UTF-8
+        table = content.to_pandas(ignore_metadata=True)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not a readable Parquet file, or cut short ({problem})") from error
     flags = table.select_dtypes("bool").columns
@@ -160,7 +171,11 @@ def _read_parquet(path: Path) -> IntervalTable:
 
 
 def _as_text(column: pd.Series) -> pd.Series:
-    # Python's own str() keeps every digit of an integer or a float.
     return pd.Series(
-        ["" if empty else str(cell) for cell, empty in zip(column, column.isna(), strict=True)], dtype="str"
+        ["" if empty else _spelled(cell) for cell, empty in zip(column, column.isna(), strict=True)], dtype="str"
     )
+
+
+def _spelled(cell: object) -> str:
+    # Python's own str() keeps every digit of an integer or a float. Some writers don't mark their text as such.
+    return cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)

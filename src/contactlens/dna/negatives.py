@@ -30,6 +30,8 @@ class DistanceMatching:
             raise ValueError(f"dna.matching.ratio must be at least 1, got {self.ratio}")
         if self.bins < 1:
             raise ValueError(f"dna.matching.bins must be at least 1, got {self.bins}")
+        if self.seed < 0:
+            raise ValueError(f"dna.matching.seed must be at least 0, got {self.seed}")
 
 
 class Matched(NamedTuple):

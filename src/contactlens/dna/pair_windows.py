@@ -10,7 +10,7 @@ from contactlens.dna.genome import Genome
 from contactlens.dna.import_report import ImportedWindows, Sieve
 from contactlens.dna.interval_table import IntervalTable
 from contactlens.dna.negatives import DistanceMatching, distance_matched
-from contactlens.dna.placement import RecordMap
+from contactlens.dna.placement import LARGEST, RecordMap, naming_hint
 from contactlens.dna.window_set import COLUMNS, WindowSet
 from contactlens.errors import InputError
 
@@ -18,6 +18,7 @@ TWO_CHROMOSOMES = "on two chromosomes"
 OVERLAP = "with overlapping elements"
 NO_CHROMOSOME = "on a chromosome that the FASTA lacks"
 OUTSIDE = "outside of the FASTA's sequence"
+SHORT = "on a sequence shorter than the window"
 TOO_FAR = "that don't fit in the window"
 BOTH_LABELS = "given with both labels"
 DUPLICATE = "given before"
@@ -72,10 +73,12 @@ def windows_of_pairs(
     require_rules(window_bp, max_n_fraction)
     genome = Genome.open(fasta)
     sieve = Sieve(pairs)
-    _place(sieve, RecordMap(genome), window_bp)
+    records = RecordMap(genome)
+    _place(sieve, records, window_bp)
     _drop_repeats(sieve)
     sieve.drop(UNKNOWN_BASES, _unknown_fraction(sieve.rows, genome) > max_n_fraction)
-    sieve.require_some(str(source), f"; {fasta} holds {_some_records(genome)}")
+    hint = naming_hint(pairs["enh_chrom"], records.chroms)
+    sieve.require_some(str(source), f"; {fasta} holds {_some_records(genome)}{hint}")
     notes = _match(sieve, matching)
     sieve.require_some(str(source))
     report = sieve.report(notes)
@@ -88,10 +91,16 @@ def windows_of_pairs(
 
 def require_rules(window_bp: int, max_n_fraction: float) -> None:
     """Raises InputError for a window without bases, or a fraction outside of 0 to 1."""
-    if window_bp < 1:
-        raise InputError(f"window_bp must be at least 1, got {window_bp}")
+    if not 1 <= window_bp <= LARGEST:
+        raise InputError(f"window_bp must be at least 1 and at most {LARGEST:,}, got {window_bp}")
     if not 0 <= max_n_fraction <= 1:
         raise InputError(f"max_n_fraction must lie between 0 and 1, got {max_n_fraction}")
+
+
+def require_seed(seed: int) -> None:
+    """Raises InputError for a negative seed, which random generators refuse."""
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, got {seed}")
 
 
 def unknown_bases(sequence: str) -> int:
@@ -113,8 +122,9 @@ def _place(sieve: Sieve, records: RecordMap, window_bp: int) -> None:
     overlap = (rows["enh_start"] < rows["prom_end"]) & (rows["prom_start"] < rows["enh_end"])
     absent = ~rows["chrom"].isin(list(records.by_chrom))
     outside = (found["record"] == "") | (rows["win_start"] < found["record_start"]) | (win_end > found["record_end"])
+    short = (found["record"] != "") & (found["record_end"] - found["record_start"] < window_bp)
     too_far = (left < rows["win_start"]) | (right > win_end)
-    reasons = {NO_CHROMOSOME: absent, OUTSIDE: outside, OVERLAP: overlap, TOO_FAR: too_far}
+    reasons = {NO_CHROMOSOME: absent, SHORT: short, OUTSIDE: outside, OVERLAP: overlap, TOO_FAR: too_far}
     for reason, bad in reasons.items():
         sieve.drop(reason, bad[sieve.rows.index])
 

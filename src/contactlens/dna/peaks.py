@@ -7,8 +7,9 @@ import pandas as pd
 from contactlens.dna.genome import Genome
 from contactlens.dna.import_report import Sieve
 from contactlens.dna.interval_table import IntervalTable, read_lines, read_table
-from contactlens.dna.placement import RecordMap, placement
+from contactlens.dna.placement import RecordMap, naming_hint, placement
 from contactlens.errors import InputError
+from contactlens.files import require_file
 
 FASTA_SUFFIXES = (".fa", ".fasta", ".fna")
 BED_SUFFIXES = (".bed", ".narrowPeak", ".broadPeak")
@@ -35,13 +36,13 @@ def read_peaks(path: Path, genome: Genome | None, window_bp: int) -> Sieve:
     if suffix in BED_SUFFIXES:
         if genome is None:
             raise InputError(f"{path}: intervals need a genome FASTA to take their sequence from")
-        return _from_genome(_bed_centres(read_table(path, BED_COLUMNS), suffix), genome, window_bp)
+        return _from_genome(path, _bed_centres(read_table(path, BED_COLUMNS), suffix), genome, window_bp)
     if suffix not in FASTA_SUFFIXES:
         known = ", ".join((*FASTA_SUFFIXES, *BED_SUFFIXES))
         raise InputError(f"{path}: not a known kind of peaks; known are {known} (each also .gz)")
     records = _placed_records(path)
     if genome is not None and records["placed"].all():
-        return _from_genome(records.drop(columns="sequence"), genome, window_bp)
+        return _from_genome(path, records.drop(columns="sequence"), genome, window_bp)
     sieve = Sieve(records)
     sieve.drop(SHORT, records["sequence"].str.len() < window_bp)
     rows = sieve.rows
@@ -58,6 +59,7 @@ def _bed_centres(table: IntervalTable, suffix: str) -> pd.DataFrame:
     if suffix == ".narrowPeak":
         table.require([SUMMIT])
         summit = pd.to_numeric(table.cells[SUMMIT], errors="coerce")
+        table.refuse(SUMMIT, (summit % 1 != 0).to_numpy(), "summits are not whole numbers")
         table.refuse(SUMMIT, ~((summit >= -1) & (summit < end - start)).to_numpy(), "summits are not in their peak")
         # -1 says that no summit was called.
         centre = centre.where(summit < 0, start + summit.astype("int64"))
@@ -69,13 +71,14 @@ def _bed_centres(table: IntervalTable, suffix: str) -> pd.DataFrame:
     return pd.DataFrame({"where": where, "chrom": chrom, "centre": centre, "placed": True})
 
 
-def _from_genome(peaks: pd.DataFrame, genome: Genome, window_bp: int) -> Sieve:
+def _from_genome(path: Path, peaks: pd.DataFrame, genome: Genome, window_bp: int) -> Sieve:
     records = RecordMap(genome)
     win_start = peaks["centre"] - window_bp // 2
     found = records.locate(peaks["chrom"], win_start, win_start + window_bp)
     sieve = Sieve(peaks.assign(win_start=win_start, record=found["record"], record_start=found["record_start"]))
     sieve.drop(NO_CHROMOSOME, ~peaks["chrom"].isin(list(records.by_chrom)))
     sieve.drop(OUTSIDE, sieve.rows["record"] == "")
+    sieve.require_some(str(path), naming_hint(peaks["chrom"], records.chroms))
     rows = sieve.rows
     first = rows["win_start"] - rows["record_start"]
     places = zip(rows["record"], first, first + window_bp, strict=True)
@@ -110,8 +113,7 @@ def read_fasta(path: Path) -> list[tuple[str, str]]:
     Raises InputError where the file is missing or damaged, holds no record, or a record without name or with letters
     that are no bases.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    require_file(path)
     records: list[tuple[str, list[str]]] = []
     for number, line in enumerate(read_lines(path), start=1):
         if line.startswith(">"):

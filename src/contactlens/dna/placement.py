@@ -1,6 +1,7 @@
 """Where the records of a FASTA lie on their chromosomes."""
 
 import re
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from contactlens.dna.genome import Genome
 from contactlens.errors import InputError
 
+LARGEST = 2**40
 PLACED = re.compile(r"(?:.*::)?(?P<chrom>[^:]+):(?P<start>\d+)-(?P<end>\d+)(?:\([+\-.]\))?")
 
 
@@ -24,17 +26,29 @@ def placement(record: str, length: int) -> Placement | None:
 
     A bedtools name before `::` and a strand after it are allowed. None where the name has no coordinates.
 
-    Raises InputError where the coordinates don't span `length` bases.
+    Raises InputError where the coordinates don't span `length` bases, or lie beyond any chromosome.
     """
     found = PLACED.fullmatch(record)
     if found is None:
         return None
     start, span = int(found["start"]), int(found["end"]) - int(found["start"])
+    if start > LARGEST:
+        raise InputError(f"record {record!r}: the coordinates in its name are too large")
     if length == span + 1 and start > 0:
         return Placement(found["chrom"], start - 1)
     if length != span:
         raise InputError(f"record {record!r}: its name spans {span:,} bases, its sequence has {length:,}")
     return Placement(found["chrom"], start)
+
+
+def naming_hint(wanted: Iterable[str], known: Collection[str]) -> str:
+    """`; the FASTA calls '1' 'chr1'` where a name that it lacks differs from one of its own by a prefix alone."""
+    for name in dict.fromkeys(wanted):
+        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
+        other = {"M": "MT", "chrMT": "chrM"}.get(other, other)  # the mitochondrion, of UCSC and of Ensembl
+        if name not in known and other in known:
+            return f"; the FASTA calls {name!r} {other!r}"
+    return ""
 
 
 class RecordMap:
@@ -43,11 +57,18 @@ class RecordMap:
     def __init__(self, genome: Genome) -> None:
         rows = []
         for record, length in genome.lengths.items():
-            chrom, start = placement(record, length) or Placement(record, 0)
+            try:
+                chrom, start = placement(record, length) or Placement(record, 0)
+            except InputError as error:
+                raise InputError(f"{genome.name}: {error}") from error
             rows.append((chrom, record, start, start + length))
         columns = ["chrom", "record", "record_start", "record_end"]
         self.records = pd.DataFrame(rows, columns=columns).sort_values(["chrom", "record_start"], kind="stable")
         self.by_chrom = self.records.groupby("chrom", sort=False).indices
+
+    @property
+    def chroms(self) -> list[str]:
+        return [str(name) for name in self.by_chrom]
 
     def __contains__(self, chrom: object) -> bool:
         return chrom in self.by_chrom

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.files import write_aside
+from contactlens.torch_setup import is_device
 
 EpochLog = dict[str, float]
 BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in half the steps that 0.999 takes
@@ -50,6 +51,8 @@ class TrainerConfig:
         for name in ("batch_size", "accumulate", "max_epochs", "patience", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"trainer.{name} must be at least 1, got {getattr(self, name)}")
+        if not is_device(self.device):
+            raise ValueError(f"trainer.device must be auto or a device of torch, such as cuda, got {self.device!r}")
         if not 0 <= self.warmup_share < 1:
             raise ValueError(f"trainer.warmup_share must be at least 0 and below 1, got {self.warmup_share}")
 

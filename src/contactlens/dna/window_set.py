@@ -15,9 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contactlens.dna.genome import Genome
+from contactlens.dna.interval_table import require_distinct
 from contactlens.errors import InputError
-from contactlens.files import read_json, write_aside, write_json
+from contactlens.files import read_json, require_file, require_replaceable, write_aside, write_json
 
+DESCRIPTION = "window_set.json"
+FILES = ("windows.parquet", "planted.parquet", "genome.fa", "genome.fa.fai", DESCRIPTION, ".gitignore")
 Task = Literal["pair", "region"]
 Kinds = dict[str, type]
 PLACE: Kinds = {"window_id": str, "chrom": str, "win_start": int, "win_end": int}
@@ -94,7 +97,11 @@ class WindowSet:
         return WindowSet(self.task, windows, self.genome, self.source, self.settings, planted)
 
     def write(self, folder: Path | str) -> None:
-        """Write the folder, with the records that hold windows; nothing appears unless all could be written."""
+        """Write the folder, with the records that hold windows; nothing appears unless all could be written.
+
+        Raises InputError where the folder holds anything but an earlier window set.
+        """
+        require_replaceable(folder, FILES)
         used = set(self.windows["record"])
         with write_aside(folder) as aside:
             aside.mkdir()
@@ -103,7 +110,7 @@ class WindowSet:
                 _write_table(self.planted, aside / "planted.parquet")
             self.genome.write(aside / "genome.fa", [record for record in self.genome.lengths if record in used])
             description = {"task": self.task, "source": self.source, "settings": self.settings}
-            write_json(aside / "window_set.json", description)
+            write_json(aside / DESCRIPTION, description)
 
     @classmethod
     def read(cls, folder: Path | str) -> "WindowSet":
@@ -113,7 +120,7 @@ class WindowSet:
         the windows differ in length. Whether coordinates and labels make sense is for the checks to say.
         """
         folder = Path(folder)
-        task, source, settings = _read_description(folder / "window_set.json")
+        task, source, settings = _read_description(folder / DESCRIPTION)
         path = folder / "windows.parquet"
         windows = _read_table(path, COLUMNS[task])
         lengths = (windows["win_end"] - windows["win_start"]).unique()
@@ -129,12 +136,13 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _read_description(path: Path) -> tuple[Task, str, dict[str, Any]]:
-    if not path.is_file():
+    if not path.parent.is_dir() or not path.exists():
         raise InputError(f"{path}: no such file; a window set is a folder written by `contactlens import windows`")
+    require_file(path)
     try:
         found = read_json(path)
         task, source, settings = found["task"], found["source"], found["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not the description of a window set ({type(error).__name__}: {error})") from error
     if task not in list(COLUMNS) or not isinstance(source, str) or not isinstance(settings, dict):
         problem = f"task must be {' or '.join(COLUMNS)}, source a text, settings a mapping"
@@ -143,11 +151,15 @@ def _read_description(path: Path) -> tuple[Task, str, dict[str, Any]]:
 
 
 def _read_table(path: Path, columns: Kinds) -> pd.DataFrame:
+    require_file(path)
     try:
-        table = pq.read_table(path).to_pandas(ignore_metadata=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError, ValueError) as error:
+        require_distinct(path, pq.read_schema(path).names)
+        content = pq.read_table(path)
+        content.validate(full=True)  # such as text that is not UTF-8
+        table = content.to_pandas(ignore_metadata=True)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not a readable Parquet file, or cut short ({problem})") from error
     missing = [name for name in columns if name not in table.columns]

@@ -42,6 +42,7 @@ from contactlens.tracks.tasks import Task, task_named
 from contactlens.tracks.training import TrainConfig, TrainingConfig
 
 PARAMS_FILE = "params.yaml"
+LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat adds one
 
 # Swept key -> section and field that it sets. `depth` is the encoder's; the decoder keeps its lead over it.
 SWEPT = {
@@ -143,6 +144,11 @@ class DnaParams:
     motifs: MotifConfig
     promotion: ClassifierRules
 
+    def __post_init__(self) -> None:
+        if self.motifs.method not in self.explain.methods:
+            known, got = ", ".join(self.explain.methods), self.motifs.method
+            raise ValueError(f"dna.motifs.method must be one of explain.methods ({known}), got {got!r}")
+
 
 @dataclass(frozen=True)
 class Params:
@@ -151,6 +157,10 @@ class Params:
     seed: int
     tracks: TracksParams
     dna: DnaParams
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed must lie between 0 and {LARGEST_SEED}, got {self.seed}")
 
 
 def load_params(path: Path | str = PARAMS_FILE) -> Params:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
 RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
+Judged = Literal["network", "network_recalibrated"]
 Relation = Literal["below", "above", "at least"]
 
 
@@ -54,7 +55,7 @@ class PromotionRules:
     """
 
     registered_model: str
-    judged: str
+    judged: Judged
     must_beat: tuple[str, ...]
     max_coverage_error_90: float
     max_mace: float
@@ -91,7 +92,7 @@ class ClassifierRules:
     """
 
     registered_model: str
-    judged: str
+    judged: Judged
     must_beat: tuple[str, ...]
     min_auroc: float
     max_ece: float

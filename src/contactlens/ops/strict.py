@@ -36,7 +36,9 @@ def read_yaml(path: Path | str) -> Any:
         raise InputError(f"{path}:{_line_of(error)} {str(error.problem).split(' with value')[0]}") from error
     except MarkedYAMLError as error:
         raise InputError(f"{path}:{_line_of(error)} not YAML: {error.problem}") from error
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+    except RecursionError:
+        raise InputError(f"{path}: not readable as YAML (nested too deeply)") from None
+    except (YAMLError, ValueError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML ({error})") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: must be a mapping of keys to values")
@@ -73,6 +75,8 @@ def from_mapping(content: Mapping[str, Any], as_type: type[T], section: str, nam
         return _adapter(cast(Any, as_type)).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         raise InputError(_explain(error, content, as_type, at, name)) from None
+    except RecursionError:
+        raise InputError(f"{name}: {section or 'the file'} is nested too deeply, or holds itself") from None
 
 
 @cache
@@ -123,8 +127,11 @@ def _reason(fault: Any, keys: Keys, as_type: type) -> str:
         return f"{where}: missing"
     if fault["type"] == "value_error":
         message = str(fault["ctx"]["error"])
-        prefix = f"{keys[-1]}." if keys else ""  # a config's own message may already start with its section
-        return f"{where}.{message.removeprefix(prefix)}" if message.startswith(prefix) else f"{where}: {message}"
+        if not keys or message.startswith(f"{where}."):
+            return message
+        # A config's own message may already start with its section.
+        inner = message.removeprefix(str(keys[-1]))
+        return f"{where}{inner}" if inner != message and inner[:1] in (".", ":") else f"{where}: {message}"
     expected = fault["msg"].removeprefix("Input should be ")
     return f"{where}: should be {expected}, got {_shown(fault['input'])}"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from contactlens.errors import InputError
 from contactlens.ops.params import Params
 from contactlens.ops.strict import from_mapping, load_section
 from contactlens.ops.workspace import overlaid
@@ -45,8 +46,10 @@ def load_systems(path: Path | str) -> list[SystemRow]:
 
 def params_of(row: SystemRow, base: Path, overlays: Sequence[Overlay]) -> Params:
     """`base` with the overlays and then the row's own; InputError unless the whole is valid."""
-    name = f"{base} for task {row.task}, model {row.model}"
-    return from_mapping(overlaid(base, [*overlays, *row.overlays]), Params, "", name)
+    try:
+        return from_mapping(overlaid(base, [*overlays, *row.overlays]), Params, "", str(base))
+    except InputError as error:
+        raise InputError(f"{SYSTEMS_FILE}, task {row.task}, model {row.model}: {error}") from error
 
 
 def _leaves(changes: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:

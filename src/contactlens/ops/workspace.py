@@ -1,5 +1,6 @@
 """Workspaces: the same dvc.yaml run elsewhere, with other parameters or a user's own data."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,9 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from contactlens.errors import InputError
 from contactlens.files import write_aside
@@ -42,6 +44,8 @@ def create_workspace(
     Raises InputError, and writes nothing, where an overlay is not understood or the folder holds more.
     """
     folder = Path(folder)
+    if next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_file():
+        raise InputError(f"{folder}: is a file, or lies in one; give a new or empty folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / ".dvc").is_dir():
         raise InputError(f"{folder}: exists and is not a workspace; give a new or empty folder")
     params = overlaid(source_root / "params.yaml", overlays)
@@ -84,14 +88,36 @@ def branches_of(folder: Path | str = ".") -> list[Branch]:
 
 
 def overlaid(base: Path, overlays: Sequence[Mapping[str, Any] | Path | str]) -> Any:
-    """The params file `base`, comments kept, with all overlays; InputError unless it is valid as a whole."""
+    """The params file `base`, comments kept, with all overlays; InputError unless it is valid as a whole.
+
+    Messages name what was laid over the file: a profile by its path, a single value as `--set` takes it.
+    """
     params = read_yaml(base)
-    name = str(base)
-    for i, extra in enumerate(overlays):
-        name = f"overlay {i + 1}" if isinstance(extra, Mapping) else str(extra)
+    names = [_shown(extra) if isinstance(extra, Mapping) else str(extra) for extra in overlays]
+    for name, extra in zip(names, overlays, strict=True):
         params = overlay(params, extra if isinstance(extra, Mapping) else read_yaml(extra), Params, name)
-    from_mapping(params, Params, "", f"params.yaml with {name}" if overlays else name)
+    if overlays:
+        from_mapping(_unplaced(params), Params, "", f"{base.name} with {', '.join(names)}")
+    else:
+        from_mapping(params, Params, "", str(base))
     return params
+
+
+def _unplaced(content: Any) -> Any:
+    """The same without line numbers, which would be those of either file."""
+    if isinstance(content, Mapping):
+        return {key: _unplaced(value) for key, value in content.items()}
+    return [_unplaced(value) for value in content] if isinstance(content, list) else content
+
+
+def _shown(extra: Mapping[str, Any]) -> str:
+    """`{"tracks": {"fit": {"amp": True}}}` as `tracks.fit.amp=true`."""
+    keys, value = [], cast(Any, extra)
+    while isinstance(value, Mapping) and len(value) == 1:
+        (key,) = value
+        keys.append(str(key))
+        value = value[key]
+    return f"{'.'.join(keys)}={json.dumps(value, default=str)}"
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -108,7 +134,11 @@ def setting(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"--set {text}: expected key=value, such as tracks.task=ep_to_ms2")
-    nested: Any = YAML(typ="safe").load(value)
+    try:
+        nested: Any = YAML(typ="safe").load(value)
+    except (YAMLError, ValueError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise InputError(f"--set {text}: the value is not YAML ({problem.splitlines()[0]})") from error
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return nested

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 PLAIN_NUMBER = re.compile(r"[biuf][1248]")
+DEEPEST = 8  # lists in lists; tracks of fields of coordinates are four
+SHOWN = 100  # letters of a name that a message repeats
 
 
 class _Dtype:
@@ -27,7 +29,7 @@ class _Dtype:
 
     def resolve(self) -> np.dtype:
         if not isinstance(self.name, str) or not PLAIN_NUMBER.fullmatch(self.name):
-            raise ValueError(f"holds {self.name!r}, not plain numbers")
+            raise ValueError(f"holds {_shown(self.name)}, not plain numbers")
         return np.dtype(self.name).newbyteorder(">" if self.byte_order == ">" else "<")
 
 
@@ -50,6 +52,10 @@ class PickledArray:
         if not isinstance(raw, bytes | bytearray):
             raise ValueError("holds no raw bytes")
         return np.frombuffer(raw, dtype).reshape(self.shape, order="F" if self.order == "F" else "C")
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.raw) if isinstance(self.raw, str | bytes | bytearray) else 0
 
 
 class _Global:
@@ -76,9 +82,14 @@ def _scalar(dtype: Any, raw: Any) -> PickledArray:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"encoding {encoding!r}")
-    return str(text).encode("latin1")
+    if encoding != "latin1" or not isinstance(text, str):
+        raise pickle.UnpicklingError(f"encoding {_shown(encoding)} of {type(text).__name__}")
+    return text.encode("latin1")
+
+
+def _shown(value: Any) -> str:
+    """Not the repr of a container: lists that hold each other many times over would fill the memory."""
+    return repr(value[:SHOWN]) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _never(*_: Any) -> None:
@@ -106,15 +117,34 @@ def _load_bytearray(unpickler: Any) -> None:
     unpickler.append(unpickler.read(length))
 
 
+def _refuse_hashing(load: Callable[[Any], None], keys: Callable[[Any], list[Any]]) -> Callable[[Any], None]:
+    """`load` for plain keys alone: hashing tuples nested a million deep would overrun the interpreter's stack."""
+
+    def checked(unpickler: Any) -> None:
+        if not all(isinstance(key, str | int | bytes) for key in keys(unpickler)):
+            raise pickle.UnpicklingError("a key that is no text or number")
+        load(unpickler)
+
+    return checked
+
+
+def _hashing() -> dict[int, Callable[[Any], None]]:
+    """The operations that put keys into dicts and sets, by where they find them on the stack."""
+    every, alternate = (lambda u: u.stack), (lambda u: u.stack[::2])
+    places = {pickle.SETITEM: lambda u: u.stack[-2:-1], pickle.SETITEMS: alternate, pickle.DICT: alternate}
+    places |= {pickle.ADDITEMS: every, pickle.FROZENSET: every}
+    return {code[0]: _refuse_hashing(pickle._Unpickler.dispatch[code[0]], keys) for code, keys in places.items()}
+
+
 class _ArrayUnpickler(pickle._Unpickler):
     """Unlike the unpickler written in C, it can't be made to claim gigabytes by a damaged index or length."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
-            raise RefusedGlobal(f"{module}.{name}")
+            raise RefusedGlobal(f"{module}.{name}"[:SHOWN])
         return _Global(ADMITTED[module, name])
 
-    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _load_bytearray}
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _load_bytearray} | _hashing()
 
 
 def load(content: bytes) -> Any:
@@ -128,3 +158,23 @@ def load(content: bytes) -> Any:
         raise
     except Exception as error:  # damaged pickles fail in any operation of the stack machine
         raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
+
+
+def numbers_described(value: Any) -> int:
+    """About how many numbers `value` would unfold to, counted without unfolding: a pickle of a few bytes may say of
+    lists that each holds the one before it ten times.
+    """
+    known: dict[int, int] = {}
+
+    def count(inner: Any, depth: int) -> int:
+        if isinstance(inner, PickledArray):
+            return inner.n_bytes
+        if not isinstance(inner, list | tuple):
+            return 1
+        if depth > DEEPEST:
+            raise ValueError(f"lists nested more than {DEEPEST} deep")
+        if id(inner) not in known:
+            known[id(inner)] = 1 + sum(count(item, depth + 1) for item in inner)
+        return known[id(inner)]
+
+    return count(value, 0)

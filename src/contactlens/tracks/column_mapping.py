@@ -80,7 +80,8 @@ class ColumnMapping:
             raise InputError("column mapping: no track column given")
         if self.merged not in ("missing", "zero"):
             raise InputError(f"column mapping: merged is 'missing' or 'zero', not {self.merged!r}")
-        twice = sorted({name for name in self.numbers if self.numbers.count(name) > 1})
+        used = [*self.names, *self.numbers]
+        twice = sorted({name for name in used if used.count(name) > 1})
         if twice:
             raise InputError(f"column mapping: column {twice[0]!r} is used for two things")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contactlens.files import write_aside
-from contactlens.torch_setup import resolve_device
+from contactlens.torch_setup import is_device, resolve_device
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models.track_model import Output, TrackModel
@@ -51,6 +51,8 @@ class FitConfig:
         for name in ("batch_size", "max_epochs", "patience", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fit.{name} must be at least 1, got {getattr(self, name)}")
+        if not is_device(self.device):
+            raise ValueError(f"fit.device must be auto or a device of torch, such as cuda, got {self.device!r}")
 
 
 @dataclass

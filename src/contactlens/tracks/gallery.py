@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from contactlens.errors import InputError
-from contactlens.files import write_aside
+from contactlens.files import require_file, write_aside
 from contactlens.tracks.tasks import Task
 
 WIDTH_PX, COLOURS = 1100, 64
@@ -59,7 +59,8 @@ def write_pictures(figures: Path, task: Task, model: str, name: str, out: Path) 
 
 
 def write_picture(png: Path, path: Path) -> Path:
-    """Write `png`, made small by `shrink`, to `path`."""
+    """Write `png`, made small by `shrink`, to `path`; InputError where it is not there."""
+    require_file(png)
     with write_aside(path) as aside:
         aside.write_bytes(shrink(png))
     return path

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.errors import InputError
+from contactlens.files import require_file
 from contactlens.tracks import array_pickle
 from contactlens.tracks import track_set as ts
 from contactlens.tracks.column_mapping import NANOMETRES
@@ -36,6 +37,8 @@ class LegacyTrack(NamedTuple):
 
 
 MAY_MISS = ("ep_sep_obs_noisy", "MS2_signal_noisy")
+# An honest pickle may keep what tracks share, such as their times, once; unfolded it is not much larger.
+MOST_SHARING, SMALL = 16, 2**20
 LEAST_STEP = {"observation_times": np.finfo("float64").tiny, "state_times": 0.0}
 
 
@@ -53,7 +56,7 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
     frames = _table(ids, {"time_s": [track.observation_times for track in tracks]})
     frames.insert(1, "group", frames["track_id"])
     interval_s = _place_on_grid(path, frames)
-    separation = _separation_columns([track.ep_sep_obs for track in tracks], scale)
+    separation = _separation_columns(path, [track.ep_sep_obs for track in tracks], scale)
     truth = ts.Truth(
         separation=frames[["track_id", "frame"]].assign(**separation),
         promoter_state=_promoter_state(ids, tracks),
@@ -61,7 +64,7 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
         pol2_loading=_table(ids, {"time_s": [track.pol2_loading_events for track in tracks]}),
         parameters={},
     )
-    frames = frames.assign(**_separation_columns([track.ep_sep_obs_noisy for track in tracks], scale))
+    frames = frames.assign(**_separation_columns(path, [track.ep_sep_obs_noisy for track in tracks], scale))
     frames[ts.SIGNAL_COLUMN] = np.concatenate([track.MS2_signal_noisy for track in tracks])
     driver = ts.Driver("vector", "E-P distance", "nm")
     kept, report = keep_complete(frames, driver, has_signal=True, merged=0)
@@ -71,10 +74,10 @@ def import_legacy(path: Path | str, length_unit: str = "nm") -> Imported:
 
 
 def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    require_file(Path(path))
+    content = Path(path).read_bytes()
     try:
-        entries = array_pickle.load(Path(path).read_bytes())
+        entries = array_pickle.load(content)
     except array_pickle.RefusedGlobal as error:
         admitted = "a legacy pickle may hold only arrays in lists and tuples"
         raise InputError(f"{path}: refused, the pickle names {error}; {admitted}") from error
@@ -82,6 +85,12 @@ def _entries(path: Path | str) -> list[Any] | tuple[Any, ...]:
         raise InputError(f"{path}: not a readable pickle, or cut short ({error})") from error
     if not isinstance(entries, list | tuple) or not entries:
         raise InputError(f"{path}: expected a list of tracks, found {_named(entries)}")
+    try:
+        unfolded = array_pickle.numbers_described(entries)
+    except ValueError as error:
+        raise InputError(f"{path}: expected tracks of arrays, found {error}") from error
+    if unfolded > MOST_SHARING * len(content) + SMALL:
+        raise InputError(f"{path}: refused, its {len(content):,} bytes would unfold to {unfolded:,} numbers")
     return entries
 
 
@@ -178,12 +187,13 @@ def _table(ids: list[str], columns: dict[str, list[np.ndarray]]) -> pd.DataFrame
     return pd.DataFrame({"track_id": pd.Series(np.repeat(ids, lengths), dtype="str"), **joined})
 
 
-def _separation_columns(vectors: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
-    joined = np.concatenate(vectors, axis=1) * scale  # (3, all frames)
-    return {
-        **dict(zip(ts.VECTOR_COLUMNS, joined, strict=True)),
-        ts.DISTANCE_COLUMN: np.linalg.norm(joined, axis=0),
-    }
+def _separation_columns(path: Path | str, vectors: list[np.ndarray], scale: float) -> dict[str, np.ndarray]:
+    with np.errstate(over="ignore"):
+        joined = np.concatenate(vectors, axis=1) * scale  # (3, all frames)
+        length = np.linalg.norm(joined, axis=0)
+    if np.isinf(length).any():
+        raise InputError(f"{path}: {np.isinf(length).sum():,} separations are too large in nm")
+    return {**dict(zip(ts.VECTOR_COLUMNS, joined, strict=True)), ts.DISTANCE_COLUMN: length}
 
 
 def _named(value: Any) -> str:

@@ -125,12 +125,18 @@ def _seconds(table: Table, mapping: ColumnMapping, interval_s: float | None) -> 
     time = table.numbers(mapping.time)
     table.refuse(mapping.time, time.isna().to_numpy(), "times are missing")
     if mapping.time_unit != FRAME:
-        return time * SECONDS[mapping.time_unit]
+        return _finite(table, mapping.time, time * SECONDS[mapping.time_unit])
     if interval_s is None:
         problem = "times are frame numbers, so the frame interval must be given"
         raise InputError(f"{table.path}, column {mapping.time!r}: {problem}")
     table.refuse(mapping.time, (time % 1 != 0).to_numpy(), "frame numbers are not whole")
-    return time * interval_s
+    return _finite(table, mapping.time, time * interval_s)
+
+
+def _finite(table: Table, column: str, converted: pd.Series) -> pd.Series:
+    """The column in its new unit; refuse what no float64 holds."""
+    table.refuse(column, np.isinf(converted.to_numpy()), "values are too large")
+    return converted
 
 
 def _add_driver(frames: pd.DataFrame, table: Table, mapping: ColumnMapping) -> int:
@@ -141,11 +147,14 @@ def _add_driver(frames: pd.DataFrame, table: Table, mapping: ColumnMapping) -> i
     if mapping.distance is not None:
         distance = table.numbers(mapping.distance)
         table.refuse(mapping.distance, (distance < 0).to_numpy(), "distances are negative")
-        frames[ts.DISTANCE_COLUMN] = distance * mapping.nanometres
+        frames[ts.DISTANCE_COLUMN] = _finite(table, mapping.distance, distance * mapping.nanometres)
         return 0
     vector, merged = _separation(table, mapping)
-    frames[ts.VECTOR_COLUMNS] = vector * mapping.nanometres
-    frames[ts.DISTANCE_COLUMN] = np.linalg.norm(vector * mapping.nanometres, axis=1)
+    with np.errstate(over="ignore"):  # infinities are refused below
+        vector *= mapping.nanometres
+        length = pd.Series(np.linalg.norm(vector, axis=1), index=frames.index)
+    frames[ts.VECTOR_COLUMNS] = vector
+    frames[ts.DISTANCE_COLUMN] = _finite(table, (mapping.vector or mapping.locus1 or [])[0], length)
     return merged
 
 

@@ -49,13 +49,15 @@ def mean_squared_displacement(
     separation vector where it is known, else the distance; with `of_distance` always the distance, which a
     turning nucleus does not change. The interval resamples whole tracks. Lags without any pair are left out.
 
-    Raises InputError where no track has two frames at most `max_lag` apart.
+    Raises InputError where no track has two frames at most `max_lag` apart, or a count is out of range.
     """
     if max_lag < 1:
         raise InputError(f"{track_set.source}: the longest lag must be at least one frame, not {max_lag}")
+    if n_bootstrap < 1 or seed < 0:
+        raise InputError(f"bootstrap: needs at least 1 replicate and a seed from 0, got {n_bootstrap} and {seed}")
     vector = track_set.driver.kind == "vector" and not of_distance
     x = _dense(track_set, VECTOR_COLUMNS if vector else [track_set.driver.gate_column])
-    squares, pairs = _sums_per_track(x, max_lag)  # (N, K) each
+    squares, pairs = _sums_per_track(x, min(max_lag, max(1, x.shape[1] - 1)))  # (N, K) each
     reached = pairs.sum(axis=0) > 0
     if not reached.any():
         raise InputError(f"{track_set.source}: no track has two frames at most {max_lag} apart")
@@ -98,7 +100,7 @@ def _sums_per_track(x: np.ndarray, max_lag: int) -> tuple[np.ndarray, np.ndarray
     """Sum of squared displacements and number of pairs of each track at each lag, (N, max_lag) each."""
     squares = np.zeros((len(x), max_lag))
     pairs = np.zeros((len(x), max_lag))
-    for lag in range(1, min(max_lag, x.shape[1] - 1) + 1):
+    for lag in range(1, max_lag + 1):
         squared = ((x[:, lag:] - x[:, :-lag]) ** 2).sum(axis=2)  # (N, T - lag)
         squares[:, lag - 1] = np.nansum(squared, axis=1)
         pairs[:, lag - 1] = (~np.isnan(squared)).sum(axis=1)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contactlens.errors import InputError
+from contactlens.files import require_file
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 EMPTY_CELLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>"]
@@ -46,7 +47,7 @@ class Table:
         """Join the columns' cells with "_"; refuse empty cells, and names that joining makes equal."""
         for column in columns:
             self.refuse(column, self.cells[column].isna().to_numpy(), "cells are empty")
-        parts = self.cells[columns].astype(str)
+        parts = self.cells[columns].map(_spelled)
         if len(columns) == 1:
             return parts[columns[0]]
         distinct = parts.drop_duplicates()
@@ -80,8 +81,7 @@ def read_columns(path: Path | str, columns: list[str], as_text: list[str]) -> Ta
     Raises InputError where the file is missing, empty, damaged, of another kind, or lacks a column.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    require_file(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
@@ -95,9 +95,15 @@ def read_columns(path: Path | str, columns: list[str], as_text: list[str]) -> Ta
 
 def _read_parquet(path: Path, columns: list[str]) -> Table:
     try:
-        _require_columns(path, columns, pq.read_schema(path).names)
-        cells = pq.read_table(path, columns=columns).to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, OSError) as error:
+        names = pq.read_schema(path).names
+        _require_columns(path, columns, names)
+        _require_single_use(path, columns, names)
+        content = pq.read_table(path, columns=list(dict.fromkeys(columns)))
+        content.validate(full=True)  # such as text that is not UTF-8
+        cells = content.to_pandas(ignore_metadata=True)
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         problem = f"not a readable Parquet file, or cut short ({_first_line(error)})"
         raise InputError(f"{path}: {problem}") from error
     cells.index = pd.RangeIndex(1, len(cells) + 1)
@@ -164,14 +170,19 @@ def _require_columns(path: Path, columns: list[str], names: list[str]) -> None:
         if column not in names:
             lower = {name.lower(): name for name in names}
             close = difflib.get_close_matches(column.lower(), list(lower), n=1, cutoff=0.5)
-            hint = f"; did you mean {lower[close[0]]!r}?" if close else ""
-            raise InputError(f"{path}: no column {column!r}{hint} The file has: {', '.join(names)}")
+            hint = f"; did you mean {lower[close[0]]!r}? The" if close else "; the"
+            raise InputError(f"{path}: no column {column!r}{hint} file has: {', '.join(names)}")
 
 
 def _require_single_use(path: Path, columns: list[str], names: list[str]) -> None:
     for column in columns:
         if names.count(column) > 1:
             raise InputError(f"{path}: column {column!r} appears {names.count(column)} times in the header")
+
+
+def _spelled(cell: object) -> str:
+    # Some writers of Parquet don't mark their text as such.
+    return cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else str(cell)
 
 
 def _quoted(value: object) -> str:

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contactlens.errors import InputError
-from contactlens.files import read_json, write_aside, write_json
+from contactlens.files import read_json, require_file, require_replaceable, write_aside, write_json
 
 METADATA_KEY = b"contactlens"
+FILES = ("frames.parquet", "truth", ".gitignore")  # DVC may keep the last one beside them
 VECTOR_COLUMNS = ["ep_x_nm", "ep_y_nm", "ep_z_nm"]
 DISTANCE_COLUMN = "ep_distance_nm"
 SCALAR_COLUMN = "driver"
@@ -81,17 +82,19 @@ class Truth:
         parameters = folder / "parameters.json"
         try:
             return cls(**tables, parameters=read_json(parameters))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{parameters}: not readable JSON ({error})") from error
 
 
 def _read_parquet(path: Path) -> pa.Table:
+    require_file(path)
     try:
-        return pq.read_table(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+        table = pq.read_table(path)
+        table.validate(full=True)  # such as text that is not UTF-8
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not a readable Parquet file ({problem})") from error
+    return table
 
 
 def _parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
@@ -101,9 +104,13 @@ def _parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
         driver = Driver(**found["driver"])
         if driver.kind not in DRIVER_COLUMNS:
             raise ValueError(f"unknown driver kind {driver.kind!r}")
-        names = ("signal_unit", "source")
-        return {"driver": driver, "frame_interval_s": float(found["frame_interval_s"])} | {n: found[n] for n in names}
-    except (ValueError, KeyError, TypeError) as error:
+        unit, source = found["signal_unit"], found["source"]
+        texts = (driver.name, driver.unit, source, *(() if unit is None else (unit,)))
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("names and units must be text")
+        interval_s = float(found["frame_interval_s"])
+        return {"driver": driver, "frame_interval_s": interval_s, "signal_unit": unit, "source": source}
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: its contactlens metadata are damaged ({error}); import the table again") from error
 
 
@@ -134,7 +141,11 @@ class TrackSet:
         return ["track_id", "group", "frame", "time_s", *self.driver.columns, *signal]
 
     def write(self, folder: Path | str) -> None:
-        """Write the track set as a folder; nothing appears under `folder` unless all of it could be written."""
+        """Write the track set as a folder; nothing appears under `folder` unless all of it could be written.
+
+        Raises InputError where `folder` holds anything but an earlier track set.
+        """
+        require_replaceable(folder, FILES)
         with write_aside(folder) as aside:
             aside.mkdir()
             table = pa.Table.from_pandas(self.frames[self.columns], preserve_index=False)

@@ -1,7 +1,9 @@
 """Checkpoints in the format of the Hugging Face hub: config.json and model.safetensors, in the published names."""
 
 import json
+import pickle
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -59,23 +61,34 @@ def load_caduceus(source: Path | str, dtype: torch.dtype = torch.float32) -> Cad
     Raises InputError where the folder, a file, a tensor or its shape is not what config.json asks for.
     """
     folder = _folder(source)
-    model = CaduceusForMaskedLM(CaduceusConfig.read(folder))
+    config = CaduceusConfig.read(folder)
     tensors, path = _read_tensors(folder)
-    wanted = published_names(model)
-    _check(tensors, wanted, path)
-    for name, value in wanted.items():
+    _check(tensors, config, path)
+    model = CaduceusForMaskedLM(config)
+    for name, value in published_names(model).items():
         if not name.endswith("complement_map"):
             value.copy_(tensors[name])
     return model.to(dtype).eval()
 
 
-def _folder(source: Path | str) -> Path:
+def require_checkpoint(source: Path | str) -> None:
+    """Raise InputError unless `load_caduceus` would read this folder; of a hub's name only the form is looked at."""
+    if _is_folder(source):
+        load_caduceus(source)
+
+
+def _is_folder(source: Path | str) -> bool:
+    """True for a folder, False for a name on the hub; InputError for anything else."""
     folder = Path(source)
     if folder.is_dir():
-        return folder
-    if isinstance(source, Path) or folder.exists() or str(source).count("/") != 1 or str(source)[0] in "./~":
+        return True
+    if isinstance(source, Path) or folder.exists() or source.count("/") != 1 or source[0] in "./~":
         raise InputError(f"{source}: no such folder; {FOLDER_HINT}")
-    return _downloaded(str(source))
+    return False
+
+
+def _folder(source: Path | str) -> Path:
+    return Path(source) if _is_folder(source) else _downloaded(str(source))
 
 
 def _downloaded(name: str) -> Path:
@@ -99,21 +112,49 @@ def _read_tensors(folder: Path) -> tuple[dict[str, Tensor], Path]:
     path = folder / WEIGHTS
     try:
         if path.is_file():
-            from safetensors.torch import load_file
-
-            return load_file(path), path
+            return load_tensors(path), path
         path = folder / OLD_WEIGHTS
         if path.is_file():
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-            if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-                raise ValueError("it holds no table of tensors")
-            return tensors, path
-    except Exception as error:  # safetensors, zipfile and pickle each raise their own
-        raise InputError(f"{path}: truncated or not a checkpoint ({error})") from error
+            return _load_old(path), path
+    except pickle.UnpicklingError as error:  # torch's own message tells how to run what the file names
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"it names {named[1]}" if named else "not a pickle of tensors"
+        raise InputError(f"{path}: truncated or not a checkpoint ({what}; only plain tensors are read)") from error
+    except Exception as error:  # safetensors and zipfile each raise their own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: truncated or not a checkpoint ({reason})") from error
     raise InputError(f"{folder}: holds neither {WEIGHTS} nor {OLD_WEIGHTS}")
 
 
-def _check(tensors: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) -> None:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _load_old(path: Path) -> dict[str, Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the pickle's protocol
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ValueError("it holds no table of tensors")
+    return tensors
+
+
+def _wanted(config: CaduceusConfig, path: Path) -> dict[str, Tensor]:
+    """The tensors that the configuration asks for, without their numbers, so that no size claims memory."""
+    try:
+        with torch.device("meta"):
+            return published_names(CaduceusForMaskedLM(config))
+    except (RuntimeError, TypeError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path.with_name('config.json')}: asks for a model that can't be built ({reason})") from error
+
+
+def _check(tensors: dict[str, Tensor], config: CaduceusConfig, path: Path) -> None:
+    if config.n_layer > len(tensors):
+        raise InputError(f"{path}: holds {len(tensors)} tensors, but config.json asks for {config.n_layer:,} layers")
+    wanted = _wanted(config, path)
     missing = sorted(set(wanted) - set(tensors))
     if missing:
         raise InputError(f"{path}: {len(missing)} tensors are missing that config.json asks for: {missing[:SHOWN]}")
@@ -125,9 +166,21 @@ def _check(tensors: dict[str, Tensor], wanted: dict[str, Tensor], path: Path) ->
     if wrong:
         shapes = [f"{n} {tuple(tensors[n].shape)}, not {tuple(wanted[n].shape)}" for n in wrong[:SHOWN]]
         raise InputError(f"{path}: {len(wrong)} tensors have another shape than config.json asks for: {shapes}")
+    complement = torch.tensor(config.complement_map)
     for name in (name for name in wanted if name.endswith("complement_map")):
-        if not torch.equal(tensors[name].cpu(), wanted[name]):
+        if not torch.equal(tensors[name].cpu(), complement):
             raise InputError(f"{path}: {name} differs from the complement_map of config.json")
+    require_numbers({name: tensors[name] for name in wanted if not name.endswith("complement_map")}, path)
+
+
+def require_numbers(tensors: dict[str, Tensor], path: Path) -> None:
+    """Raise InputError where weights are no floating-point numbers, or not finite."""
+    whole = [f"{name} ({value.dtype})" for name, value in tensors.items() if not value.is_floating_point()]
+    if whole:
+        raise InputError(f"{path}: {len(whole)} tensors hold no floating-point numbers: {whole[:SHOWN]}")
+    odd = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
+    if odd:
+        raise InputError(f"{path}: {len(odd)} tensors hold NaN or infinite numbers: {odd[:SHOWN]}")
 
 
 def _repeats_tied(tensors: dict[str, Tensor], name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contactlens.dna.tokens import COMPLEMENT, VOCAB_SIZE
+from contactlens.dna.tokens import N as LAST_TOKEN
 from contactlens.errors import InputError
 
 
@@ -18,6 +19,22 @@ def _check_types(config: Any) -> None:
         right = type(value) in (int, float) if one.type is float else type(value) is one.type
         if one.type in (bool, int, float) and not right:
             raise ValueError(f"{one.name} must be {one.type.__name__}, got {value!r}")
+
+
+def _whole(token: Any) -> int:
+    if type(token) is not int:
+        raise ValueError(f"complement_map must hold whole numbers, got {token!r}")
+    return token
+
+
+def _part(key: str, part: type, content: Any) -> Any:
+    """A nested section; an unknown key is refused, as what it asks for would not be done."""
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{key} must be a mapping, got {content!r}")
+    unknown = sorted(set(content) - {one.name for one in fields(part)})
+    if unknown:
+        raise ValueError(f"{key} has the unknown key {unknown[0]!r}")
+    return part(**content)
 
 
 @dataclass(frozen=True)
@@ -79,9 +96,17 @@ class CaduceusConfig:
             raise ValueError(f"bidirectional_strategy must be add or ew_multiply, got {self.bidirectional_strategy!r}")
         if min(self.d_model, self.n_layer, self.ssm_cfg.d_state, self.ssm_cfg.d_conv, self.ssm_cfg.expand) < 1:
             raise ValueError("d_model, n_layer, d_state, d_conv and expand must be at least 1")
+        if self.ssm_cfg.dt_rank != "auto" and (type(self.ssm_cfg.dt_rank) is not int or self.ssm_cfg.dt_rank < 1):
+            raise ValueError(f"dt_rank must be auto or at least 1, got {self.ssm_cfg.dt_rank!r}")
+        if not 0 < self.norm_epsilon < math.inf:
+            raise ValueError(f"norm_epsilon must be positive and finite, got {self.norm_epsilon}")
+        if self.vocab_size <= LAST_TOKEN:
+            raise ValueError(f"vocab_size must be at least {LAST_TOKEN + 1}, got {self.vocab_size}")
         complement = self.complement_map
-        if sorted(complement) != list(range(self.vocab_size)) or any(
-            complement[c] != t for t, c in enumerate(complement)
+        if (
+            len(complement) != self.vocab_size
+            or sorted(complement) != list(range(self.vocab_size))
+            or any(complement[c] != t for t, c in enumerate(complement))
         ):
             raise ValueError("complement_map must map the tokens 0 to vocab_size - 1 onto each other, in pairs")
 
@@ -102,7 +127,7 @@ class CaduceusConfig:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; a checkpoint folder holds config.json and the weights") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise InputError(f"{path}: not readable as JSON ({error})") from error
         if not isinstance(content, dict) or content.get("model_type") != "caduceus":
             kind = content.get("model_type") if isinstance(content, dict) else content
@@ -116,10 +141,10 @@ class CaduceusConfig:
         try:
             if "complement_map" in values:
                 # Keys may come in any order: as strings they sort 0, 1, 10, 11, ..., 2.
-                by_token = {int(key): int(token) for key, token in values["complement_map"].items()}
+                by_token = {int(key): _whole(token) for key, token in values["complement_map"].items()}
                 values["complement_map"] = tuple(by_token[token] for token in sorted(by_token))
-            values["ssm_cfg"] = SsmConfig(**values.get("ssm_cfg", {}))
-            values["initializer_cfg"] = InitializerConfig(**values.get("initializer_cfg", {}))
+            for key, part in (("ssm_cfg", SsmConfig), ("initializer_cfg", InitializerConfig)):
+                values[key] = _part(key, part, values.get(key, {}))
             return cls(**values)
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{name}: {str(error).replace('__init__() ', '').replace('.__init__()', '')}") from error
