@@ -1,14 +1,13 @@
 """Contact histories that the promoted kind of model relies on, beside a control's -> reports/tracks/motifs."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-import yaml
 
 from contactlens.files import read_json, write_aside, write_json
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.stage import stage
+from contactlens.ops.strict import read_yaml
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
@@ -41,7 +40,7 @@ def memory_s(tracks: TrackSet, lag_max_s: float) -> float | None:
 
 def control_of(params: Params, tracks: TrackSet, train: TrackBatch, validation: TrackBatch) -> TrackModel:
     """The same model trained on tracks whose drivers were exchanged between tracks."""
-    chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
+    chosen = apply_best(params.tracks, read_yaml(BEST), BEST).training
     train, validation = (with_drivers_exchanged(batch, params.seed) for batch in (train, validation))
     return train_model(spec_of(chosen, tracks, train), chosen, train, validation, params.seed).model
 

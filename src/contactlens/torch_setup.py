@@ -1,6 +1,9 @@
 """Seeds and devices, the same for both branches. Needs torch and numpy alone."""
 
 import random
+import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,3 +21,13 @@ def seed_everything(seed: int, threads: int) -> None:
 def resolve_device(name: str) -> torch.device:
     """`auto` takes a GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """A training's saved state; None where the file is damaged, which is said: only time is lost with it."""
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # torch, zipfile and pickle each raise their own
+        warnings.warn(f"{path}: damaged, so training does not go on from it ({error})", stacklevel=2)
+        return None
+    return state if isinstance(state, dict) else None

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ray import tune
 from ray.tune.experiment import Trial
 from rich.console import Console
 
+from contactlens.errors import InputError
 from contactlens.files import read_json, write_json
 from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
 from contactlens.ops.tracking import (
@@ -39,8 +40,9 @@ class SweepRuns:
         """The runs noted in `state`, or a new parent where there is no note or the store lost them."""
         experiment_id = ensure_experiment(experiment)
         client, file = mlflow_client(), state / "mlflow.json"
-        if file.is_file() and _exists(client, read_json(file)["parent"]):
-            runs = cls(client, experiment_id, file, **read_json(file))
+        noted = _noted(file)
+        if noted is not None and _exists(client, noted["parent"]):
+            runs = cls(client, experiment_id, file, **noted)
             client.update_run(runs.parent, status="RUNNING")
             return runs
         with no_inherited_run() as grandparent:
@@ -84,6 +86,14 @@ class SweepRuns:
                 log({**summary, "epoch": 0})
             self.client.log_text(self.parent, trials_csv, "trials.csv")
         self.client.set_terminated(self.parent, status)
+
+
+def _noted(file: Path) -> dict[str, Any] | None:
+    """The runs of a sweep that goes on; None where it is new, or the note is damaged: its runs are then made anew."""
+    try:
+        return cast(dict[str, Any], read_json(file))
+    except (FileNotFoundError, InputError):
+        return None
 
 
 def _exists(client: "MlflowClient", run_id: str) -> bool:

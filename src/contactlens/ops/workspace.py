@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from ruamel.yaml import YAML
 from contactlens.errors import InputError
 from contactlens.files import write_aside
 from contactlens.ops.params import Params
+from contactlens.ops.processes import run_to_end
+from contactlens.ops.stored import outputs_of, remove_damaged
 from contactlens.ops.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.tracking import tracking_uri
 
@@ -117,21 +118,25 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
 
     stage: only this one and what it needs, and no registration
     branch: only the stages of this one, in a folder that has both
+    What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
+    Raises KeyboardInterrupt on Ctrl-C, once all that was started has ended.
     """
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "MLFLOW_TRACKING_URI": tracking_uri(source_root.resolve()),
     }
+    for out in remove_damaged(outputs_of(folder), folder):
+        print(f"{out.path}: was damaged in DVC's cache and removed there; it is made anew", file=sys.stderr)
     present = branches_of(folder)
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
     commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
     if stage is None and "tracks" in present and branch in (None, "tracks"):
         commands.append([sys.executable, "pipelines/tracks_register.py"])
     for command in commands:
-        status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+        status = run_to_end(command, folder, environment)
         if status != 0:
             return status
     return 0
