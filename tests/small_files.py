@@ -37,4 +37,6 @@ def write_arrays(path: Path) -> None:
 
 
 def write_table(path: Path) -> None:
-    pd.DataFrame({"track_id": [f"t{i}" for i in range(500)], "ms2": np.arange(500.0)}).to_parquet(path)
+    pd.DataFrame(
+        {"track_id": [f"t{i}" for i in range(2000)], "ms2": np.random.default_rng(0).normal(size=2000)}
+    ).to_parquet(path)

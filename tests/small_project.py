@@ -1,4 +1,4 @@
-"""The tracks pipeline from its data to its evaluation, small and without a sweep, in a repository to break things in."""
+"""The tracks pipeline from its data to its evaluation, small and without a sweep, to break things in."""
 
 import os
 import subprocess

@@ -114,6 +114,18 @@ def test_a_writer_on_a_full_disk_leaves_nothing(
         )
 
 
+def test_a_disk_that_became_read_only_is_named(small_disk: SmallDisk, record_fault: RECORD) -> None:
+    final = small_disk.folder / "tracks"
+    tracks = simulate(SimulationConfig(n_tracks=4, n_frames=20), seed=0)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk.folder)], check=True)
+    with pytest.raises(WriteError, match=f"^{final}: could not be written, read-only file system$"):
+        tracks.write(final)
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk.folder)], check=True)
+    tracks.write(final)
+    assert small_disk.written() >= {"tracks"}
+    record_fault("output folder on a read-only disk", "one message that names the output and says so", "nothing")
+
+
 def test_an_old_version_outlives_a_full_disk(small_disk: SmallDisk) -> None:
     final = small_disk.folder / "tracks"
     old = simulate(SimulationConfig(n_tracks=4, n_frames=20), seed=0)

@@ -178,6 +178,6 @@ def test_a_damaged_object_in_the_store_is_refused(project: Path, tmp_path: Path,
     assert (clone / "models/tracks/splits.json").read_bytes() == (project / "models/tracks/splits.json").read_bytes()
     record_fault(
         "a byte flipped in an object of the DVC remote",
-        "`dvc pull` refuses it and names the file; `dvc repro` then runs the one stage that makes it, to the same bytes",
+        "`dvc pull` refuses it and names the file; `dvc repro` then runs the one stage that makes it, same bytes",
         "one stage's time",
     )

@@ -1,4 +1,4 @@
-"""A file that was cut short is one message that names it; a training that loses its checkpoint starts over and says so."""
+"""A file cut short is one message that names it; a training without its checkpoint starts over, and says so."""
 
 import dataclasses
 import re
