@@ -1,14 +1,12 @@
 """Train with the sweep's best values from several seeds; keep the best on validation -> model.safetensors."""
 
-from pathlib import Path
-
 import pandas as pd
-import yaml
 
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import apply_best, load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.stage import stage
+from contactlens.ops.strict import read_yaml
 from contactlens.ops.tracking import stage_run
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.models.checkpoint import save_model
@@ -20,7 +18,7 @@ INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params
 
 def main() -> None:
     params = load_params()
-    chosen = apply_best(params.tracks, yaml.safe_load(Path(INPUTS[2]).read_text()), INPUTS[2])
+    chosen = apply_best(params.tracks, read_yaml(INPUTS[2]), INPUTS[2])
     tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = batch_of(tracks, splits["train"]), batch_of(tracks, splits["validation"])
     spec = spec_of(chosen.training, tracks, train)

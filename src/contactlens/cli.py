@@ -12,7 +12,7 @@ import typer
 
 from contactlens import cli_dna, cli_tracks
 from contactlens import cli_options as options
-from contactlens.errors import InputError
+from contactlens.errors import InputError, message_of
 from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -259,12 +259,24 @@ def reproduce(
     raise typer.Exit(0 if show(done, rtol) else 1)
 
 
+@app.command()
+def store() -> None:
+    """Try the remote that `dvc push` and `dvc pull` use: list it, write a small object, remove it again."""
+    from contactlens.ops.remote import try_remote
+    from contactlens.ops.tracking import project_root
+
+    typer.echo(f"{try_remote(project_root())}: can be read and written")
+
+
 def main() -> None:
-    """The console script: a user's mistake is one message and exit status 1, not a traceback."""
+    """The console script: a user's mistake or a full disk is one message and exit status 1, not a traceback."""
     try:
         app()
-    except InputError as error:
-        typer.echo(redacted(f"error: {error}"), err=True)
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        typer.echo(redacted(f"error: {message}"), err=True)
         raise SystemExit(1) from None
 
 

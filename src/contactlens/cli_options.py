@@ -73,7 +73,7 @@ def run_branch(
             "give --workspace FOLDER with --profile, --set or own data, so that the checkout stays as it is"
         )
     if workspace is None:
-        raise typer.Exit(run_pipeline(root, root, stage, branch))
+        raise typer.Exit(_unless_interrupted(lambda: run_pipeline(root, root, stage, branch)))
     new = not workspace.exists()
     folder = create_workspace(workspace, overlays, root, branch)
     try:
@@ -83,4 +83,14 @@ def run_branch(
         if new:
             shutil.rmtree(folder)
         raise
-    raise typer.Exit(run_pipeline(folder, root, stage, branch))
+    raise typer.Exit(_unless_interrupted(lambda: run_pipeline(folder, root, stage, branch)))
+
+
+def _unless_interrupted(run: Callable[[], int]) -> int:
+    from contactlens.ops.processes import INTERRUPTED
+
+    try:
+        return run()
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command again goes on from the last stage that ended", err=True)
+        return INTERRUPTED

@@ -16,6 +16,7 @@ from contactlens.dna.window_set import WindowSet
 from contactlens.figure_style import save_figure
 from contactlens.files import read_json
 from contactlens.report_blocks import FigureBlock
+from contactlens.report_files import read_csv, read_parquet
 
 Splits = Mapping[str, Sequence[str]]
 
@@ -58,7 +59,7 @@ class DnaReportInputs:
     def table(self, name: str) -> pd.DataFrame | None:
         """`name`.csv of the reports folder; None where there is none, or it has no rows."""
         path = self.reports / f"{name}.csv"
-        frame = pd.read_csv(path, dtype={"window_id": str, "chrom": str}) if path.is_file() else None
+        frame = read_csv(path, dtype={"window_id": str, "chrom": str}) if path.is_file() else None
         return None if frame is None or frame.empty else frame
 
     def json(self, name: str) -> dict[str, Any] | None:
@@ -67,7 +68,7 @@ class DnaReportInputs:
 
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        return read_parquet(path) if path.is_file() else None
 
     @cached_property
     def contributions(self) -> Contributions | None:

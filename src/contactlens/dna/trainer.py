@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.files import write_aside
-from contactlens.torch_setup import is_device
+from contactlens.torch_setup import is_device, load_state
 
 EpochLog = dict[str, float]
 BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in half the steps that 0.999 takes
@@ -174,12 +174,8 @@ class Trainer:
     def resume(self, folder: Path) -> None:
         """Take up the newest epoch in `folder` that is whole and of the same configuration and data."""
         for path in sorted(folder.glob("epoch_*.pt"), reverse=True):
-            try:
-                state = torch.load(path, weights_only=True)
-                fits = state["described"] == self.described
-            except Exception:  # a truncated or foreign file: torch, zipfile and pickle each raise their own
-                continue
-            if fits:
+            state = load_state(path)
+            if state is not None and state.get("described") == self.described:
                 self._take(state)
                 return
 

@@ -1,5 +1,6 @@
-"""How a pipeline script begins and ends: with a line each, or with one message and a non-zero status."""
+"""How a pipeline script starts, on sound inputs, and ends: with a line each, or with one message and status 1."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from contactlens.errors import InputError
+from contactlens.errors import InputError, message_of
+from contactlens.ops.processes import INTERRUPTED, end_with_parent
 from contactlens.ops.progress import duration, progress_shown
 from contactlens.ops.redaction import redacted
 from contactlens.ops.store import store_errors
+from contactlens.ops.stored import changed_inputs, how_to_restore, require_unchanged_inputs
 from contactlens.ops.sweep_trial import SweepError
 from contactlens.ops.tracking import tracking_uri
 
@@ -51,26 +54,43 @@ def _path(out: Any) -> str:
 
 
 def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = None) -> None:
-    """Run a stage's `main` between a line of what it starts from and one of what it wrote, with its progress; a user's
-    mistake, an interrupted sweep or a lost store is one message on stderr and exit status 1. Ctrl-C elsewhere is one
-    message too, with the shell's own status for it.
+    """Run a stage's `main` between a line of what it starts from and one of what it wrote, with its progress.
 
     compute: of the parameters, for a stage that computes on a device
+    A user's mistake, an output that can't be written, a lost store and an interrupted sweep are one message on stderr
+    and exit status 1; Ctrl-C elsewhere has the shell's own status for it. Under DVC, inputs that are not what their
+    stage wrote are such a mistake, and DVC's end is the stage's end.
     """
     name, began = Path(sys.argv[0]).stem, time.monotonic()
+    under_dvc = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
     try:
+        if under_dvc:
+            end_with_parent()
+            require_unchanged_inputs(under_dvc)
         files = StageFiles.of(name)
         print(_start_line(name, files, compute), flush=True)
         with progress_shown(name), store_errors(tracking_uri()):
             main()
-    except (InputError, SweepError) as error:
-        print(redacted(f"error: {error}"), file=sys.stderr)
-        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        message = str(error) if isinstance(error, SweepError) else message_of(error)
+        if message is None:
+            raise
+        lines = [redacted(f"error: {message}"), *([] if under_dvc else _changed(error))]
+        print("\n".join(lines), file=sys.stderr)
+        raise SystemExit(1) from None
     wrote = f"wrote {', '.join(files.outputs)}" if files.outputs else "done"
     print(f"{name}: {wrote} in {duration(time.monotonic() - began)}", flush=True)
+
+
+def _changed(error: Exception) -> list[str]:
+    """For a script run by hand, which inputs DVC could restore."""
+    name = Path(sys.argv[0]).stem
+    if not isinstance(error, (InputError, FileNotFoundError)) or not Path("dvc.yaml").is_file():
+        return []
+    return [how_to_restore(out) for out in changed_inputs(name)]
 
 
 def _start_line(name: str, files: StageFiles, compute: Callable[[Any], Compute] | None) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ray import tune
 from ray.tune.experiment import Trial
 
+from contactlens.errors import InputError
 from contactlens.files import read_json, write_json
 from contactlens.ops.store import StoreError, store_errors
 from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
@@ -47,8 +48,9 @@ class SweepRuns:
         """The runs noted in `state`, or a new parent where there is no note or the store lost them."""
         experiment_id = ensure_experiment(experiment)
         client, file = mlflow_client(), state / "mlflow.json"
-        if file.is_file() and _exists(client, read_json(file)["parent"]):
-            runs = cls(client, experiment_id, file, tags, **read_json(file))
+        noted = _noted(file)
+        if noted is not None and _exists(client, noted["parent"]):
+            runs = cls(client, experiment_id, file, tags, **noted)
             client.update_run(runs.parent, status="RUNNING")
             return runs
         with no_inherited_run() as grandparent:
@@ -99,6 +101,14 @@ class SweepRuns:
             if self.client.get_run(run_id).info.status == "RUNNING":
                 self.client.set_terminated(run_id, "KILLED")
         self.client.set_terminated(self.parent, status)
+
+
+def _noted(file: Path) -> dict[str, Any] | None:
+    """The runs of a sweep that goes on; None where it is new, or the note is damaged: its runs are then made anew."""
+    try:
+        return cast(dict[str, Any], read_json(file))
+    except (FileNotFoundError, InputError):
+        return None
 
 
 def _exists(client: "MlflowClient", run_id: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from contactlens.files import write_aside
 
@@ -51,8 +51,11 @@ class TrialFolder:
             file.write(json.dumps(metrics) + "\n")
 
     def final(self) -> Metrics | None:
-        file = self.path / "final.json"
-        return json.loads(file.read_text()) if file.is_file() else None
+        """Its final metrics; None where it has not ended, or the file is damaged: it then ends once more."""
+        try:
+            return cast(Metrics, json.loads((self.path / "final.json").read_text()))
+        except (FileNotFoundError, ValueError):
+            return None
 
     def finish(self, metrics: Metrics) -> None:
         with write_aside(self.path / "final.json") as aside:

@@ -3,11 +3,8 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,6 +14,8 @@ from ruamel.yaml.error import YAMLError
 from contactlens.errors import InputError
 from contactlens.files import write_aside
 from contactlens.ops.params import Params
+from contactlens.ops.processes import run_to_end
+from contactlens.ops.stored import outputs_of, remove_damaged
 from contactlens.ops.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.tracking import tracking_uri
 
@@ -149,31 +148,24 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
 
     stage: only this one and what it needs
     branch: only the stages of this one, in a folder that has both, which leaves the report, about both, as it is
+    What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
+    Raises KeyboardInterrupt on Ctrl-C, once all that was started has ended.
     """
     environment = pipeline_environment(tracking_uri(source_root.resolve()))
+    for out in remove_damaged(outputs_of(folder), folder):
+        print(f"{out.path}: was damaged in DVC's cache and removed there; it is made anew", file=sys.stderr)
     present = branches_of(folder)
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
     commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
     if stage is None and not targets:
         commands.append([sys.executable, "pipelines/publish_report.py"])
     for command in commands:
-        with _interrupt_left_to_child():
-            status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+        status = run_to_end(command, folder, environment)
         if status != 0:
             return status
     return 0
-
-
-@contextmanager
-def _interrupt_left_to_child() -> Iterator[None]:
-    """Ctrl-C reaches the child too, which ends in good order; without this, `subprocess` would kill it first."""
-    former = signal.signal(signal.SIGINT, lambda *_: None)  # a function: unlike SIG_IGN, no child inherits it
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
 
 
 def pipeline_environment(store: str) -> dict[str, str]:

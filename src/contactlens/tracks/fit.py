@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contactlens.files import write_aside
-from contactlens.torch_setup import is_device, resolve_device
+from contactlens.torch_setup import is_device, load_state, resolve_device
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models.track_model import Output, TrackModel
@@ -156,9 +156,9 @@ class _Trainer:
         }
 
     def resume(self, path: Path) -> None:
-        """Take up the state saved at `path`; a state of another configuration is left alone."""
-        state = torch.load(path, weights_only=True)
-        if state["config"] != [asdict(self.config), asdict(self.loss)]:
+        """Take up the state saved at `path`; a damaged one, or one of another configuration, is left alone."""
+        state = load_state(path)
+        if state is None or state.get("config") != [asdict(self.config), asdict(self.loss)]:
             return
         self.model.load_state_dict(state["model"])
         self.best_state = state["best"]

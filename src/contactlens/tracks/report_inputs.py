@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from contactlens.report_blocks import FigureBlock
+from contactlens.report_files import read_csv, read_npz, read_parquet
 from contactlens.tracks.figures import TrackAttribution, save_figure
 from contactlens.tracks.track_set import SIGNAL_COLUMN, Driver, TrackSet
 
@@ -53,7 +54,7 @@ class ReportInputs:
         """`name`.csv of the reports folder or of its `evaluation`."""
         for path in (self.reports / f"{name}.csv", self.reports / "evaluation" / f"{name}.csv"):
             if path.is_file():
-                return pd.read_csv(path, dtype={"track_id": str})
+                return read_csv(path, dtype={"track_id": str})
         return None
 
     @property
@@ -79,15 +80,12 @@ class ReportInputs:
 
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        return read_parquet(path) if path.is_file() else None
 
     def attribution(self) -> dict[str, np.ndarray]:
         """The arrays of attribution.npz; none where there is no such file."""
         path = self.reports / "attribution.npz"
-        if not path.is_file():
-            return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return read_npz(path) if path.is_file() else {}
 
     def figure(self, name: str, figure: Figure, frame: pd.DataFrame, caption: str) -> FigureBlock:
         """Write a figure with the table behind it and refer to both."""

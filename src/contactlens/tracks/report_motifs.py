@@ -7,6 +7,7 @@ import pandas as pd
 from contactlens.figure_style import output_unit
 from contactlens.files import read_json
 from contactlens.report_blocks import Block, TableBlock, TextBlock
+from contactlens.report_files import read_csv
 from contactlens.tracks import figures
 from contactlens.tracks.figures.faithfulness import TRUTH
 from contactlens.tracks.figures.temporal_motifs import lag_frame
@@ -19,7 +20,7 @@ MOST_PATTERNS = 6
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
-    return {name: pd.read_csv(folder / f"{name}.csv") for name in ("patterns", "positions", "lags")}
+    return {name: read_csv(folder / f"{name}.csv") for name in ("patterns", "positions", "lags")}
 
 
 def _leading(found: dict[str, dict[str, pd.DataFrame]]) -> dict[str, str]:
