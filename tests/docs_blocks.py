@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(?P<ticks>```+)(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=ticks)\s*$", re.MULTILINE | re.DOTALL)
+HERE_DOCUMENT = re.compile(r"<<(\w+)\n.*?^\1\n", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 PROGRAMS = ("contactlens", "make", "mlflow", "dvc", "python", "hf", "pip", "source", "git")
 FULLY, UNTIL_PIPELINE, NOT = "fully", "until-pipeline", "not-run"
@@ -31,8 +32,9 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """Words of each command line, comments left out, lines that end in a backslash joined."""
-        lines = self.text.replace("\\\n", " ").splitlines()
+        """Words of each command line; comments and files written in place are left out, lines that end in a backslash
+        are joined."""
+        lines = HERE_DOCUMENT.sub("\n", self.text).replace("\\\n", " ").splitlines()
         return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 

@@ -83,7 +83,7 @@ def test_every_entry_point_of_mlproject_runs_a_stage_that_exists() -> None:
         assert name == "main" or words[-1] in stages
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_are_keys_of_the_parameters(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     in_blocks = [words for block in blocks_of(page) if block.language == "bash" for words in block.commands]

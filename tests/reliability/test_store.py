@@ -56,7 +56,7 @@ def s3() -> Iterator[dict[str, str]]:
 def from_the_page(heading: str) -> list[str]:
     """The commands under a heading of docs/store.md, block by block."""
     section = (ROOT / "docs/store.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```bash not-run:[^\n]*\n(.*?)```", section, re.DOTALL)
 
 
 def shell(commands: str, folder: Path, **more: str) -> str:
