@@ -152,7 +152,7 @@ def run_dna(
     window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name (NAME@REVISION)."),
+        typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name, NAME@REVISION."),
     ] = None,
     label_column: LabelColumn = None,
     negatives: Negatives = None,

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import subprocess
 import sys
 import types
 from collections.abc import Callable

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from contactlens.dna.batch import WindowBatch
 from contactlens.dna.classifier import WindowClassifier
+from contactlens.dna.names import CRITERION
 from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult, fingerprint
 from contactlens.errors import InputError
 from contactlens.torch_setup import available_memory, resolve_device
 
 # Where an epoch's validation logits are kept with its log.
 LOGIT = "logit_"
-CRITERION = "validation_refined_loss"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _FineTuning:
         if needed > free:
             raise InputError(
                 f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {length:,} bp take {needed / 2**30:,.1f} GiB on"
-                f" {self.device.type}, where {free / 2**30:,.1f} GiB are free; set it to false, as profiles/full_size.yaml"
+                f" {self.device.type}, where {free / 2**30:,.1f} GiB are free; set it to false"
             )
 
     @torch.no_grad()
@@ -156,7 +156,7 @@ class _FineTuning:
         one_by_one = logit.double().cpu().numpy()
         return {
             "validation_loss": float(F.binary_cross_entropy_with_logits(logit, label)),
-            "validation_refined_loss": refined_loss(label, logit),
+            CRITERION: refined_loss(label, logit),
             "validation_auroc": auroc(label.cpu().numpy(), one_by_one),
             "validation_accuracy": float(((logit > 0) == (label > 0.5)).float().mean()),
             **{f"{LOGIT}{i}": value for i, value in enumerate(one_by_one.tolist())},
