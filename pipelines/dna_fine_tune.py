@@ -9,6 +9,7 @@ from contactlens.dna.caduceus import load_caduceus
 from contactlens.dna.classifier import WindowClassifier, save_classifier
 from contactlens.dna.evaluate import roc_by_epoch
 from contactlens.dna.fit import fine_tune
+from contactlens.dna.trainer import kept_until_done
 from contactlens.dna.window_set import WindowSet
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import load_params
@@ -19,9 +20,15 @@ from contactlens.progress import counting
 from contactlens.torch_setup import seed_everything
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
+CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished
 
 
 def main() -> None:
+    with kept_until_done(CHECKPOINTS) as checkpoints:
+        train_classifier(checkpoints)
+
+
+def train_classifier(checkpoints: Path) -> None:
     params = load_params()
     config = params.dna.fine_tune
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
@@ -38,7 +45,7 @@ def main() -> None:
             log(epoch)
             count.to(epoch["epoch"] + 1)
 
-        done = fine_tune(model, train, validation, config, params.seed, Path(".checkpoints/fine_tune"), on_epoch)
+        done = fine_tune(model, train, validation, config, params.seed, checkpoints, on_epoch)
         log.flush()
     save_classifier(model, "models/dna/classifier")
     tables = {

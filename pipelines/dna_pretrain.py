@@ -8,6 +8,7 @@ from contactlens.dna.backbone import PRETRAIN
 from contactlens.dna.caduceus import load_caduceus, save_caduceus
 from contactlens.dna.context_baseline import context_loss
 from contactlens.dna.pretrain import pretrain
+from contactlens.dna.trainer import kept_until_done
 from contactlens.dna.window_set import WindowSet
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import DnaParams, load_params
@@ -19,7 +20,7 @@ from contactlens.torch_setup import seed_everything
 
 INPUTS = ["data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"]
 MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")
-CHECKPOINTS = Path(".checkpoints/pretrain")
+CHECKPOINTS = ".checkpoints/pretrain"  # one an epoch while the stage is unfinished
 HISTORY = ["epoch", "train_loss", "validation_loss", "validation_perplexity", "validation_accuracy"]
 FLANKS = (0, 1, 2, 3, 4, 5)  # bases on either side that the baselines see
 
@@ -30,7 +31,7 @@ def record_sequences(windows: WindowSet, window_ids: list[str]) -> list[str]:
     return [windows.genome.fetch(record, 0, windows.genome.lengths[record]) for record in records]
 
 
-def train(params: DnaParams, seed: int) -> None:
+def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
     sequences, held_out = (record_sequences(windows, splits[name]) for name in ("train", "validation"))
     config = params.pretrain
@@ -45,7 +46,7 @@ def train(params: DnaParams, seed: int) -> None:
             log(epoch)
             count.to(epoch["epoch"] + 1)
 
-        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, CHECKPOINTS, on_epoch)
+        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, checkpoints, on_epoch)
         log.flush()
     save_caduceus(done.model, MODEL)
     losses = {f"{2 * n}_bases_of_context": context_loss(sequences, held_out, n) for n in FLANKS}
@@ -66,7 +67,8 @@ def write(history: list[dict[str, float]], losses: dict[str, float]) -> None:
 def main() -> None:
     params = load_params()
     if params.dna.backbone.source == PRETRAIN:
-        train(params.dna, params.seed)
+        with kept_until_done(CHECKPOINTS) as checkpoints:
+            train(params.dna, params.seed, checkpoints)
     else:
         save_caduceus(load_caduceus(params.dna.backbone.source), MODEL)
         write([], {})

@@ -132,9 +132,10 @@ def run_tracks(
         if file:
             _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
 
-    own = [*cli_tracks.system_overlay(task, model), *([{"tracks": {"source": "import"}}] if file else [])]
+    system = cli_tracks.system_overlay(task, model)
+    own = [{"tracks": {"source": "import"}}] if file else []
     folder = workspace or cli_tracks.workspace_of(task, model, set_)
-    options.run_branch("tracks", profile, set_, folder, stage, own=own, fill=fill if file else None)
+    options.run_branch("tracks", profile, set_, folder, stage, system=system, own=own, fill=fill if file else None)
 
 
 tracks.command("systems")(cli_tracks.systems)

@@ -151,7 +151,8 @@ def run_dna(
     fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
     window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
     checkpoint: Annotated[
-        str | None, typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name.")
+        str | None,
+        typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name, NAME@REVISION."),
     ] = None,
     label_column: LabelColumn = None,
     negatives: Negatives = None,

@@ -55,19 +55,22 @@ def run_branch(
     workspace: Path | None,
     stage: str | None,
     *,
+    system: Sequence[dict[str, Any]] = (),
     own: Sequence[dict[str, Any]] = (),
     fill: Callable[[Path], None] | None = None,
 ) -> NoReturn:
     """Run one branch (None: both) in the checkout or in a workspace, and exit with the pipeline's status.
 
-    own: what the user's data or model change in params.yaml, laid over the profiles and below single values
+    system: what a task and model named on the command line change in params.yaml, over the profiles and below single
+        values
+    own: what the user's own data or checkpoint change, over everything else
     fill: puts the user's data into the workspace
     """
     from contactlens.ops.tracking import project_root
     from contactlens.ops.workspace import create_workspace, run_pipeline
 
     root = project_root()
-    overlays = [*overlays_of(profiles, None, root), *own, *overlays_of(None, settings, root)]
+    overlays = [*overlays_of(profiles, None, root), *system, *overlays_of(None, settings, root), *own]
     if workspace is None and (overlays or fill):
         raise InputError(
             "give --workspace FOLDER with --profile, --set or own data, so that the checkout stays as it is"

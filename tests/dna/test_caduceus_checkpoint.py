@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -270,13 +271,35 @@ def test_a_hub_name_without_the_hubs_client_says_so(monkeypatch: pytest.MonkeyPa
         load_caduceus(NAME)
 
 
-def test_only_data_is_fetched_from_the_hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
+@pytest.mark.parametrize("revision", [None, "d89eeb85"])
+def test_only_data_is_fetched_from_the_hub(revision: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
 
-    def download(name: str, allow_patterns: list[str]) -> str:
-        asked[name] = allow_patterns
+    def download(name: str, **named: object) -> str:
+        asked.append((name, named))
         return str(folder)
 
     hub(monkeypatch, download)
-    assert torch.equal(load_caduceus(NAME)(IDS), load_caduceus(folder)(IDS))
-    assert asked == {NAME: ["config.json", "model.safetensors", "pytorch_model.bin"]}
+    source = NAME if revision is None else f"{NAME}@{revision}"
+    assert torch.equal(load_caduceus(source)(IDS), load_caduceus(folder)(IDS))
+    patterns = ["config.json", "model.safetensors", "pytorch_model.bin"]
+    assert asked == [(NAME, {"revision": revision, "allow_patterns": patterns})]
+
+
+@pytest.mark.parametrize(
+    "network", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}], ids=["offline", "refused"]
+)
+def test_the_hubs_own_client_gives_up_at_once_without_a_network(network: dict[str, str], tmp_path: Path) -> None:
+    code = (
+        "from contactlens.dna.caduceus import load_caduceus; from contactlens.errors import InputError; import time\n"
+        "start = time.monotonic()\n"
+        f"try: load_caduceus('{NAME}@d89eeb85')\n"
+        "except InputError as error: print(f'{time.monotonic() - start:.1f}', error, sep='|')"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_TELEMETRY": "1", **network}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    seconds, message = done.stdout.strip().split("|")
+    assert float(seconds) < 30
+    assert message.startswith(f"{NAME}@d89eeb85: could not be fetched from the hub (")
+    assert message.endswith("(`hf download NAME --local-dir FOLDER`)") and "\n" not in message

@@ -231,7 +231,7 @@ def test_training_runs_under_autocast() -> None:
         ({"rcps": 1}, "rcps must be bool, got 1"),
         ({"ssm_cfg": SsmConfig(d_state="16")}, "d_state must be int, got '16'"),
         ({"complement_map": (1, 2, 0)}, "complement_map must map the tokens 0 to vocab_size - 1"),
-        ({"complement_map": (1, 2, 0), "vocab_size": 3}, "in pairs"),
+        ({"complement_map": (*range(1, 13), 0), "vocab_size": 13}, "in pairs"),
     ],
 )
 def test_nonsense_in_a_configuration_is_refused(changes: dict[str, object], message: str) -> None:

@@ -145,7 +145,7 @@ def test_saving_draws_no_random_numbers(tmp_path: Path) -> None:
         ("head.safetensors", None, "has a trained head"),
         ("classifier.json", None, "has a trained head"),
         ("head.safetensors", b"\x08", "don't describe a head"),
-        ("classifier.json", b"{", "don't describe a head"),
+        ("classifier.json", b"{", "not readable JSON"),
         (
             "classifier.json",
             b'{"task": "triple", "hidden": 6}',

@@ -149,13 +149,30 @@ def test_same_seed_same_explanation_and_bytes(explanation, tmp_path):
 
 
 def test_choice_of_windows():
-    logits = np.array([0.0, 3.0, -1.0, 2.0, 5.0])
-    assert confident(logits, CONFIG).tolist() == [4, 1, 3]
-    assert confident(logits, replace(CONFIG, max_windows=2)).tolist() == [4, 1]
-    assert confident(logits, replace(CONFIG, min_probability=0.999, min_windows=2)).tolist() == [4, 1]
-    assert confident(logits[:1], replace(CONFIG, min_windows=2)).tolist() == [0]
+    logits, all_of = np.array([0.0, 3.0, -1.0, 2.0, 5.0]), np.ones(5, dtype=bool)
+    assert confident(logits, all_of, CONFIG).tolist() == [4, 1, 3]
+    assert confident(logits, all_of, replace(CONFIG, max_windows=2)).tolist() == [4, 1]
+    assert confident(logits, all_of, replace(CONFIG, min_probability=0.999, min_windows=2)).tolist() == [4, 1]
+    assert confident(logits[:1], all_of[:1], replace(CONFIG, min_windows=2)).tolist() == [0]
     with pytest.raises(InputError, match="no windows to explain"):
         explain_windows(Detector(), planted_windows(), [], CONFIG, seed=1)
+
+
+def test_windows_taken_for_positives_by_mistake_are_not_explained():
+    logits, positive = np.array([3.0, 9.0, 5.0, 8.0, -1.0]), np.array([True, False, True, False, True])
+    assert confident(logits, positive, CONFIG).tolist() == [2, 0]
+    assert confident(logits, positive, replace(CONFIG, min_windows=5)).tolist() == [2, 0, 4]
+
+
+def test_few_positives_are_said_and_none_are_an_error(capsys):
+    windows = planted_windows()
+    ids, label = windows.windows["window_id"], windows.windows["label"]
+    few = [*ids[label == 1][:3], *ids[label == 0][:4]]
+    found = explain_windows(Detector(), windows, few, replace(CONFIG, min_windows=5), seed=1)
+    assert set(found.attributions.window_ids) == set(few[:3])
+    assert "3 windows are labelled positive, fewer than dna.explain.min_windows = 5" in capsys.readouterr().out
+    with pytest.raises(InputError, match="none of the 4 windows to explain is labelled positive"):
+        explain_windows(Detector(), windows, few[3:], CONFIG, seed=1)
 
 
 def caduceus(n_layer=2, rcps=True) -> Caduceus:

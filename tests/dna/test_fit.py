@@ -16,7 +16,8 @@ from contactlens.dna.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.fit import FineTuneConfig, auroc, fine_tune, freeze, predict, refined_loss
 from contactlens.dna.tokens import PAD, encode
 from contactlens.dna.trainer import TrainerConfig
-from contactlens.torch_setup import seed_everything
+from contactlens.errors import InputError
+from contactlens.torch_setup import available_memory, seed_everything
 
 L = 64
 ENHANCER, PROMOTER = slice(2, 28), slice(36, 62)
@@ -105,6 +106,25 @@ def test_cached_activations_change_nothing_but_the_time(changes: dict[str, objec
         torch.testing.assert_close(mine, its, rtol=0, atol=1e-6)
     np.testing.assert_allclose(with_cache.validation_logits, without.validation_logits, rtol=0, atol=1e-6)
     assert without.validation_logits.std() > 1e-4
+
+
+def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """24 windows, two strands, 64 positions of 8 floats."""
+    needed = 24 * 2 * L * 8 * 4
+    config = replace(CONFIG, cache_frozen=True)
+    monkeypatch.setattr("contactlens.dna.fit.available_memory", lambda _: needed)
+    fine_tune(build(), windows(16), windows(8, 1), config, 0)
+    monkeypatch.setattr("contactlens.dna.fit.available_memory", lambda _: needed - 1)
+    model = build()
+    model.backbone.layers[0].register_forward_hook(lambda *_: pytest.fail("the cache was filled"))
+    with pytest.raises(InputError, match=r"dna\.fine_tune\.cache_frozen: 24 windows of 64 bp take .* GiB on cpu"):
+        fine_tune(model, windows(16), windows(8, 1), config, 0)
+
+
+def test_available_memory_is_what_the_kernel_says() -> None:
+    psutil = pytest.importorskip("psutil")
+    found = available_memory(torch.device("cpu"))
+    assert 2**20 < found <= psutil.virtual_memory().available * 1.2
 
 
 def test_with_a_cache_frozen_blocks_see_each_window_once() -> None:

@@ -224,6 +224,12 @@ def test_a_checkpoint_of_something_else_is_ignored(other: dict, tmp_path: Path) 
     assert_same(beside, alone)
 
 
+def test_a_checkpoint_of_other_code_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    regression(noise=0.5).run(tmp_path)
+    monkeypatch.setattr("contactlens.dna.trainer.code_digest", lambda: "other")
+    assert epochs_run(regression(noise=0.5), tmp_path) == 4
+
+
 def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
     whole, again = regression(), regression()
     whole.run(tmp_path)

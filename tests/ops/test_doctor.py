@@ -129,11 +129,16 @@ def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypat
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that is asked for")
-@pytest.mark.parametrize("device", ["cuda", "no-such-device"])
+@pytest.mark.parametrize("device", ["cuda:99"])
 def test_a_device_that_is_not_there_is_a_problem(tmp_path: Path, device: str) -> None:
     rows = plan.examine(with_params(tmp_path, ("dna.fine_tune.trainer.device", device)))
     assert states(rows)["will be used: dna fine-tuning"] == "problem"
     assert states(rows)["will be used: tracks"] == "ok"
+
+
+def test_a_device_that_no_machine_has_is_named_with_its_key(tmp_path: Path) -> None:
+    (found,) = plan.examine(with_params(tmp_path, ("dna.fine_tune.trainer.device", "no-such-device")))
+    assert found.state == "problem" and "no-such-device" in found.found
 
 
 def test_bad_parameters_are_one_row_with_the_key(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from contactlens.errors import InputError
 from contactlens.ops.params import SWEPT, Params, TracksParams, apply_best, load_params, swept_values
-from contactlens.ops.strict import overlay, read_yaml
+from contactlens.ops.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.sweep_space import fixed_trials
+from contactlens.ops.workspace import overlaid
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -26,6 +27,19 @@ def test_swept_values_are_those_of_the_file_and_putting_them_back_changes_nothin
     values = swept_values(tracks)
     assert values == {key: raw[section][field] for key, (section, field) in SWEPT.items()}
     assert apply_best(tracks, values) == tracks
+
+
+@pytest.mark.parametrize("profile", sorted((PARAMS.parent / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_fits_over_the_file(profile: Path) -> None:
+    assert from_mapping(overlaid(PARAMS, [profile]), Params, "", profile.name) != load_params(PARAMS)
+
+
+def test_the_full_size_profile_is_the_published_fine_tuning() -> None:
+    dna = from_mapping(overlaid(PARAMS, [PARAMS.parent / "profiles/full_size.yaml"]), Params, "", "").dna
+    tuned, trainer = dna.fine_tune, dna.fine_tune.trainer
+    assert (trainer.learning_rate, trainer.batch_size, trainer.max_epochs, trainer.amp) == (1e-4, 4, 5, True)
+    assert (tuned.unfrozen_layers, tuned.cache_frozen, dna.head.hidden) == (2, False, 512)
+    assert dna.explain.rows_per_pass == 1 and dna.motifs.method in dna.explain.methods
 
 
 CHANGES: list[tuple[str, Any, list[tuple[str, str]]]] = [

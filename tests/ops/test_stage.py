@@ -53,7 +53,7 @@ def test_metrics_count_as_outputs_and_sources_not_as_inputs(project: Path) -> No
 
 
 def test_a_script_that_is_no_dvc_stage_has_no_files(project: Path) -> None:
-    assert StageFiles.of("tracks_register") == StageFiles()
+    assert StageFiles.of("publish_report") == StageFiles()
 
 
 def test_bad_parameters_are_one_message(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

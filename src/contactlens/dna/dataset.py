@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from contactlens.dna.tokens import one_strand
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
 
 SPLITS = ("train", "validation", "calibration", "test")
 ATTEMPTS = 32
 SPREAD = 0.3
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 ELEMENTS = {"pair": {"enhancer": "enh_rel", "promoter": "prom_rel"}, "region": {"region": "win"}}
 
 
@@ -140,10 +140,6 @@ def _elements(windows: WindowSet) -> pd.DataFrame:
         start, end = origin + table[f"{name}_start"], origin + table[f"{name}_end"]
         first = table["record_start"]
         places = zip(table["record"].tolist(), (start - first).tolist(), (end - first).tolist(), strict=True)
-        bases = pd.Series([_one_strand(fetch(*place)) for place in places], index=table.index, dtype="str")
+        bases = pd.Series([one_strand(fetch(*place)) for place in places], index=table.index, dtype="str")
         parts.append(table[["window_id", "chrom"]].assign(start=start, end=end, element=element, bases=bases))
     return pd.concat(parts, ignore_index=True)
-
-
-def _one_strand(bases: str) -> str:
-    return min(bases, bases.translate(COMPLEMENT)[::-1])

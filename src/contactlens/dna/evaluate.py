@@ -13,14 +13,13 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from contactlens.calibration import Interval, resample_counts
 from contactlens.calibration.classification import Platt, Score, classification_scores, probability_bins, ratio_score
 from contactlens.dna.clusters import window_clusters
+from contactlens.dna.names import NETWORK, RECALIBRATED
 from contactlens.dna.window_set import WindowSet
 from contactlens.errors import InputError
 from contactlens.files import write_aside, write_json
 from contactlens.progress import counted
 
 Array = np.ndarray
-NETWORK = "network"
-RECALIBRATED = "_recalibrated"
 INTERVAL = ["estimate", "low", "high"]
 COMPARED = ("auroc", "auprc", "nll", "brier")
 CELLS = 4_000_000  # of the weights made at once: bounds memory

@@ -51,16 +51,20 @@ class Explanation:
 def explain_windows(
     model: nn.Module, windows: WindowSet, window_ids: Sequence[str], config: ExplainConfig, seed: int
 ) -> Explanation:
-    """Explain `model` (in evaluation mode) on the most probable of the named windows.
+    """Explain `model` (in evaluation mode) on the most probable positives of the named windows.
 
-    Raises InputError where no window is named.
+    Raises InputError where none of them is positive.
     """
     batch = batch_of(windows, window_ids) if len(window_ids) else None
     if batch is None:
         raise InputError(f"{windows.source}: no windows to explain")
     batch = batch.to(next(model.parameters()).device)
     logits = scores(model, batch.ids, batch.regions, config.rows_per_pass).cpu().numpy()
-    chosen = confident(logits, config)
+    chosen = confident(logits, batch.label.cpu().numpy() > 0.5, config)
+    if not len(chosen):
+        raise InputError(f"{windows.source}: none of the {len(logits)} windows to explain is labelled positive")
+    if len(chosen) < config.min_windows:
+        print(f"{len(chosen)} windows are labelled positive, fewer than dna.explain.min_windows = {config.min_windows}")
     batch, logits = batch.select(chosen.tolist()), logits[chosen]
     found = attributions_of(model, batch, logits, config)
     rows: Rows = []
@@ -71,11 +75,15 @@ def explain_windows(
     return Explanation(found, pd.DataFrame(rows + metrics), pd.DataFrame(curves), conservation)
 
 
-def confident(logits: np.ndarray, config: ExplainConfig) -> np.ndarray:
-    """Rows of `logits` (N,) to explain, the highest first."""
-    order = np.argsort(-logits, kind="stable")
+def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -> np.ndarray:
+    """Rows to explain of `logits` (N,), those of positive windows (N,) bool alone, the highest first.
+
+    What a network says of windows that it takes for positives by mistake explains its mistakes.
+    """
+    rows = np.flatnonzero(positive)
+    order = rows[np.argsort(-logits[rows], kind="stable")]
     limit = np.log(config.min_probability / (1 - config.min_probability))
-    n = max(int((logits >= limit).sum()), config.min_windows)
+    n = max(int((logits[rows] >= limit).sum()), config.min_windows)
     return order[: min(n, config.max_windows)]
 
 

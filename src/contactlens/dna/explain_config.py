@@ -17,7 +17,7 @@ class ExplainConfig:
     splits: whose windows are explained; those that were not trained on, unless they are too few to find motifs in
     methods: attribution methods, keys of `contactlens.dna.attributions.METHODS`; mutagenesis takes three passes of the
         model for every base of every element
-    min_probability: windows whose predicted probability is at least this are explained and stored ...
+    min_probability: windows labelled positive whose predicted probability is at least this are explained and stored ...
     min_windows: ... and the most probable ones up to this number, where fewer are that probable
     max_windows: at most this many, the most probable ones
     ig_steps: nodes of the path integral

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from contactlens.dna.batch import WindowBatch
 from contactlens.dna.classifier import WindowClassifier
+from contactlens.dna.names import CRITERION
 from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult, fingerprint
-from contactlens.torch_setup import resolve_device
+from contactlens.errors import InputError
+from contactlens.torch_setup import available_memory, resolve_device
 
 # Where an epoch's validation logits are kept with its log.
 LOGIT = "logit_"
-CRITERION = "validation_refined_loss"
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,28 @@ class _FineTuning:
         self.n_frozen = freeze(model, config.unfrozen_layers)
         self.cached: dict[int, Tensor] = {}
         if config.cache_frozen and self.n_frozen:
+            self._check_cache(len(train) + len(validation), train.ids.shape[1])
             self.cached = {id(batch): self._frozen(batch) for batch in (self.train, self.validation)}
+
+    def _check_cache(self, n_windows: int, length: int) -> None:
+        """InputError where the cache would not fit, before hours are spent on filling it."""
+        backbone = self.model.backbone
+        needed = n_windows * 2 * length * backbone.config.d_model * backbone.embedding.weight.element_size()
+        free = available_memory(self.device)
+        if needed > free:
+            raise InputError(
+                f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {length:,} bp take {needed / 2**30:,.1f} GiB on"
+                f" {self.device.type}, where {free / 2**30:,.1f} GiB are free; set it to false"
+            )
 
     @torch.no_grad()
     def _frozen(self, batch: WindowBatch) -> Tensor:
-        chunks = batch.ids.split(self.config.trainer.batch_size)
-        return torch.cat([self.model.backbone.prefix(ids, self.n_frozen) for ids in chunks])
+        backbone = self.model.backbone
+        shape = (len(batch), 2, batch.ids.shape[1], backbone.config.d_model)
+        states = torch.empty(shape, dtype=backbone.embedding.weight.dtype, device=self.device)
+        for rows in self.rows(batch):
+            states[rows] = backbone.prefix(batch.ids[rows], self.n_frozen)
+        return states
 
     def states(self, batch: WindowBatch, rows: Tensor) -> Tensor:
         if id(batch) in self.cached:
@@ -139,7 +156,7 @@ class _FineTuning:
         one_by_one = logit.double().cpu().numpy()
         return {
             "validation_loss": float(F.binary_cross_entropy_with_logits(logit, label)),
-            "validation_refined_loss": refined_loss(label, logit),
+            CRITERION: refined_loss(label, logit),
             "validation_auroc": auroc(label.cpu().numpy(), one_by_one),
             "validation_accuracy": float(((logit > 0) == (label > 0.5)).float().mean()),
             **{f"{LOGIT}{i}": value for i, value in enumerate(one_by_one.tolist())},

@@ -148,10 +148,11 @@ def relevance_of(network: nn.Module, score: Score, ids: Tensor, rules: Collectio
     operations = LrpOperations(_kinds(network), rules)
     with frozen(network), replaced_operations(network, operations):
         value = score(x)
-        copies = [copy for _, copy in operations.absorbed]
+        absorbers = list(operations.absorbed)  # those of blocks that are computed again come on top
+        copies = [copy for _, copy in absorbers]
         gradient, *others = torch.autograd.grad(value.sum(), [x, *copies], materialize_grads=True)
     absorbed = {kind: torch.zeros_like(value) for kind in KINDS}
-    for (kind, copy), of_copy in zip(operations.absorbed, others, strict=True):
+    for (kind, copy), of_copy in zip(absorbers, others, strict=True):
         # A sequence's strands, and further passes, are consecutive rows.
         absorbed[kind] += (copy * of_copy).detach().reshape(len(ids), -1).sum(1)
     return Relevance(

@@ -4,6 +4,7 @@ import pandas as pd
 
 from contactlens.dna.figures import evaluation
 from contactlens.dna.figures.pretraining import pretraining_figure, pretraining_frame
+from contactlens.dna.names import CRITERION
 from contactlens.dna.report_captions import caption
 from contactlens.dna.report_inputs import DnaReportInputs
 from contactlens.dna.window_set import WindowSet
@@ -87,7 +88,7 @@ def training_section(inputs: DnaReportInputs) -> list[Block]:
         figure = evaluation.training_figure(history)
         blocks.append(inputs.figure("training", figure, history, caption("training")))
     if roc is not None:
-        kept = None if history is None else int(history["validation_loss"].argmin()) + 1
+        kept = None if history is None else int(history[CRITERION].argmin()) + 1
         figure = evaluation.roc_epochs_figure(roc, kept)
         blocks.append(inputs.figure("roc_epochs", figure, roc, caption("roc_epochs")))
     return blocks

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from contactlens.dna.figures.evaluation import NETWORK, RECALIBRATED, model_name
+from contactlens.dna.figures.evaluation import model_name
 from contactlens.dna.figures.trust import conservation_frame, name_of
+from contactlens.dna.names import NETWORK, RECALIBRATED
 from contactlens.report_blocks import Finding, Verdict
 
 Interval = tuple[float, float, float]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from contactlens.dna.figures import evaluation
-from contactlens.dna.figures.evaluation import NETWORK, RECALIBRATED, model_name
+from contactlens.dna.figures.evaluation import model_name
+from contactlens.dna.names import NETWORK, RECALIBRATED
 from contactlens.dna.report_captions import caption
 from contactlens.dna.report_data import training_section, window_section
 from contactlens.dna.report_explanations import (

@@ -12,6 +12,7 @@ BASES = (A, C, G, T)
 VOCAB_SIZE = 16  # twelve tokens, padded to a multiple of eight
 
 # Token -> token on the other strand; special tokens and padding are their own.
+LETTERS = str.maketrans("ACGT", "TGCA")
 COMPLEMENT = np.arange(VOCAB_SIZE)
 COMPLEMENT[[A, C, G, T]] = [T, G, C, A]
 
@@ -44,3 +45,8 @@ def reverse_complement_ids(ids: Tensor) -> Tensor:
 def one_hot_bases(ids: Tensor) -> Tensor:
     """(..., L) -> (..., L, 4) float32 in the order A, C, G, T; all zero where the token is no base."""
     return torch.stack([(ids == base) for base in BASES], dim=-1).float()
+
+
+def one_strand(bases: str) -> str:
+    """The bases on the strand that sorts first, so that both strands of an element are one."""
+    return min(bases, bases.translate(LETTERS)[::-1])

@@ -2,7 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,14 +77,35 @@ def fingerprint(tensors: Iterable[Tensor]) -> str:
     return digest.hexdigest()
 
 
+# The code that decides what training gives, beside a library's.
+CODE = ("trainer.py", "fit.py", "pretrain.py", "classifier.py", "pair_head.py", "caduceus/*.py")
+
+
+def code_digest() -> str:
+    """SHA-256 of the training's own source: a state of other code is not taken up."""
+    here = Path(__file__).parent
+    paths = sorted(path for pattern in CODE for path in here.glob(pattern))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+@contextmanager
+def kept_until_done(folder: Path | str) -> Iterator[Path]:
+    """A folder for a run's checkpoints, removed once the body succeeds, in which the results are written too.
+
+    A finished run's states would be taken for the results of the next one; those of a failed one save its time.
+    """
+    yield Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class Trainer:
     """Trains `model` in place; all of its state is in `checkpoint` after every epoch, so that a kill costs one.
 
     n_rows: rows of the training set, shuffled anew each epoch
     batch_loss: mean loss over some rows
     validate: scores after an epoch, `criterion` among them: the epoch with the lowest is kept
-    described: what a state must agree in to be taken up again, beside `config`, `seed` and the weights that `model`
-        starts from (plain JSON)
+    described: what a state must agree in to be taken up again, beside `config`, `seed`, the code and the weights that
+        `model` starts from (plain JSON)
     """
 
     def __init__(
@@ -100,7 +123,8 @@ class Trainer:
         self.model, self.n_rows, self.batch_loss, self.validate = model, n_rows, batch_loss, validate
         self.config = config
         self.best_state = self._weights()
-        self.described = [asdict(config), n_rows, seed, fingerprint(self.best_state.values()), described]
+        weights = fingerprint(self.best_state.values())
+        self.described = [asdict(config), n_rows, seed, code_digest(), weights, described]
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.trained = list(trained.values())
         # Weight decay acts on matrices; rates, norms and biases of a Mamba are kept as they are.
@@ -172,7 +196,7 @@ class Trainer:
             torch.save(state, aside)
 
     def resume(self, folder: Path) -> None:
-        """Take up the newest epoch in `folder` that is whole and of the same configuration and data."""
+        """Take up the newest epoch in `folder` that is whole and of the same configuration, code and data."""
         for path in sorted(folder.glob("epoch_*.pt"), reverse=True):
             state = load_state(path)
             if state is not None and state.get("described") == self.described:

@@ -14,9 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from contactlens.calibration.classification import logit_of
 from contactlens.dna.baselines.composition import composition_features, element_sequences, labels
 from contactlens.dna.baselines.logistic import Array, check_penalties, fit_logistic, positive
+from contactlens.dna.tokens import one_strand
 from contactlens.dna.window_set import WindowSet
-
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class ElementPropensity:
 def _keys(windows: WindowSet) -> Array:
     """(N, elements) of object: the bases of each element, on the strand that sorts first."""
     elements = element_sequences(windows).values()
-    return np.array([[min(bases, bases.translate(COMPLEMENT)[::-1]) for bases in e] for e in elements], dtype=object).T
+    return np.array([[one_strand(bases) for bases in e] for e in elements], dtype=object).T
 
 
 def _content(windows: WindowSet) -> Array:

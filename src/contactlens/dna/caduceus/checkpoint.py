@@ -53,7 +53,8 @@ def save_caduceus(model: CaduceusForMaskedLM, folder: Path | str) -> None:
 
 
 def load_caduceus(source: Path | str, dtype: torch.dtype = torch.float32) -> CaduceusForMaskedLM:
-    """The model in `source`: a folder in the published format, or a name on the hub (which needs a network).
+    """The model in `source`: a folder in the published format, or a name on the hub (which needs a network), where
+    NAME@REVISION pins the content by a commit, a tag or a branch.
 
     Weights are read from model.safetensors, or from pytorch_model.bin with torch's loader of plain tensors, so
     loading runs no code of the checkpoint's.
@@ -92,7 +93,8 @@ def _folder(source: Path | str) -> Path:
 
 
 def _downloaded(name: str) -> Path:
-    """A hub checkpoint's local copy; only files of data are fetched."""
+    """The local copy of a hub checkpoint, NAME or NAME@REVISION; only files of data are fetched."""
+    repository, _, revision = name.partition("@")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -100,7 +102,8 @@ def _downloaded(name: str) -> Path:
             f"{name}: not a folder here, and a hub name needs the package huggingface_hub; {FOLDER_HINT}"
         ) from None
     try:
-        return Path(snapshot_download(name, allow_patterns=["config.json", WEIGHTS, OLD_WEIGHTS]))
+        patterns = ["config.json", WEIGHTS, OLD_WEIGHTS]
+        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises its own, requests' and OS errors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

@@ -6,10 +6,13 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from contactlens.dna.caduceus.config import CaduceusConfig
 from contactlens.dna.caduceus.mamba import BiMamba, Mamba
 from contactlens.dna.caduceus.operations import UsesOperations
+
+RECOMPUTE_FROM = 2**24  # a strand of 65,536 bp at d_model 256
 
 
 def rc_flip(h: Tensor) -> Tensor:
@@ -51,9 +54,14 @@ class Caduceus(nn.Module):
     (`strand`), from which the published layout of channels follows (`join`). With `fused_add_norm` every block of
     the published code exchanges the two strands, which in the single-strand form reverses the residual stream before
     each norm: another function with the same weights, and the one that the published `ps` weights were trained in.
+
+    recompute_from: from this many numbers in the residual stream (strands x L x d) on, a backward pass computes each
+        block again from its input rather than keep what is inside: a third more time, and memory for one block in
+        place of all. The values stay the same.
     """
 
     complement: Tensor
+    recompute_from: int = RECOMPUTE_FROM
 
     def __init__(self, config: CaduceusConfig) -> None:
         super().__init__()
@@ -97,8 +105,14 @@ class Caduceus(nn.Module):
                 residual = residual.float()
             if self.swaps:
                 residual = rc_flip(residual)
-            h = block(residual)
+            h = self._block(block, residual)
             yield h, residual
+
+    def _block(self, block: nn.Module, residual: Tensor) -> Tensor:
+        flows = residual.requires_grad or any(parameter.requires_grad for parameter in block.parameters())
+        if torch.is_grad_enabled() and flows and residual.numel() >= self.recompute_from:
+            return checkpoint(block, residual, use_reentrant=False, preserve_rng_state=False)
+        return block(residual)
 
     def strand(self, stream: Tensor, first: int = 0) -> Tensor:
         """Single strands: what block `first` starts from (B, L, d) -> normed last states (B, L, d)."""

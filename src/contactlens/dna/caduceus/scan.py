@@ -99,8 +99,8 @@ class _NumbaScan(torch.autograd.Function):
         keep = any(ctx.needs_input_grad[1:6])
         y, starts = scan_numba.forward(*arrays, reverse=reverse, keep=keep, threads=torch.get_num_threads())
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(u, delta, A, B, C, D)
-            ctx.starts, ctx.reverse, ctx.keep = starts, reverse, keep
+            ctx.save_for_backward(u, delta, A, B, C, D, torch.from_numpy(starts))
+            ctx.reverse, ctx.keep = reverse, keep
         return torch.from_numpy(y)
 
     @staticmethod
@@ -108,12 +108,12 @@ class _NumbaScan(torch.autograd.Function):
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
         from contactlens.dna.caduceus import scan_numba
 
-        u, *others = (_array(value) for value in ctx.saved_tensors)
+        u, *others, starts = (_array(value) for value in ctx.saved_tensors)
         threads = torch.get_num_threads()
         if not ctx.keep:
             gu = scan_numba.backward_input(_array(gy), *others, reverse=ctx.reverse, threads=threads)
             return torch.from_numpy(gu), None, None, None, None, None, None
-        arrays = (_array(gy), u, *others, ctx.starts)
+        arrays = (_array(gy), u, *others, starts)
         gradients = scan_numba.backward(*arrays, reverse=ctx.reverse, threads=threads)
         return *(torch.from_numpy(np.ascontiguousarray(g)) for g in gradients), None
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from contactlens.dna.names import CRITERION, NETWORK, RECALIBRATED
 from contactlens.figure_style import (
     BLACK,
     BLUE,
@@ -24,7 +25,6 @@ from contactlens.figure_style import (
     with_unit,
 )
 
-NETWORK, RECALIBRATED = "network", "_recalibrated"
 NAMES = {
     "cnn": "CNN",
     "gc_content": "GC content",
@@ -119,12 +119,12 @@ def roc_epochs_figure(roc: pd.DataFrame, kept_epoch: int | None = None) -> Figur
 def training_figure(history: pd.DataFrame) -> Figure:
     """Loss on training and validation windows, and validation AUROC, over epochs.
 
-    history: epoch (from 0), train_loss, validation_loss, validation_auroc. The dots mark the epoch that was kept: the
-    lowest validation loss.
+    history: epoch (from 0), train_loss, validation_loss, validation_auroc and the criterion that weights are kept by.
+    The dots mark the epoch that was kept.
     """
     figure = new_figure(7.6, 3.2)
     left, right = figure.subplots(1, 2)
-    epoch, kept = history["epoch"] + 1, int(history["validation_loss"].argmin())
+    epoch, kept = history["epoch"] + 1, int(history[CRITERION].argmin())
     for axis, column, color, label in (
         (left, "train_loss", GREY, "training"),
         (left, "validation_loss", BLUE, "validation"),

@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from contactlens.dna.names import NETWORK
 from contactlens.figure_style import BLACK, BLUE, GREY, new_figure, plain, styled, with_unit
 
 SERIES = {"train_loss": ("training", GREY), "validation_loss": ("validation", BLUE)}
-NETWORK = "network"
 
 
 def pretraining_frame(history: pd.DataFrame, losses: pd.DataFrame | None) -> pd.DataFrame:

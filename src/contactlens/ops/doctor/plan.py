@@ -44,10 +44,8 @@ def training(name: str, section: str, config: Training, scan: bool = False) -> C
     remedy = f"set {section}.device to auto"
     try:
         device = resolve_device(config.device)
-    except RuntimeError as error:
-        return Check(name, "problem", f"{section}.device {config.device}: {first_line(error)}", remedy)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        return Check(name, "problem", f"{section}.device is {device}, but there is no GPU", remedy)
+    except InputError as error:
+        return Check(name, "problem", f"{section}.device: {first_line(error)}", remedy)
     parts = [f"{section}: {device}", f"{config.threads} threads"]
     parts.append("mixed precision" if config.amp and device.type == "cuda" else "full precision")
     parts += [f"scan by {fastest_backend(device.type, torch.float32)}"] * scan

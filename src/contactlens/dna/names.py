@@ -1,0 +1,6 @@
+"""Names that the DNA branch's tables share, for those who write them and those who read them."""
+
+NETWORK = "network"
+RECALIBRATED = "_recalibrated"
+# Column of the history whose least value names the epoch that is kept: see `contactlens.dna.fit.refined_loss`.
+CRITERION = "validation_refined_loss"
