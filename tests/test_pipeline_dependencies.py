@@ -1,0 +1,71 @@
+"""Every stage declares the code that it runs: what it imports, and what that imports, is among its dependencies."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "contactlens"
+# Of these rooms a change can change an output; `ops` runs the stages, and the registrations run every time anyway.
+SCIENCE = {"tracks", "dna", "attribution", "calibration", "expectations", "torch_setup"}
+STAGES = {
+    name: stage
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+    if not stage.get("always_changed")
+}
+
+
+def source_of(module: str) -> Path | None:
+    path = ROOT / "src" / Path(*module.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """Sources of the science that a file imports, inside its functions too."""
+    return frozenset(
+        found for module in modules(path) if module.split(".")[1] in SCIENCE and (found := source_of(module))
+    )
+
+
+def modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (name for name in names if name.startswith("contactlens."))
+
+
+def reached(path: Path) -> set[Path]:
+    seen: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        new = imported(waiting.pop()) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_all_code_that_can_change_its_outputs(name: str) -> None:
+    declared = [ROOT / path for path in STAGES[name]["deps"] if path.startswith("src/")]
+    sources = reached(ROOT / "pipelines" / f"{name}.py")
+    assert sources
+    missing = {
+        str(path.relative_to(PACKAGE))
+        for path in sources
+        if not any(path == one or one in path.parents for one in declared)
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_stage_depends_on_exists(name: str) -> None:
+    assert [
+        path for path in STAGES[name]["deps"] if path.startswith(("src/", "pipelines/")) and not (ROOT / path).exists()
+    ] == []
