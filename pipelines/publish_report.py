@@ -13,8 +13,11 @@ from contactlens.ops.workspace import branches_of
 
 
 def main() -> None:
-    for branch in branches_of():
-        version = read_json(f"models/{branch}/registered.json")
+    registered = {branch: Path("models", branch, "registered.json") for branch in branches_of()}
+    for branch, path in registered.items():
+        if not path.is_file():  # a pipeline cut short before the registration
+            continue
+        version = read_json(path)
         artifacts = {"report": [Path("reports/report.html")], "figures": [Path("reports", branch, "figures")]}
         attach(version["registered_model"], version["content_hash"], artifacts)
 

@@ -74,7 +74,7 @@ def write_aside(final: Path | str) -> Iterator[Path]:
 
     Raises WriteError, which names `final`, where the disk is full or may not be written to.
     """
-    final = Path(final).absolute()
+    shown, final = final, Path(final).absolute()
     final = final.resolve() if final.name == ".." else final
     mark = f".{final.name}.{socket.gethostname()}.{os.getpid()}"
     aside, old = final.with_name(f"{mark}.partial"), final.with_name(f"{mark}.old.partial")
@@ -91,7 +91,7 @@ def write_aside(final: Path | str) -> Iterator[Path]:
         reason = _reason_of(error, aside)
         if reason is None:
             raise
-        raise WriteError(f"{final}{NOT_WRITTEN}{reason}") from error
+        raise WriteError(f"{shown}{NOT_WRITTEN}{reason}") from error
     finally:
         if old.exists() and not final.exists():
             old.replace(final)

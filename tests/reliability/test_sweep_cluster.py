@@ -58,7 +58,7 @@ def test_trials_of_one_sweep_land_on_both_nodes(
     assert len(nodes) == 2 and second.node_id() in nodes
     require_each_epoch_once(driver.folder)
     require_finished(new_parent(before))
-    assert "sweep 8/8" in driver.output.read_text()
+    assert "trials 8 of 8" in driver.output.read_text()
 
 
 def test_a_killed_worker_process_is_replaced_and_goes_on_from_its_checkpoint(
@@ -110,7 +110,7 @@ def test_a_folder_that_nodes_do_not_share_is_one_error_before_any_trial(
     unshared = f"/proc/self/cwd/{tmp_path.name}-states"
     with Driver.of_toy(tmp_path / "sweep", 0.0, cluster.environment, unshared) as driver:
         assert driver.process.wait(60) == 1
-    [message] = driver.output.read_text().splitlines()
+    [message] = [line for line in driver.output.read_text().splitlines() if line.startswith("error:")]
     assert message.startswith("error: every node must share the sweep's folder /proc/self/cwd/")
     assert f"{SECOND} (" in message and "doesn't see what this process wrote there" in message
     assert toy_sweep.epochs(driver.folder) == []
@@ -133,7 +133,7 @@ def test_a_wrong_token_and_a_dead_address_are_one_error_each(
     nobody = {**cluster.environment, "RAY_ADDRESS": "127.0.0.2:1"}
     with Driver.of_toy(tmp_path / "address", 0.0, nobody) as driver:
         assert driver.process.wait(30) == 1
-    assert driver.output.read_text().startswith("error: RAY_ADDRESS=127.0.0.2:1: nothing answers there")
+    assert "\nerror: RAY_ADDRESS=127.0.0.2:1: nothing answers there" in driver.output.read_text()
     record_fault(
         "a driver with another token than the cluster's, or with an address where nothing listens",
         "one error that names the token, or the address; exit status 1 within 90 s and 30 s",

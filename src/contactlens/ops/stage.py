@@ -94,11 +94,12 @@ def _changed(error: Exception) -> list[str]:
 
 
 def _start_line(name: str, files: StageFiles, compute: Callable[[Any], Compute] | None) -> str:
-    from contactlens.ops.params import load_params
+    from contactlens.ops.params import PARAMS_FILE, load_params
 
-    params = load_params()
+    params = load_params() if Path(PARAMS_FILE).is_file() else None
     source = f"from {', '.join(files.inputs)}; " if files.inputs else ""
-    return f"{name}: {source}{_place(compute(params)) if compute else 'cpu'}, seed {params.seed}"
+    place = _place(compute(params)) if compute else "cpu"
+    return f"{name}: {source}{place}{'' if params is None else f', seed {params.seed}'}"
 
 
 def _place(on: Compute) -> str:

@@ -14,6 +14,7 @@ from contactlens.files import read_json, write_json
 from contactlens.ops.store import StoreError, store_errors
 from contactlens.ops.sweep_trial import OBJECTIVE, SweepError, TrialFolder
 from contactlens.ops.tracking import (
+    PARENT_TAG,
     EpochLogger,
     ensure_experiment,
     log_params,
@@ -52,6 +53,7 @@ class SweepRuns:
         if noted is not None and _exists(client, noted["parent"]):
             runs = cls(client, experiment_id, file, tags, **noted)
             client.update_run(runs.parent, status="RUNNING")
+            runs._adopt()
             return runs
         with no_inherited_run() as grandparent:
             all_tags = {"pipeline_stage": name, **tags, **parent_tags(grandparent)}
@@ -62,6 +64,11 @@ class SweepRuns:
         runs._note()
         return runs
 
+    def _adopt(self) -> None:
+        """Take in the trials that the store has and the note lacks: the driver was killed between the two."""
+        for run in self.client.search_runs([self.experiment_id], f"tags.`{PARENT_TAG}` = '{self.parent}'"):
+            self.trials.setdefault(run.data.tags["trial"], run.info.run_id)
+
     def _note(self) -> None:
         write_json(self.file, {"parent": self.parent, "trials": self.trials})
 
@@ -70,6 +77,7 @@ class SweepRuns:
         known = self.trials.get(str(number))
         if known is not None:
             self.client.update_run(known, status="RUNNING")
+            log_params(self.client, known, values)  # the same again, unless the driver was killed before it
             return known
         tags = {**self.tags, **parent_tags(self.parent), "trial": str(number), "kind": kind}
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"trial {number}")
