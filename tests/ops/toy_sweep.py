@@ -58,22 +58,25 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
     state = json.loads(file.read_text()) if file.is_file() else {"epoch": 0, "x": 0.0}
     if values["radius_init"] == data.get("broken_radius"):
         raise RuntimeError(f"no gradient at radius {values['radius_init']}")
+
+    def nll() -> float:
+        return (state["x"] - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
+
     while state["epoch"] < EPOCHS:
         x = state["x"] + values["learning_rate"] * (data["target"] - state["x"])
         state = {"epoch": state["epoch"] + 1, "x": x}
-        nll = (x - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
         write_json(file, state)
         with Path(data["log"]).open("a") as log:
             log.write(
                 "\t".join((json.dumps(values, sort_keys=True), str(state["epoch"]), node, str(os.getpid()))) + "\n"
             )
-        report({"epoch": state["epoch"] - 1, "validation_nll": nll, "radius": values["radius_init"]})
+        report({"epoch": state["epoch"] - 1, "validation_nll": nll(), "radius": values["radius_init"]})
         time.sleep(data["pause"])
     return {
         "epochs": state["epoch"],
         "radius": values["radius_init"],
-        "validation_nll": nll,
-        "validation_crps": nll / 2,
+        "validation_nll": nll(),
+        "validation_crps": nll() / 2,
         "validation_mace": 0.1,
     }
 

@@ -45,6 +45,8 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
     (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
     stage = f"python {toy_sweep.__file__} {tmp_path} 0.2"
     (tmp_path / "dvc.yaml").write_text(f"stages:\n  dna_sweep:\n    cmd: {stage}\n    outs: [trials.csv]\n")
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "publish_report.py").write_text("")  # there is no report to publish
     number = str(free_port())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
