@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contactlens.ops import provenance as provenance_module
 from contactlens.ops.provenance import code_hash, dvc_hash, git_commit, provenance
 
 
@@ -52,3 +53,18 @@ def test_code_hash_is_stable_and_depends_on_the_part() -> None:
 
 def test_commit_is_a_commit_or_unknown() -> None:
     assert git_commit() == "unknown" or len(git_commit().removesuffix("+changes")) == 40
+
+
+def test_a_run_that_wrote_dvc_lock_has_not_changed_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "src" / "contactlens"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(provenance_module, "PACKAGE", package)
+    for path in (package / "code.py", tmp_path / "dvc.lock"):
+        path.write_text("a")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    (tmp_path / "dvc.lock").write_text("b")
+    assert len(git_commit()) == 40
+    (package / "code.py").write_text("b")
+    assert git_commit().endswith("+changes")

@@ -40,11 +40,15 @@ def _git(*arguments: str) -> str | None:
 
 
 def git_commit() -> str:
-    """Commit of the running code, `+changes` where tracked files differ from it; `unknown` outside of git."""
+    """Commit of the running code, `+changes` where tracked files differ from it; `unknown` outside of git.
+
+    dvc.lock does not count: every run writes it, and the hashes in it are tags of their own.
+    """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return UNKNOWN
-    return f"{commit}+changes" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)dvc.lock")
+    return f"{commit}+changes" if changes else commit
 
 
 def code_hash(*parts: str) -> str:
