@@ -205,3 +205,11 @@ def test_promotion_rules_are_listed_with_their_outcome(report: Report) -> None:
     (table,) = report.sections[-1].blocks
     assert isinstance(table, TableBlock)
     assert list(table.frame["outcome"]) == ["passed", "failed"]
+
+
+def test_a_sweep_of_one_trial_is_a_table_without_a_figure(tmp_path: Path) -> None:
+    reports = samples.write_reports(tmp_path / "tracks")
+    samples.trials().head(1).to_csv(reports / "trials.csv", index=False)
+    inputs = ReportInputs(reports, reports / "figures", samples.DISTANCE, "a.u.", samples.RADIUS)
+    shown = {figure.path.stem for figure in figures_of(tracks_report(inputs, "Tracks", {}))}
+    assert "history" in {path.stem for path in reports.iterdir()} and len(shown) > 5 and "sweep" not in shown

@@ -3,6 +3,7 @@
 from contactlens.report_blocks import Block, TableBlock
 from contactlens.report_tables import promotion_table
 from contactlens.tracks import figures
+from contactlens.tracks.figures.sweep import searched_keys
 from contactlens.tracks.report_captions import caption
 from contactlens.tracks.report_inputs import ReportInputs
 
@@ -30,10 +31,11 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
         return []
     best = trials.sort_values("validation_nll", kind="stable").head(BEST_TRIALS)
     formats = {str(column): ".4g" for column in best.select_dtypes("float")}
-    return [
-        inputs.figure("sweep", figures.sweep_figure(trials, inputs.driver), trials, caption("sweep")),
-        TableBlock(best, caption("best_trials", best=len(best), all=len(trials)), formats),
-    ]
+    blocks: list[Block] = [TableBlock(best, caption("best_trials", best=len(best), all=len(trials)), formats)]
+    if searched_keys(trials.dropna(subset=["validation_nll"])):  # a sweep of one trial has nothing to draw
+        figure = figures.sweep_figure(trials, inputs.driver)
+        blocks.insert(0, inputs.figure("sweep", figure, trials, caption("sweep")))
+    return blocks
 
 
 def promotion_section(inputs: ReportInputs) -> list[Block]:
