@@ -82,6 +82,7 @@ class Refuse:
             raise ImportError(f"{name} is not on a bare machine")
 sys.meta_path.insert(0, Refuse())
 import contactlens.tracks.fit, contactlens.tracks.models, contactlens.tracks.tasks
+import contactlens.dna.fit, contactlens.dna.caduceus, contactlens.dna.pretrain, contactlens.dna.lrp
 """
 
 

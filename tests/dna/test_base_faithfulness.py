@@ -25,6 +25,7 @@ from contactlens.dna.tokens import BASES, PAD
 from contactlens.dna.window_set import WindowSet
 
 N, L = 12, 60
+APART = np.arange(N)  # no two windows share an element
 CONFIG = ExplainConfig(
     splits=("test",),
     methods=("lrp",),
@@ -79,7 +80,7 @@ def test_overlap_is_the_mean_of_the_scores_within_windows(batch):
     truth = planted()
     rng = np.random.default_rng(0)
     values = rng.normal(size=(N, L)) + 2 * truth.meaning
-    rows = overlap_rows(batch, {"m": values}, truth, CONFIG, seed=0)
+    rows = overlap_rows(batch, {"m": values}, truth, APART, CONFIG, seed=0)
     free = (batch.ids != PAD).numpy() & ~truth.meaning & ~truth.decoy
     for name, score in (("auroc", roc_auc_score), ("auprc", average_precision_score)):
         for kind, site in (("planted", truth.meaning), ("decoy", truth.decoy)):
@@ -95,7 +96,7 @@ def test_overlap_is_the_mean_of_the_scores_within_windows(batch):
 
 def test_perfect_overlap_and_its_controls(batch):
     truth = planted()
-    rows = overlap_rows(batch, {"m": np.where(truth.meaning, -1.0, 1e-3)}, truth, CONFIG, seed=1)
+    rows = overlap_rows(batch, {"m": np.where(truth.meaning, -1.0, 1e-3)}, truth, APART, CONFIG, seed=1)
     assert one(rows, method="m", metric="planted_auroc", control=False)["estimate"] == 1
     assert one(rows, method="m", metric="planted_auprc", control=False)["estimate"] == 1
     assert abs(one(rows, method="random", metric="planted_auroc")["estimate"] - 0.5) < 0.1
@@ -123,12 +124,12 @@ def test_contributions_of_a_linear_model_are_faithful_by_every_metric(batch):
     hypothetical = np.broadcast_to(weight, (N, L, 4))
     one_hot = (batch.ids.numpy()[..., None] == np.array(BASES)).astype(float)
     centred = ((hypothetical - hypothetical.mean(-1, keepdims=True)) * one_hot).sum(-1)
-    rows = mutation_rows(model, batch, {"m": hypothetical, "wrong": -hypothetical}, CONFIG, seed=0)
+    rows = mutation_rows(model, batch, {"m": hypothetical, "wrong": -hypothetical}, APART, CONFIG, seed=0)
     assert one(rows, method="m", control=False)["estimate"] == pytest.approx(1)
     assert one(rows, method="wrong", control=False)["estimate"] == pytest.approx(-1)
     assert abs(one(rows, method="m", control=True)["estimate"]) < 0.25
     assert abs(one(rows, method="random")["estimate"]) < 0.25
-    curves, metrics = curve_rows(model, batch, {"m": centred, "wrong": -centred}, CONFIG, seed=0)
+    curves, metrics = curve_rows(model, batch, {"m": centred, "wrong": -centred}, APART, CONFIG, seed=0)
     deletion, insertion = (one(metrics, method="m", metric=f"{name}_gain") for name in ("deletion", "insertion"))
     assert deletion["low"] > 0 and insertion["low"] > 0
     assert one(metrics, method="wrong", metric="deletion_gain")["high"] < 0
@@ -153,19 +154,33 @@ def test_bases_that_make_a_match_are_found_by_curves_of_one_region_at_a_time(bat
     for start in (8, 42):
         batch.ids[:, start : start + 9] = BASES[2]  # ... and nine G in either region
     matching = {"m": (batch.ids == BASES[2]).double().numpy()}
-    _, metrics = curve_rows(Match(), batch, matching, CONFIG, seed=0)
+    _, metrics = curve_rows(Match(), batch, matching, APART, CONFIG, seed=0)
     assert one(metrics, method="m", metric="deletion_gain")["low"] > 0
     assert one(metrics, method="m", metric="insertion_gain")["low"] > 0
 
 
 def test_same_seed_same_numbers(batch):
     values = {"m": np.random.default_rng(0).normal(size=(N, L))}
-    first = pd.DataFrame(curve_rows(Linear(), batch, values, CONFIG, seed=5)[0])
-    pd.testing.assert_frame_equal(first, pd.DataFrame(curve_rows(Linear(), batch, values, CONFIG, seed=5)[0]))
+    first = pd.DataFrame(curve_rows(Linear(), batch, values, APART, CONFIG, seed=5)[0])
+    pd.testing.assert_frame_equal(first, pd.DataFrame(curve_rows(Linear(), batch, values, APART, CONFIG, seed=5)[0]))
+
+
+def test_windows_that_share_elements_are_drawn_together():
+    """Four copies of each window say no more than one of each, and far less than as many that share nothing."""
+    missed, of = np.random.default_rng(0).exponential(size=(2, N))
+    once = error_row("m", "error", missed, of, Bootstrap.of(np.arange(N) + 7, CONFIG, 0))
+    copied = np.tile(missed, 4), np.tile(of, 4)
+    together = error_row("m", "error", *copied, Bootstrap.of(np.tile(np.arange(N), 4), CONFIG, 0))
+    apart = error_row("m", "error", *copied, Bootstrap.of(np.arange(4 * N), CONFIG, 0))
+    assert [together[key] for key in ("estimate", "low", "high")] == pytest.approx(
+        [once[key] for key in ("estimate", "low", "high")]
+    )
+    assert together["high"] - together["low"] > 1.5 * (apart["high"] - apart["low"])
+    assert (once["n_windows"], together["n_windows"]) == (N, 4 * N)
 
 
 def test_errors_are_shares():
-    bootstrap = Bootstrap.of(3, CONFIG, 0)
+    bootstrap = Bootstrap.of(np.arange(3), CONFIG, 0)
     row = error_row("m", "error", np.array([1.0, -1.0, 0.0]), np.array([2.0, -4.0, 4.0]), bootstrap)
     assert row["estimate"] == pytest.approx(0.2)
 

@@ -164,6 +164,17 @@ def test_windows_taken_for_positives_by_mistake_are_not_explained():
     assert confident(logits, positive, replace(CONFIG, min_windows=5)).tolist() == [2, 0, 4]
 
 
+def test_intervals_are_over_clusters_of_windows_that_share_dna(explanation):
+    """All positives at one place of one chromosome are one cluster, and one cluster has no spread."""
+    windows = planted_windows()
+    windows.windows["chrom"] = "chr1"
+    ids = windows.windows["window_id"].tolist()
+    table = explain_windows(Detector(), windows, ids, CONFIG, seed=1).faithfulness
+    np.testing.assert_allclose(table["low"], table["estimate"], atol=1e-9)
+    np.testing.assert_allclose(table["high"], table["estimate"], atol=1e-9)
+    assert (explanation.faithfulness["high"] - explanation.faithfulness["low"]).max() > 0.05
+
+
 def test_few_positives_are_said_and_none_are_an_error(capsys):
     windows = planted_windows()
     ids, label = windows.windows["window_id"], windows.windows["label"]

@@ -22,6 +22,8 @@ CONFIGS = {
     "ph": {"rcps": False, "n_layer": 2},
     "untied": {"rcps": True, "n_layer": 2, "bidirectional_weight_tie": False},
     "multiplied": {"rcps": True, "n_layer": 2, "bidirectional_strategy": "ew_multiply"},
+    "vocabulary of 12": {"n_layer": 2, "vocab_size": 12, "complement_map": tuple(COMPLEMENT.tolist()[:12])},
+    "vocabulary of 24": {"n_layer": 2, "vocab_size": 24, "complement_map": (*COMPLEMENT.tolist(), *range(16, 24))},
     "layer_norm": {"rcps": True, "n_layer": 2, "rms_norm": False},
 }
 

@@ -11,7 +11,15 @@ import torch
 from scipy.stats import binom, chisquare
 
 from contactlens.dna.caduceus import CaduceusConfig, SsmConfig
-from contactlens.dna.pretrain import IGNORED, PretrainConfig, Pretrained, draw_crops, mask_bases, pretrain
+from contactlens.dna.pretrain import (
+    IGNORED,
+    PretrainConfig,
+    Pretrained,
+    draw_crops,
+    either_strand,
+    mask_bases,
+    pretrain,
+)
 from contactlens.dna.tokens import BASES, MASK, PAD, N, encode
 from contactlens.dna.trainer import TrainerConfig
 from contactlens.errors import InputError
@@ -203,3 +211,23 @@ def test_checkpoints_of_other_sequence_or_settings_are_ignored(part: str, tmp_pa
 def test_nonsense_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"dna.pretrain.{name} must"):
         replace(CONFIG, **{name: value})
+
+
+def test_each_crop_is_turned_with_even_odds() -> None:
+    crops = torch.from_numpy(np.tile(encode("ACCGN"), (2000, 1)).astype(np.int64))
+    shown = Counter(map(tuple, either_strand(crops, generator()).tolist()))
+    assert set(shown) == {tuple(encode("ACCGN").tolist()), tuple(encode("NCGGT").tolist())}
+    assert plausible(shown[tuple(encode("NCGGT").tolist())], 2000, 0.5)
+
+
+@pytest.mark.parametrize("rcps", [True, False])
+def test_only_a_model_that_does_not_know_of_strands_is_shown_both(rcps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+
+    def record(ids: torch.Tensor, fraction: float, random: torch.Generator) -> object:
+        seen.update(ids.unique().tolist())
+        return mask_bases(ids, fraction, random)
+
+    monkeypatch.setattr("contactlens.dna.pretrain.mask_bases", record)
+    pretrain(["AC" * 200], ["AC" * 100], replace(SIZE, rcps=rcps), CONFIG, 0)
+    assert seen == set(encode("AC" if rcps else "ACGT").tolist())

@@ -1,5 +1,8 @@
 import sys
 import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from contactlens.dna.caduceus import scan
 from contactlens.dna.caduceus.operations import Operations
-from contactlens.dna.caduceus.scan import scan_reference, selective_scan
+from contactlens.dna.caduceus.scan import fastest_backend, scan_reference, selective_scan
 from contactlens.dna.caduceus.scan_numba import CHUNK, negative_exp
 
 NAMES = ("u", "delta", "A", "B", "C", "D")
@@ -207,3 +211,41 @@ def test_the_kernel_of_mamba_ssm_is_given_its_own_layout(reverse: bool, monkeypa
     torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
     for ours, theirs in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def no_memory() -> Iterator[None]:
+    """What is found out about packages is kept for a process; here it isn't."""
+    for one in (scan._installed, scan._works):
+        one.cache_clear()
+    yield
+    for one in (scan._installed, scan._works):
+        one.cache_clear()
+
+
+def mamba_package(folder: Path, content: str) -> None:
+    (folder / "mamba_ssm" / "ops").mkdir(parents=True)
+    for name in ("__init__.py", "ops/__init__.py"):
+        (folder / "mamba_ssm" / name).touch()
+    (folder / "mamba_ssm" / "ops" / "selective_scan_interface.py").write_text(content)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_mamba_ssm_is_taken_where_it_can_be_imported(
+    works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_memory: None
+) -> None:
+    content = "selective_scan_fn = None\n" if works else "raise ImportError('undefined symbol: _ZN3c104cuda')\n"
+    mamba_package(tmp_path, content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        chosen = [fastest_backend("cuda", torch.float32) for _ in range(3)]
+    for name in [name for name in sys.modules if name.startswith("mamba_ssm")]:
+        del sys.modules[name]
+    assert fastest_backend("cpu", torch.float32) == "numba" and fastest_backend("cuda", torch.float64) == "reference"
+    if works:
+        assert chosen == ["mamba_ssm"] * 3 and not said
+    else:
+        assert set(chosen) <= {"triton", "reference"} and len(set(chosen)) == 1
+        (warning,) = said
+        assert "can't be imported (undefined symbol: _ZN3c104cuda); another scan is used" in str(warning.message)

@@ -29,14 +29,16 @@ DECOY = "background"
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Intervals over windows; `counts` (R, N) says how often each replicate draws each of N windows."""
+    """Intervals over clusters of windows; `counts` (R, N) says how often each replicate draws each of N windows."""
 
     counts: Array
     level: float
 
     @classmethod
-    def of(cls, n: int, config: ExplainConfig, seed: int) -> "Bootstrap":
-        return cls(resample_counts(n, config.bootstrap_replicates, seed), config.interval_level)
+    def of(cls, clusters: Array, config: ExplainConfig, seed: int) -> "Bootstrap":
+        """clusters: (N,) of each window, from `window_clusters`: windows that share an element are drawn together"""
+        names, cluster = np.unique(clusters, return_inverse=True)
+        return cls(resample_counts(len(names), config.bootstrap_replicates, seed)[:, cluster], config.interval_level)
 
     def row(self, method: str, metric: str, value: Metric, control: bool = False) -> dict[str, Any]:
         found = interval(value, self.counts, self.level)
@@ -93,7 +95,12 @@ class Planted:
 
 
 def overlap_rows(
-    batch: WindowBatch, contributions: Mapping[str, Array], planted: Planted, config: ExplainConfig, seed: int
+    batch: WindowBatch,
+    contributions: Mapping[str, Array],
+    planted: Planted,
+    clusters: Array,
+    config: ExplainConfig,
+    seed: int,
 ) -> Rows:
     """`planted_auroc`, `planted_auprc` of |contribution| for bases of meaningful sites against bases of no site, and
     `decoy_auroc`, `decoy_auprc` for bases of decoys; each the mean over windows of the score within a window.
@@ -113,7 +120,7 @@ def overlap_rows(
         chosen = np.flatnonzero(site.any(1) & free.any(1))
         if not len(chosen):
             continue
-        bootstrap = Bootstrap.of(len(chosen), config, seed)
+        bootstrap = Bootstrap.of(clusters[chosen], config, seed)
         for method, control, size in ranked:
             for name, score in (("auroc", auroc_score), ("auprc", auprc_score)):
                 values = np.array([_within(score, size[i], site[i], free[i]) for i in chosen])
@@ -128,7 +135,12 @@ def _within(score: Callable[[Array, Array], Any], size: Array, site: Array, free
 
 
 def curve_rows(
-    model: nn.Module, batch: WindowBatch, contributions: Mapping[str, Array], config: ExplainConfig, seed: int
+    model: nn.Module,
+    batch: WindowBatch,
+    contributions: Mapping[str, Array],
+    clusters: Array,
+    config: ExplainConfig,
+    seed: int,
 ) -> tuple[Rows, Rows]:
     """Deletion and insertion curves, and their areas, by method and control.
 
@@ -146,7 +158,7 @@ def curve_rows(
     ]
     rng = np.random.default_rng([seed, 2])
     group = element_groups(batch)
-    bootstrap = Bootstrap.of(len(batch), config, seed)
+    bootstrap = Bootstrap.of(clusters, config, seed)
     curves: Rows = []
     metrics: Rows = []
     draws = range(config.replacement_draws)
@@ -192,7 +204,12 @@ def _add_curves(
 
 
 def mutation_rows(
-    model: nn.Module, batch: WindowBatch, hypothetical: Mapping[str, Array], config: ExplainConfig, seed: int
+    model: nn.Module,
+    batch: WindowBatch,
+    hypothetical: Mapping[str, Array],
+    clusters: Array,
+    config: ExplainConfig,
+    seed: int,
 ) -> Rows:
     """`mutation_correlation`: between the changes of the score that contributions foresee for single-base changes
     inside the elements and those that the model shows, Pearson's within a window, mean over windows.
@@ -203,7 +220,7 @@ def mutation_rows(
     found = sample_mutations(model, batch.ids, batch.regions, per_window, seed, config.rows_per_pass)
     rng = np.random.default_rng([seed, 3])
     group = np.take_along_axis(element_groups(batch), found.position, axis=1)
-    bootstrap = Bootstrap.of(len(batch), config, seed)
+    bootstrap = Bootstrap.of(clusters, config, seed)
     foreseen = [(RANDOM, True, rng.standard_normal(found.effect.shape))]
     for method, values in hypothetical.items():
         predicted = found.predicted(values)

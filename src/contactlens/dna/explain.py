@@ -20,6 +20,7 @@ from contactlens.dna.base_faithfulness import (
     overlap_rows,
 )
 from contactlens.dna.batch import WindowBatch, batch_of
+from contactlens.dna.clusters import window_clusters
 from contactlens.dna.explain_config import ExplainConfig
 from contactlens.dna.lrp import RULES, one_hot_tokens, relevance
 from contactlens.dna.mutagenesis import scores
@@ -68,10 +69,13 @@ def explain_windows(
     batch, logits = batch.select(chosen.tolist()), logits[chosen]
     found = attributions_of(model, batch, logits, config)
     rows: Rows = []
+    clusters = window_clusters(windows.select(batch.window_ids))
     planted = Planted.of(windows, batch.window_ids)
     if planted is not None:
-        rows += overlap_rows(batch, {one: found.actual(one) for one in found.hypothetical}, planted, config, seed)
-    curves, metrics, conservation = _trust(model, batch, found, config, seed)
+        rows += overlap_rows(
+            batch, {one: found.actual(one) for one in found.hypothetical}, planted, clusters, config, seed
+        )
+    curves, metrics, conservation = _trust(model, batch, found, clusters, config, seed)
     return Explanation(found, pd.DataFrame(rows + metrics), pd.DataFrame(curves), conservation)
 
 
@@ -102,16 +106,21 @@ def attributions_of(model: nn.Module, batch: WindowBatch, logits: np.ndarray, co
 
 
 def _trust(
-    model: nn.Module, batch: WindowBatch, found: Attributions, config: ExplainConfig, seed: int
+    model: nn.Module,
+    batch: WindowBatch,
+    found: Attributions,
+    clusters: np.ndarray,
+    config: ExplainConfig,
+    seed: int,
 ) -> tuple[Rows, Rows, pd.DataFrame]:
     """Curves, metrics and conservation on some of the windows."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
     few, one_hot = batch.select(drawn.tolist()), found.one_hot[drawn]
     hypothetical = {method: values[drawn] for method, values in found.hypothetical.items()}
     contributions = {method: actual_contributions(values, one_hot) for method, values in hypothetical.items()}
-    curves, metrics = curve_rows(model, few, contributions, config, seed)
-    metrics += mutation_rows(model, few, hypothetical, config, seed)
-    bootstrap = Bootstrap.of(len(few), config, seed)
+    curves, metrics = curve_rows(model, few, contributions, clusters[drawn], config, seed)
+    metrics += mutation_rows(model, few, hypothetical, clusters[drawn], config, seed)
+    bootstrap = Bootstrap.of(clusters[drawn], config, seed)
     paths = {
         "integrated_gradients": [torch.ones_like(few.ids, dtype=torch.bool)],
         "region_integrated_gradients": few.regions.unbind(1),

@@ -27,7 +27,7 @@ class ExplainConfig:
         hold a tenth or more of them
     replacement_draws: random replacements that each point of a curve is averaged over
     mutations_per_window: single-base changes, drawn from the elements, that contributions are compared with
-    bootstrap_replicates, interval_level: of the intervals, bootstrapped by window
+    bootstrap_replicates, interval_level: of the intervals, bootstrapped by clusters of windows that share DNA
     rows_per_pass: most windows in one pass of the model (bounds memory)
     """
 

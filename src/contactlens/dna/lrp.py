@@ -109,8 +109,9 @@ class Relevance:
 
 
 def one_hot_tokens(model: nn.Module, ids: Tensor) -> Tensor:
-    """Tokens (B, L) one-hot over the vocabulary in the model's dtype, (B, L, vocab)."""
-    return F.one_hot(ids, VOCAB_SIZE).to(next(model.parameters()).dtype)
+    """Tokens (B, L) one-hot over the model's vocabulary in its dtype, (B, L, vocab)."""
+    sizes = [part.num_embeddings for part in model.modules() if isinstance(part, nn.Embedding)]
+    return F.one_hot(ids, sizes[0] if sizes else VOCAB_SIZE).to(next(model.parameters()).dtype)
 
 
 def known_bases(ids: Tensor) -> Tensor:

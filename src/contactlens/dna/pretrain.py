@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM
-from contactlens.dna.tokens import BASES, MASK, encode, unknown_as_pad
+from contactlens.dna.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
 from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult, fingerprint
 from contactlens.errors import InputError
 from contactlens.torch_setup import resolve_device
@@ -81,6 +81,12 @@ def draw_crops(sequences: Sequence[np.ndarray], n: int, length: int, random: tor
     return torch.from_numpy(np.stack(crops).astype(np.int64))
 
 
+def either_strand(crops: Tensor, random: torch.Generator) -> Tensor:
+    """Each crop (n, length) as it is, or its reverse complement, with even odds."""
+    turned = torch.rand(len(crops), generator=random) < 0.5
+    return torch.where(turned.unsqueeze(1), reverse_complement_ids(crops), crops)
+
+
 class Pretrained(NamedTuple):
     model: CaduceusForMaskedLM
     training: TrainingResult
@@ -115,6 +121,8 @@ class _Pretraining:
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         crops = draw_crops(self.sequences, len(rows), self.config.crop_bp, random)
+        if not self.model.config.rcps:  # an rcps model gives both strands the same loss as it is
+            crops = either_strand(crops, random)
         losses, _ = self.losses(mask_bases(crops, self.config.mask_fraction, random))
         return losses.sum() / max(1, len(losses))  # crops of N alone have nothing to predict
 

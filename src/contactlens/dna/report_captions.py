@@ -46,15 +46,15 @@ CAPTIONS = {
         Attribution of single bases, by {method}. On a logarithmic scale: most bases get almost
         nothing, and what tells is in the tails{planted}.""",
     "zoom": """
-        The window of the highest logit, {window}. Above the whole window; below, as letters, the bases around its
-        strongest place, by {method}{planted}.""",
+        The window of the highest logit of this run's model, {window}. Above the whole window; below, as
+        letters, the bases around its strongest place, by {method}{planted}.""",
     "regions": """
-        The {n} windows of the highest logits, lined up by element. A row a window, above it the mean;
-        elements of different length are stretched to one{flank}. The colours end at the 99.9th
+        The {n} windows of the highest logits of this run's model, lined up by element. A row a window, above it
+        the mean; elements of different length are stretched to one{flank}. The colours end at the 99.9th
         percentile.""",
     "helix": """
-        The window of the highest logit, {window}, as a double helix. Vermilion bases raise the logit,
-        blue ones lower it, by {method}; the backbone carries the element's colour. A drawing to find
+        The window of the highest logit of this run's model, {window}, as a double helix. Vermilion bases raise the
+        logit, blue ones lower it, by {method}; the backbone carries the element's colour. A drawing to find
         one's way by: its bend means nothing.""",
     "helix_page": """
         The same helix to turn and zoom. Drag to turn, scroll to zoom after a click, point at a rung to
@@ -80,12 +80,12 @@ CAPTIONS = {
         nothing by that measure beyond which element matters.""",
     "faithfulness_table": """
         Faithfulness of each method, and of its permutation within elements. In brackets the interval over
-        windows. Areas under deletion, and errors, are better when low, all else when high.""",
+        clusters of windows. Areas under deletion, and errors, are better when low, all else when high.""",
     "conservation": """
         Is relevance conserved? Left, a dot a window: how far relevance and what the biases absorb miss
         the logit, with every rule of LRP, without each, and by the plain gradient. Right: what of the
         logit reaches bases, and what stays in biases.""",
-    "conservation_table": "What is lost or made up, as a share of the logit, over windows.",
+    "conservation_table": "What is lost or made up, as a share of the logit, over clusters of windows.",
     "promotion": """
         The promotion rules. How this model did by each; the champion in use is compared at
         registration.""",

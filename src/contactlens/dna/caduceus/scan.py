@@ -10,13 +10,16 @@ the last position to the first.
 """
 
 import functools
+import importlib
 import importlib.util
+import warnings
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+MAMBA_SSM = "mamba_ssm.ops.selective_scan_interface"
 Backend = Literal["auto", "reference", "numba", "triton", "mamba_ssm"]
 
 
@@ -33,8 +36,8 @@ def selective_scan(
     """y (B, L, D), differentiable in every argument.
 
     All back ends agree to 1e-4 in float32; `reference` takes any dtype and can be differentiated twice. `auto` takes
-    the fastest that applies: in float32 on a GPU `mamba_ssm` where it is installed, else `triton`, and on a CPU
-    `numba`; otherwise the reference.
+    the fastest that applies: in float32 on a GPU `mamba_ssm` where it can be imported (nothing is timed),
+    else `triton`, and on a CPU `numba`; otherwise the reference.
     """
     chosen = fastest_backend(u.device.type, u.dtype) if backend == "auto" else backend
     if chosen == "reference":
@@ -53,6 +56,19 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+@functools.cache
+def _works(module: str) -> bool:
+    """Whether a package that is compiled for one CUDA and one torch can be imported here; one warning where not."""
+    if not _installed(module.partition(".")[0]):
+        return False
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a broken build raises what it likes
+        warnings.warn(f"{module} is installed and can't be imported ({error}); another scan is used", stacklevel=2)
+        return False
+    return True
+
+
 def fast_on_cpu(x: Tensor) -> bool:
     """Whether the compiled CPU kernels apply: float32 on a CPU, and numba installed."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and _installed("numba")
@@ -62,7 +78,7 @@ def fastest_backend(device_type: str, dtype: torch.dtype) -> Backend:
     """What `auto` takes there."""
     if dtype != torch.float32:
         return "reference"
-    if device_type == "cuda" and _installed("mamba_ssm"):
+    if device_type == "cuda" and _works(MAMBA_SSM):
         return "mamba_ssm"
     if device_type == "cuda" and _installed("triton"):
         return "triton"
