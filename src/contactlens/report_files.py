@@ -16,15 +16,6 @@ def read_csv(path: Path, **options: Any) -> pd.DataFrame:
         raise InputError(f"{path}: not a readable CSV file, or cut short ({error})") from error
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:  # pyarrow's own are kinds of them
-        raise InputError(f"{path}: not a readable Parquet file, or cut short ({error})") from error
-
-
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -1,7 +1,9 @@
 """Bases come from where they lie in the file, whatever its lines look like and however old its index is."""
 
+import gc
 import gzip
 import os
+import re
 from pathlib import Path
 
 import pyfaidx
@@ -107,6 +109,28 @@ def test_bgzip_is_read(tmp_path: Path) -> None:
     assert Genome.open(tmp_path / "g.fa.gz").fetch("a", 58, 63) == ("ACGGT" * 30)[58:63]
 
 
+def test_plain_gzip_is_read_from_a_copy_that_ends_with_the_genome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = tmp_path / "temporary"
+    copies.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+    path = tmp_path / "g.fa.gz"
+    path.write_bytes(gzip.compress(fasta_text({"a": "ACGGT" * 30}, 60).encode()))
+    genome = Genome.open(path)
+    assert genome.fetch("a", 58, 63) == ("ACGGT" * 30)[58:63]
+    assert genome.name == str(path) and list(copies.iterdir())
+    with pytest.raises(InputError, match=re.escape(f"{path}: record 'a' has 150 bases")):
+        genome.fetch("a", 0, 151)
+    del genome
+    gc.collect()
+    path.write_bytes(gzip.compress(b">a\n>a\n"))
+    with pytest.raises(InputError, match="Duplicate key"):
+        Genome.open(path)
+    assert list(copies.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["g.fa.gz"]
+
+
 BAD_FASTAS = [
     (b"", "the file is empty"),
     (b"ACGT\n", "not a readable FASTA"),
@@ -114,7 +138,8 @@ BAD_FASTAS = [
     (b">a\nAC\nACGT\nAC\n", "Line length"),
     (b">a\nAC\n>a\nAC\n", 'Duplicate key "a"'),
     (b">a\n\xff\xfe\n", "not a readable FASTA"),
-    (gzip.compress(b">a\nACGT\n", mtime=0), "decompress it, or compress it with bgzip"),
+    (gzip.compress(b">a\nACGT\n", mtime=0)[:-9], "not a readable gzip file, or cut short"),
+    (gzip.compress(b"ACGT\n", mtime=0), "not a readable FASTA"),
 ]
 
 

@@ -1,6 +1,5 @@
 """The published list of BENGI pairs, against the part of hg19 that is at hand."""
 
-import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -16,17 +15,10 @@ real = pytest.mark.skipif(not (LIST.is_file() and SEQUENCE.is_file()), reason="B
 ROW = "1\t14111.0\tchr16\t88874\t88924\tchr16:88874-88924|GM12878\tchr16\t101510\t103510\t103009|GM12878|ENSG|ENST|+\n"
 
 
-@pytest.fixture(scope="module")
-def chr20(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("hg19") / "chr20.fa"
-    path.write_bytes(gzip.decompress(SEQUENCE.read_bytes()))
-    return path
-
-
 @real
 @pytest.mark.parametrize("window_bp", [65_536, 131_072])
-def test_real_pairs_inside_the_first_two_megabases(tmp_path: Path, chr20: Path, window_bp: int) -> None:
-    windows, report = import_bengi(LIST, chr20, window_bp=window_bp, max_n_fraction=0.1)
+def test_real_pairs_inside_the_first_two_megabases(tmp_path: Path, window_bp: int) -> None:
+    windows, report = import_bengi(LIST, SEQUENCE, window_bp=window_bp, max_n_fraction=0.1)
     bengi = pd.read_csv(LIST, sep="\t", header=None, names=list(BENGI_COLUMNS))
     on_chr20 = bengi[bengi["enh_chrom"] == "chr20"]
     edges = on_chr20[["enh_start", "enh_end", "prom_start", "prom_end"]]
@@ -51,12 +43,12 @@ def test_real_pairs_inside_the_first_two_megabases(tmp_path: Path, chr20: Path, 
 
 
 @real
-def test_unknown_bases_of_the_first_megabase_count(chr20: Path, tmp_path: Path) -> None:
+def test_unknown_bases_of_the_first_megabase_count(tmp_path: Path) -> None:
     path = tmp_path / "two.tsv"
     path.write_text(
         "1\t9\tchr20\t900000\t900100\tx\tchr20\t901000\t902000\ty\n0\t9\tchr20\t1500000\t1500100\tx\tchr20\t1501000\t1502000\ty\n"
     )
-    _, report = import_bengi(path, chr20, window_bp=4096, max_n_fraction=0.1)
+    _, report = import_bengi(path, SEQUENCE, window_bp=4096, max_n_fraction=0.1)
     assert report.dropped["with too many unknown bases"] == 1
     assert report.windows == 1
 

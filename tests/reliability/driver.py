@@ -35,7 +35,7 @@ class Driver:
         self.folder, self.output = folder, folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                command, env={**environment}, stdout=output, stderr=output, start_new_session=True
+                command, cwd=folder, env={**environment}, stdout=output, stderr=output, start_new_session=True
             )
 
     @classmethod

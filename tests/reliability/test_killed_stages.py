@@ -149,7 +149,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     )
 
 
-LONG = {"from": "n_tracks: 60", "to": "n_tracks: 6000"}
+LONG = {"from": "n_tracks: 60", "to": "n_tracks: 30000"}
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from contactlens.files import read_json, write_json
 from contactlens.ops.registry import read_metrics
 from contactlens.ops.sweep_tracking import SweepRuns
 from contactlens.ops.sweep_trial import TrialFolder, run_trial
-from contactlens.report_files import read_csv, read_npz, read_parquet
+from contactlens.parquet_file import read_parquet
+from contactlens.report_files import read_csv, read_npz
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.simulate import SimulationConfig, simulate

@@ -1,5 +1,10 @@
 """Sequences by record and interval, from an indexed FASTA or from memory."""
 
+import gzip
+import shutil
+import tempfile
+import weakref
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,10 +37,15 @@ class Genome:
     def open(cls, path: Path | str) -> "Genome":
         """Open a FASTA through pyfaidx; the index is written beside it, and anew where it does not fit the file.
 
-        Raises InputError for a missing, damaged or gzip-compressed file (bgzip is read), and for repeated names.
+        bgzip is read in place. Plain gzip, as genome browsers offer it, can't be read by position: it is decompressed
+        into the temporary folder, for as long as this genome is in use.
+
+        Raises InputError for a missing or damaged file, and for repeated names.
         """
         path = Path(path)
         _refuse_unreadable(path)
+        if _is_plain_gzip(path):
+            return cls._of_plain_gzip(path)
         index = Path(f"{path}.fai")
         compressed = path.suffix in (".gz", ".bgz")
         try:
@@ -52,6 +62,22 @@ class Genome:
             what = "bgzip file, or it is cut short" if compressed else "FASTA"
             raise InputError(f"{path}: not a readable {what} ({_first_line(error)})") from error
         return cls(path, {name: record.rlen for name, record in fasta.faidx.index.items()}, fasta)
+
+    @classmethod
+    def _of_plain_gzip(cls, path: Path) -> "Genome":
+        folder = Path(tempfile.mkdtemp(prefix="contactlens-"))
+        copy = folder / path.name.removesuffix(".gz")
+        try:
+            _decompress(path, copy)
+            opened = cls.open(copy)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, InputError):
+                raise InputError(str(error).replace(str(copy), str(path))) from error
+            raise
+        genome = cls(path, opened.lengths, opened._records)
+        weakref.finalize(genome, shutil.rmtree, folder, ignore_errors=True)
+        return genome
 
     @classmethod
     def of(cls, sequences: Mapping[str, str]) -> "Genome":
@@ -112,11 +138,26 @@ def _refuse_unreadable(path: Path) -> None:
         head = file.read(LONGEST_HEADER)
     if not head:
         raise InputError(f"{path}: the file is empty")
-    # A bgzip block says so in the extra field of its gzip header (SAM specification, section 4.1).
-    if head.startswith(GZIP_MAGIC) and head[12:14] != b"BC":
-        raise InputError(f"{path}: gzip can't be read by position; decompress it, or compress it with bgzip")
     if b"\r" in head and b"\n" not in head:
         raise InputError(f"{path}: its lines end in carriage returns alone; convert them to line feeds")
+
+
+def _is_plain_gzip(path: Path) -> bool:
+    """A bgzip block says so in the extra field of its gzip header (SAM specification, section 4.1)."""
+    with path.open("rb") as file:
+        head = file.read(14)
+    return head.startswith(GZIP_MAGIC) and head[12:] != b"BC"
+
+
+def _decompress(path: Path, copy: Path) -> None:
+    try:
+        with gzip.open(path) as packed, copy.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, CHUNK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a readable gzip file, or cut short ({error})") from error
+    except OSError as error:
+        problem = f"can't be decompressed into {copy.parent} ({error.strerror})"
+        raise InputError(f"{path}: {problem}; make room there, or decompress the file beforehand") from error
 
 
 def _forget(path: Path) -> None:

@@ -5,17 +5,17 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contactlens.dna.placement import LARGEST
 from contactlens.errors import InputError
 from contactlens.files import require_file
+from contactlens.parquet_file import read_parquet
 
 SHOWN = 3
 COMMENTS = ("#", "track ", "browser ")
@@ -153,16 +153,7 @@ def require_distinct(path: Path, names: list[str]) -> None:
 
 
 def _read_parquet(path: Path) -> IntervalTable:
-    try:
-        require_distinct(path, pq.read_schema(path).names)
-        content = pq.read_table(path)
-        content.validate(full=True)  # such as text that is not UTF-8
-        table = content.to_pandas(ignore_metadata=True)
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a readable Parquet file, or cut short ({problem})") from error
+    table = read_parquet(path, check=partial(require_distinct, path)).to_pandas(ignore_metadata=True)
     flags = table.select_dtypes("bool").columns
     table = table.astype(dict.fromkeys(flags, "int64"))
     cells = pd.DataFrame({name: _as_text(table[name]) for name in table})

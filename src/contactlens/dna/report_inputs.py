@@ -16,7 +16,8 @@ from contactlens.dna.window_set import WindowSet
 from contactlens.figure_style import save_figure
 from contactlens.files import read_json
 from contactlens.report_blocks import FigureBlock
-from contactlens.report_files import read_csv, read_parquet
+from contactlens.parquet_file import read_parquet
+from contactlens.report_files import read_csv
 
 Splits = Mapping[str, Sequence[str]]
 
@@ -68,7 +69,7 @@ class DnaReportInputs:
 
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"
-        return read_parquet(path) if path.is_file() else None
+        return read_parquet(path).to_pandas() if path.is_file() else None
 
     @cached_property
     def contributions(self) -> Contributions | None:

@@ -6,6 +6,7 @@ settings) and, for simulated sets, `planted.parquet` (every planted motif instan
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from contactlens.dna.genome import Genome
 from contactlens.dna.interval_table import require_distinct
 from contactlens.errors import InputError
 from contactlens.files import read_json, require_file, require_replaceable, write_aside, write_json
+from contactlens.parquet_file import read_parquet
 
 DESCRIPTION = "window_set.json"
 FILES = ("windows.parquet", "planted.parquet", "genome.fa", "genome.fa.fai", DESCRIPTION, ".gitignore")
@@ -151,17 +153,7 @@ def _read_description(path: Path) -> tuple[Task, str, dict[str, Any]]:
 
 
 def _read_table(path: Path, columns: Kinds) -> pd.DataFrame:
-    require_file(path)
-    try:
-        require_distinct(path, pq.read_schema(path).names)
-        content = pq.read_table(path)
-        content.validate(full=True)  # such as text that is not UTF-8
-        table = content.to_pandas(ignore_metadata=True)
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a readable Parquet file, or cut short ({problem})") from error
+    table = read_parquet(path, check=partial(require_distinct, path)).to_pandas(ignore_metadata=True)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(map(repr, missing))}; it has {', '.join(table.columns)}")

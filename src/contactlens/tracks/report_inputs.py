@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from contactlens.report_blocks import FigureBlock
-from contactlens.report_files import read_csv, read_npz, read_parquet
+from contactlens.parquet_file import read_parquet
+from contactlens.report_files import read_csv, read_npz
 from contactlens.tracks.figures import TrackAttribution, save_figure
 from contactlens.tracks.track_set import SIGNAL_COLUMN, Driver, TrackSet
 
@@ -80,7 +81,7 @@ class ReportInputs:
 
     def predictions(self) -> pd.DataFrame | None:
         path = self.reports / "predictions.parquet"
-        return read_parquet(path) if path.is_file() else None
+        return read_parquet(path).to_pandas() if path.is_file() else None
 
     def attribution(self) -> dict[str, np.ndarray]:
         """The arrays of attribution.npz; none where there is no such file."""

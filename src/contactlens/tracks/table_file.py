@@ -11,11 +11,10 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from contactlens.errors import InputError
 from contactlens.files import require_file
+from contactlens.parquet_file import read_parquet
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 EMPTY_CELLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>"]
@@ -94,18 +93,11 @@ def read_columns(path: Path | str, columns: list[str], as_text: list[str]) -> Ta
 
 
 def _read_parquet(path: Path, columns: list[str]) -> Table:
-    try:
-        names = pq.read_schema(path).names
+    def check(names: list[str]) -> None:
         _require_columns(path, columns, names)
         _require_single_use(path, columns, names)
-        content = pq.read_table(path, columns=list(dict.fromkeys(columns)))
-        content.validate(full=True)  # such as text that is not UTF-8
-        cells = content.to_pandas(ignore_metadata=True)
-    except InputError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        problem = f"not a readable Parquet file, or cut short ({_first_line(error)})"
-        raise InputError(f"{path}: {problem}") from error
+
+    cells = read_parquet(path, list(dict.fromkeys(columns)), check).to_pandas(ignore_metadata=True)
     cells.index = pd.RangeIndex(1, len(cells) + 1)
     return Table(path, cells, "row")
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contactlens.errors import InputError
-from contactlens.files import read_json, require_file, require_replaceable, write_aside, write_json
+from contactlens.files import read_json, require_replaceable, write_aside, write_json
+from contactlens.parquet_file import read_parquet
 
 METADATA_KEY = b"contactlens"
 FILES = ("frames.parquet", "truth", ".gitignore")  # DVC may keep the last one beside them
@@ -78,23 +79,12 @@ class Truth:
     @classmethod
     def read(cls, folder: Path) -> "Truth":
         """Raises InputError where a table of the truth is missing or not readable."""
-        tables = {name: _read_parquet(folder / f"{name}.parquet").to_pandas() for name in cls.TABLES}
+        tables = {name: read_parquet(folder / f"{name}.parquet").to_pandas() for name in cls.TABLES}
         parameters = folder / "parameters.json"
         try:
             return cls(**tables, parameters=read_json(parameters))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{parameters}: not readable JSON ({error})") from error
-
-
-def _read_parquet(path: Path) -> pa.Table:
-    require_file(path)
-    try:
-        table = pq.read_table(path)
-        table.validate(full=True)  # such as text that is not UTF-8
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a readable Parquet file ({problem})") from error
-    return table
 
 
 def _parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
@@ -169,7 +159,7 @@ class TrackSet:
         path = Path(folder) / "frames.parquet"
         if not path.is_file():
             raise InputError(f"{path}: no such file; a track set is a folder written by `contactlens import tracks`")
-        table = _read_parquet(path)
+        table = read_parquet(path)
         raw = (table.schema.metadata or {}).get(METADATA_KEY)
         if raw is None:
             raise InputError(f"{path}: no contactlens metadata; import the table with `contactlens import tracks`")
