@@ -14,7 +14,7 @@ from torch import Tensor
 
 from contactlens.dna.caduceus import scan
 from contactlens.dna.caduceus.operations import Operations
-from contactlens.dna.caduceus.scan import fastest_backend, scan_reference, selective_scan
+from contactlens.dna.caduceus.scan import fastest_backend, fastest_of, scan_reference, selective_scan
 from contactlens.dna.caduceus.scan_numba import CHUNK, negative_exp
 
 NAMES = ("u", "delta", "A", "B", "C", "D")
@@ -213,6 +213,15 @@ def test_the_kernel_of_mamba_ssm_is_given_its_own_layout(reverse: bool, monkeypa
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+def test_the_fastest_is_found_by_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recurrence as a Python loop against compiled code, in either order; the random state stays as it was."""
+    monkeypatch.setattr(scan, "TIMED", (512, 16, 4))
+    before = torch.random.get_rng_state()
+    assert fastest_of(("reference", "numba"), "cpu") == fastest_of(("numba", "reference"), "cpu") == "numba"
+    assert fastest_of(("reference",), "cpu") == "reference"
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 @pytest.fixture
 def no_memory() -> Iterator[None]:
     """What is found out about packages is kept for a process; here it isn't."""
@@ -231,9 +240,11 @@ def mamba_package(folder: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_mamba_ssm_is_taken_where_it_can_be_imported(
+def test_mamba_ssm_is_timed_where_it_can_be_imported(
     works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_memory: None
 ) -> None:
+    timed = []
+    monkeypatch.setattr(scan, "fastest_of", lambda kernels, device: timed.append((kernels, device)) or kernels[-1])
     content = "selective_scan_fn = None\n" if works else "raise ImportError('undefined symbol: _ZN3c104cuda')\n"
     mamba_package(tmp_path, content)
     monkeypatch.syspath_prepend(tmp_path)
@@ -245,6 +256,7 @@ def test_mamba_ssm_is_taken_where_it_can_be_imported(
     assert fastest_backend("cpu", torch.float32) == "numba" and fastest_backend("cuda", torch.float64) == "reference"
     if works:
         assert chosen == ["mamba_ssm"] * 3 and not said
+        assert timed and all(kernels[-1] == "mamba_ssm" and device == "cuda" for kernels, device in timed)
     else:
         assert set(chosen) <= {"triton", "reference"} and len(set(chosen)) == 1
         (warning,) = said

@@ -5,6 +5,7 @@ from track_inputs import track_set
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.explain_truth import Response, true_causes, true_contact, true_memories
 from contactlens.tracks.simulate import SimulationConfig, contact_kernel, simulate
+from contactlens.tracks.simulate_toy import RandomWalkConfig, simulate_toy
 from contactlens.tracks.tasks import TASKS
 
 CONFIG = SimulationConfig(
@@ -38,6 +39,16 @@ def test_what_a_contact_causes_depends_on_the_target(tracks):
     assert true_causes(track_set(), TASKS["ep_to_ms2"], *arguments) is None
     with pytest.raises(ValueError, match="without a truth"):
         true_contact(track_set(), ["t0"], 12, 100.0)
+
+
+def test_random_walks_are_felt_in_their_own_frame_alone(tracks):
+    """The lag profile of the rule itself, "1 while the distance is short", is the truth; no contact before it counts."""
+    walks = simulate_toy(RandomWalkConfig(n_tracks=1, n_frames=50), 0)
+    toy = true_causes(walks, TASKS["toy"], ["t000000"], 50, 600.0)
+    lags = np.arange(-3.0, 4.0)
+    assert toy.response.at(lags).tolist() == (lags == 0).tolist() and toy.response.memory_s == 0
+    assert toy.profile_known and toy.contact is None
+    assert true_causes(track_set(), TASKS["toy"], ["t0"], 12, 600.0) is None
 
 
 def test_memories_are_how_long_a_polymerase_is_seen_and_how_long_the_target_answers(tracks):

@@ -15,8 +15,8 @@ from contactlens.dna.motifs.discover import BASES, Discovery, Pattern
 from contactlens.dna.window_set import WindowSet
 from contactlens.figure_style import save_figure
 from contactlens.files import read_json
-from contactlens.report_blocks import FigureBlock
 from contactlens.parquet_file import read_parquet
+from contactlens.report_blocks import FigureBlock
 from contactlens.report_files import read_csv
 
 Splits = Mapping[str, Sequence[str]]

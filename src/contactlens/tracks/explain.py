@@ -107,7 +107,7 @@ def explain(
         )
         profiles += rows
         metrics += summaries
-        if truth is not None:
+        if truth is not None and truth.contact is not None:
             contact = torch.as_tensor(truth.contact[chosen], device=x.device)
             memory = round(truth.response.memory_s / frame_interval_s)
             metrics += contact_overlap(study, output, found, contact, memory, draws, config.interval_level)

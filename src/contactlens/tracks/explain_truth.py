@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contactlens.tracks.simulate import SimulationConfig, contact_kernel, simulation_of
+from contactlens.tracks.simulate_toy import SOURCE
 from contactlens.tracks.tasks import Task
 from contactlens.tracks.track_set import DISTANCE_COLUMN, TrackSet
 
@@ -36,13 +37,14 @@ class Response:
 
 @dataclass(frozen=True)
 class Truth:
-    """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise
+    """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise; None where that
+        says nothing, as only the present frame is felt
     profile_known: whether a faithful lag profile must look like the response. Not where the model sees MS2: it may tell
         a burst by the MS2 after it, and rightly so
     """
 
     response: Response
-    contact: NDArray[np.bool_]
+    contact: NDArray[np.bool_] | None
     profile_known: bool = True
 
 
@@ -52,6 +54,11 @@ def true_response(simulation: SimulationConfig, task: Task, lag_max_s: float) ->
     lags = np.arange(0.0, lag_max_s + 1, 1.0)
     on = np.exp(-simulation.k_off_per_s * lags)
     return Response(lags, on if task.target == "state" else contact_kernel(simulation, lags))
+
+
+def instant_response(frame_interval_s: float) -> Response:
+    """A target that answers the driver of its own frame alone."""
+    return Response(np.array([0.0, frame_interval_s]), np.array([1.0, 0.0]))
 
 
 def true_memories(tracks: TrackSet, task: Task, lag_max_s: float) -> dict[str, float]:
@@ -68,6 +75,8 @@ def true_causes(
     tracks: TrackSet, task: Task, track_ids: Sequence[str], n_frames: int, lag_max_s: float
 ) -> Truth | None:
     """The truth for tracks as `batch_of` lays them out; None for real tracks and for tasks without a driver."""
+    if task.simulator == "random_walk" and tracks.source == SOURCE:
+        return Truth(instant_response(tracks.frame_interval_s), contact=None)
     simulation = simulation_of(tracks)
     if simulation is None or not task.driver_input:
         return None

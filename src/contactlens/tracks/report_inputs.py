@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.report_blocks import FigureBlock
 from contactlens.parquet_file import read_parquet
+from contactlens.report_blocks import FigureBlock
 from contactlens.report_files import read_csv, read_npz
 from contactlens.tracks.figures import TrackAttribution, save_figure
 from contactlens.tracks.track_set import SIGNAL_COLUMN, Driver, TrackSet

@@ -9,6 +9,7 @@ from contactlens.errors import InputError
 from contactlens.tracks.track_set import SCALAR_COLUMN, SIGNAL_COLUMN, Driver, TrackSet
 
 FRAME_INTERVAL_S = 1.0
+SOURCE = "random walks"
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,4 @@ def simulate_toy(config: RandomWalkConfig, seed: int) -> TrackSet:
             SIGNAL_COLUMN: signal.ravel(),
         }
     )
-    return TrackSet(frames, FRAME_INTERVAL_S, Driver("scalar", "distance", "a.u."), "a.u.", "random walks")
+    return TrackSet(frames, FRAME_INTERVAL_S, Driver("scalar", "distance", "a.u."), "a.u.", SOURCE)

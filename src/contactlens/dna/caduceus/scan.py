@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 MAMBA_SSM = "mamba_ssm.ops.selective_scan_interface"
+TIMED = (4096, 512, 16)  # positions, d_inner, d_state
 Backend = Literal["auto", "reference", "numba", "triton", "mamba_ssm"]
 
 
@@ -36,8 +37,8 @@ def selective_scan(
     """y (B, L, D), differentiable in every argument.
 
     All back ends agree to 1e-4 in float32; `reference` takes any dtype and can be differentiated twice. `auto` takes
-    the fastest that applies: in float32 on a GPU `mamba_ssm` where it can be imported (nothing is timed),
-    else `triton`, and on a CPU `numba`; otherwise the reference.
+    the fastest that applies: in float32 on a GPU `triton`, or `mamba_ssm` where it can be imported and `fastest_of`
+    the two, and on a CPU `numba`; otherwise the reference.
     """
     chosen = fastest_backend(u.device.type, u.dtype) if backend == "auto" else backend
     if chosen == "reference":
@@ -78,13 +79,37 @@ def fastest_backend(device_type: str, dtype: torch.dtype) -> Backend:
     """What `auto` takes there."""
     if dtype != torch.float32:
         return "reference"
-    if device_type == "cuda" and _works(MAMBA_SSM):
-        return "mamba_ssm"
-    if device_type == "cuda" and _installed("triton"):
-        return "triton"
+    if device_type == "cuda":
+        kernels: dict[Backend, bool] = {"triton": _installed("triton"), "mamba_ssm": _works(MAMBA_SSM)}
+        there = tuple(name for name, works in kernels.items() if works)
+        return "reference" if not there else fastest_of(there, device_type)
     if device_type == "cpu" and _installed("numba"):
         return "numba"
     return "reference"
+
+
+@functools.cache
+def fastest_of(backends: tuple[Backend, ...], device_type: str) -> Backend:
+    """That with the least median time forward and backward, batch 1, `TIMED`; timed once in a process, if several."""
+    if len(backends) == 1:
+        return backends[0]
+    from torch.utils.benchmark import Timer
+
+    L, width, N = TIMED
+    with torch.enable_grad():
+        ramp = torch.linspace(0.01, 1.0, L * width, device=device_type).reshape(1, L, width)
+        A = -torch.arange(1.0, N + 1, device=device_type).repeat(width, 1)
+        values = (ramp, ramp / 10, A, ramp[..., :N], ramp[..., N : 2 * N], ramp[0, 0])
+        u, delta, A, B, C, D = inputs = [value.clone().requires_grad_() for value in values]
+
+        def median_s(backend: Backend) -> float:
+            def run() -> None:
+                torch.autograd.grad(selective_scan(u, delta, A, B, C, D, backend=backend).sum(), inputs)
+
+            run()  # compiles
+            return float(Timer("run()", globals={"run": run}).blocked_autorange(min_run_time=0.1).median)
+
+        return min(backends, key=median_s)
 
 
 def scan_reference(

@@ -41,7 +41,7 @@ def evaluate_latent(subject: Subject, config: EvaluationConfig, seed: int) -> Ta
 def _loading_times(subject: Subject, config: EvaluationConfig, seed: int) -> tuple[LoadingTimes, LoadingTimes]:
     """True and found loading times of the validation and of the test split."""
     validation, test = subject.batches["validation"], subject.test
-    grid = config.reporter.grid(test.frame_interval_s, subject.model.bins_per_frame)
+    grid = subject.model.grid
     deconvolution = Deconvolution.fit(validation, grid, config.deconvolution, seed)
 
     def times(batch: TrackBatch) -> LoadingTimes:

@@ -46,7 +46,9 @@ def _draw_history(axis: Axes, rows: pd.DataFrame, output_unit: str) -> None:
 
 def _draw_distance(axis: Axes, rows: pd.DataFrame, driver: Driver, radius: float) -> None:
     axis.fill_between(rows["position"], rows["distance_low"], rows["distance_high"], color=GREY, alpha=0.3, linewidth=0)
-    axis.plot(rows["position"], rows["distance"], color=BLACK)
+    axis.plot(rows["position"], rows["distance"], color=BLACK, marker=".")
+    if len(rows) == 1:  # a band of one frame has no width
+        axis.vlines(rows["position"], rows["distance_low"], rows["distance_high"], color=GREY)
     axis.axhline(radius, color=VERMILION, linewidth=1.0, linestyle=":")
     axis.set(ylabel=with_unit(driver.name, driver.unit))
 

@@ -146,9 +146,11 @@ class TrackModel(nn.Module):
         return self.backbone.attention(features, observed)
 
     @property
-    def bins_per_frame(self) -> int:
-        """Latents per frame; 0 without any."""
-        return self.backbone.grid.bins_per_frame if isinstance(self.backbone, BernoulliVae) else 0
+    def grid(self) -> LoadingGrid:
+        """Where its latents lie; ValueError without latents."""
+        if not isinstance(self.backbone, BernoulliVae):
+            raise ValueError("this model has no latents")
+        return self.backbone.grid
 
     def latent(self, x: Tensor, observed: Tensor) -> Tensor:
         """Probability of a polymerase in each bin of the grid, (B, T bins_per_frame); ValueError without latents."""
