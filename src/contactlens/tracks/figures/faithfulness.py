@@ -75,7 +75,7 @@ def lag_figure(profile: pd.DataFrame) -> Figure:
         for axis, output in zip(row, outputs, strict=True):
             draw_lag(axis, profile, method, output)
             axis.set_title(f"{plain(method)}: {OUTPUT_NAMES[output]}")
-        row[0].set_ylabel(with_unit("attribution", "peak = 1"))
+    axes[len(methods) // 2, 0].set_ylabel(with_unit("attribution", "peak = 1"))  # one: low rows have no room for each
     for axis in axes[-1]:
         axis.set_xlabel(with_unit("time before predicted frame", "min"))
     axes[0, 0].legend()
