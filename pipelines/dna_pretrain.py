@@ -1,11 +1,14 @@
-"""Pre-train a small Caduceus on the training chromosomes, or take a checkpoint -> models/dna/pretrained."""
+"""Pre-train a small Caduceus on the training chromosomes, or take one that is not, or a checkpoint ->
+models/dna/pretrained.
+"""
 
 from pathlib import Path
 
 import pandas as pd
+import torch
 
-from contactlens.dna.backbone import PRETRAIN
-from contactlens.dna.caduceus import load_caduceus, save_caduceus
+from contactlens.dna.backbone import PRETRAIN, RANDOM
+from contactlens.dna.caduceus import CaduceusForMaskedLM, load_caduceus, save_caduceus
 from contactlens.dna.context_baseline import context_loss
 from contactlens.dna.pretrain import pretrain
 from contactlens.dna.trainer import kept_until_done
@@ -69,9 +72,14 @@ def main() -> None:
     if params.dna.backbone.source == PRETRAIN:
         with kept_until_done(CHECKPOINTS) as checkpoints:
             train(params.dna, params.seed, checkpoints)
+        return
+    if params.dna.backbone.source == RANDOM:
+        torch.manual_seed(params.seed)
+        model = CaduceusForMaskedLM(params.dna.backbone.architecture)
     else:
-        save_caduceus(load_caduceus(params.dna.backbone.source), MODEL)
-        write([], {})
+        model = load_caduceus(params.dna.backbone.source)
+    save_caduceus(model, MODEL)
+    write([], {})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from contactlens.ops.champion import ANALYSIS, write_champion, write_registered
 from contactlens.ops.params import load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.registry import Candidate, Registered, find_champion, sync_registry
+from contactlens.ops.seen import fitted_ids, refuse_seen, write_seen
 from contactlens.ops.stage import stage
 from contactlens.torch_setup import resolve_device, seed_everything
 
@@ -50,10 +51,16 @@ def attributed_windows(windows: WindowSet) -> WindowSet:
     return WindowSet(chosen.task, table, Genome.of(records), chosen.source, chosen.settings, chosen.planted)
 
 
+def contents(windows: WindowSet) -> list[bytes]:
+    """What makes each window the same example wherever it comes from: its bases."""
+    return [sequence.encode() for sequence in windows.sequences()]
+
+
 def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, judged: str) -> float | None:
     """AUROC of another classifier on the candidate's test windows, recalibrated as it was itself where that is what is
-    judged; None where it can't predict them."""
+    judged; None where it can't predict them, or was fitted to some of them."""
     try:
+        refuse_seen(weights, contents(test))
         model = load_classifier(weights / CLASSIFIER.name).to(resolve_device(trainer.device))
         recalibration = Platt.from_json(read_json(weights / RECALIBRATION.name))
     except (InputError, OSError, ValueError, TypeError):
@@ -68,12 +75,14 @@ def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, judged: s
 
 def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     """Register what the pipeline has made and write the champion's folder; `kept` takes the attributed windows."""
-    rules, trainer = params.dna.promotion, params.dna.fine_tune.trainer
-    test = windows.select(read_json(SPLITS)["test"])
+    trainer, splits = params.dna.fine_tune.trainer, read_json(SPLITS)
+    test = windows.select(splits["test"])
+    rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")
+    seen = write_seen(kept, contents(windows.select(fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_classifier(CLASSIFIER, RECALIBRATION, test),
-        weights=[CLASSIFIER, RECALIBRATION],
+        weights=[CLASSIFIER, RECALIBRATION, seen],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},

@@ -17,6 +17,7 @@ from contactlens.ops.champion import ANALYSIS, TRAINING, write_champion, write_r
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.provenance import provenance
 from contactlens.ops.registry import Candidate, Registered, sync_registry
+from contactlens.ops.seen import fitted_ids, refuse_seen, write_seen
 from contactlens.ops.stage import stage
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.dataset import batch_of
@@ -56,10 +57,17 @@ def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
     return x.masked_fill(~two.observed[:, None], float("nan")).numpy()
 
 
+def contents(batch: TrackBatch) -> list[bytes]:
+    """What makes each track the same example wherever it comes from: its driver and signal at the observed frames."""
+    tracks = zip(batch.driver.transpose(1, 2), batch.signal, batch.observed, strict=True)
+    return [driver[seen].numpy().tobytes() + signal[seen].numpy().tobytes() for driver, signal, seen in tracks]
+
+
 def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) -> float | None:
     """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks; None
-    where it takes other data or does another task."""
+    where it takes other data, does another task or was fitted to some of them."""
     try:
+        refuse_seen(weights, contents(test))
         model, other = load_model(weights / Path(MODEL).name)
         recalibration = read_json(weights / Path(RECALIBRATION).name)
     except (InputError, OSError):
@@ -94,9 +102,10 @@ def register(params: Params, kept: Path) -> Registered:
     model, spec = load_model(MODEL)
     chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
     write_json(kept / TRAINING, asdict(chosen))
+    seen = write_seen(kept, contents(batch_of(tracks, fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_model(model, example_input(spec, test)),
-        weights=[Path(MODEL), Path(RECALIBRATION)],
+        weights=[Path(MODEL), Path(RECALIBRATION), seen],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},

@@ -11,6 +11,7 @@ import typer
 
 from contactlens import cli_options as options
 from contactlens.dna.explain_config import Method
+from contactlens.dna.names import CHECKPOINT
 from contactlens.errors import InputError
 from contactlens.files import write_aside
 
@@ -22,11 +23,10 @@ dna = typer.Typer(help="Windows of genomic sequence.", no_args_is_help=True)
 
 Kind = Literal["pairs", "bengi", "regions"]
 IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for imported windows
-CHECKPOINT = Path("data/import_dna/checkpoint")
 CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 REGION_SUFFIXES = {".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak"}
 
-Fasta = Annotated[Path, typer.Option(help="FASTA of the chromosomes (plain or bgzip).")]
+Fasta = Annotated[Path, typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")]
 WindowBp = Annotated[int, typer.Option(help="Bases of every window.")]
 MaxN = Annotated[float, typer.Option(help="Largest share of unknown bases in the elements (or in the region).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, 0 or 1.")]
@@ -183,7 +183,7 @@ def run_dna(
     importer = _importer(file, kind, fasta, window_bp, values) if file else None
     own: list[dict[str, Any]] = [{"dna": {"source": "import"}}] if file else []
     local = checkpoint is not None and _is_local(checkpoint)
-    own += [{"dna": {"backbone": {"source": str(CHECKPOINT) if local else checkpoint}}}] if checkpoint else []
+    own += [{"dna": {"backbone": {"source": CHECKPOINT if local else checkpoint}}}] if checkpoint else []
 
     def fill(folder: Path) -> None:
         if importer:

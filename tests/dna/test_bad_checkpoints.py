@@ -100,7 +100,7 @@ BACKBONES: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "cut short": (lambda f: os.truncate(f / WEIGHTS, 900), (f"{WEIGHTS}: truncated or not a checkpoint",)),
     "header too long": (holding(WEIGHTS, b"\xff" * 8 + b"{}"), (f"{WEIGHTS}: truncated or not", "header")),
     "no tensors": (holding(WEIGHTS, (2).to_bytes(8, "little") + b"{}"), (f"{WEIGHTS}: holds 0 tensors",)),
-    "other names": (renamed, (f"{WEIGHTS}: 21 tensors are missing that config.json asks for", "embeddings")),
+    "other names": (renamed, (f"{WEIGHTS}: 20 tensors are missing that config.json asks for", "embeddings")),
     "other shapes": (tensors(lambda v: v.flatten()), (f"{WEIGHTS}: ", "have another shape than config.json asks for")),
     "NaN weights": (tensors(lambda v: v * float("nan")), (f"{WEIGHTS}: 19 tensors hold NaN or infinite",)),
     "whole weights": (tensors(lambda v: v.long()), (f"{WEIGHTS}: 19 tensors hold no floating-point", "torch.int64")),

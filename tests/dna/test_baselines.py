@@ -24,6 +24,7 @@ from contactlens.dna.baselines import (
     KmerConfig,
     KmerLogistic,
     PropensityConfig,
+    fair_rivals,
     fit_baselines,
 )
 from contactlens.dna.baselines.cnn import Cnn
@@ -312,6 +313,12 @@ def test_every_baseline_of_a_task_by_name():
     with_products = replace(config, kmer=replace(config.kmer, interaction_components=2))
     assert list(fit_baselines(regions(train), regions(validation), with_products, 0)) == list(of_regions)
     of_pairs = fit_baselines(train, validation, with_products, 0)
+    named = [f"{name}_recalibrated" for name in (*of_regions, *of_pairs, "unknown")]
+    fitted_to = {"region": (of_regions, config), "pair": (of_pairs, with_products)}
+    for task, (names, settings) in fitted_to.items():
+        fair = fair_rivals(task, named, settings)
+        assert set(fair) == {f"{name}_recalibrated" for name in (*names, "unknown")}
+    assert "kmer_products" not in fair_rivals("pair", [*of_pairs], config)
     assert list(of_pairs) == ["distance", "element_propensity", "kmer_logistic", "kmer_products", "cnn"]
     assert of_pairs["kmer_logistic"].predict(test).tobytes() == fitted["kmer_logistic"].predict(test).tobytes()
     assert all(np.isfinite(model.predict(regions(test))).all() for model in of_regions.values())

@@ -127,6 +127,34 @@ def test_old_weight_files_with_their_repeated_tensors_are_read(folder: Path) -> 
     assert torch.equal(load_caduceus(folder)(IDS), new(IDS))
 
 
+@pytest.mark.parametrize("rcps", [True, False])
+def test_a_backbone_that_was_saved_alone_is_read(rcps: bool, tmp_path: Path) -> None:
+    """As `AutoModel` saves it: without the outer name, and without what only the output layer holds."""
+    save_caduceus(build(rcps=rcps), tmp_path)
+    expected = load_caduceus(tmp_path)(IDS)
+
+    def strip(tensors: dict[str, Tensor]) -> None:
+        for name in list(tensors):
+            value = tensors.pop(name)
+            if name.startswith("caduceus."):
+                tensors[name.removeprefix("caduceus.")] = value
+
+    rewrite_tensors(tmp_path, strip)
+    assert torch.equal(load_caduceus(tmp_path)(IDS), expected)
+
+
+@pytest.mark.parametrize(("rcps", "name"), [(True, "lm_head.lm_head.weight"), (False, "lm_head.weight")])
+def test_an_output_layer_that_does_not_share_the_embedding_is_refused(rcps: bool, name: str, tmp_path: Path) -> None:
+    model = build(rcps=rcps)
+    save_caduceus(model, tmp_path)
+    shared = model.backbone.embedding.weight.detach()
+    rewrite_tensors(tmp_path, lambda tensors: tensors.update({name: shared.clone()}))
+    load_caduceus(tmp_path)
+    rewrite_tensors(tmp_path, lambda tensors: tensors.update({name: shared + 1}))
+    with pytest.raises(InputError, match=f"model.safetensors: {name} is not the embedding"):
+        load_caduceus(tmp_path)
+
+
 def test_complement_map_may_be_listed_in_any_order(folder: Path) -> None:
     """As strings the tokens sort 0, 1, 10, 11, ..., 2: taken as a list, the values would be another map."""
     expected = load_caduceus(folder)(IDS)

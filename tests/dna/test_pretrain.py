@@ -13,6 +13,7 @@ from scipy.stats import binom, chisquare
 from contactlens.dna.caduceus import CaduceusConfig, SsmConfig
 from contactlens.dna.pretrain import (
     IGNORED,
+    Masked,
     PretrainConfig,
     Pretrained,
     draw_crops,
@@ -134,8 +135,9 @@ def test_a_repeat_is_learned_far_below_the_entropy_of_its_composition() -> None:
 
 
 def test_random_sequence_stays_at_the_entropy_of_its_composition() -> None:
-    done = run(genome(0, 5000), genome(1, 5000), validation_crops=64, crops_per_epoch=200)
-    assert done.training.history[-1]["validation_loss"] == pytest.approx(math.log(4), abs=0.05)
+    """Were the chosen bases scored that training shows, each right with probability 5/8, it would fall 0.06 below."""
+    done = run(genome(0, 5000), genome(1, 5000), validation_crops=64, crops_per_epoch=1000)
+    assert done.training.history[-1]["validation_loss"] == pytest.approx(math.log(4), abs=0.01)
 
 
 def test_the_score_is_cross_entropy_over_the_chosen_bases_of_held_out_sequence() -> None:
@@ -146,6 +148,7 @@ def test_the_score_is_cross_entropy_over_the_chosen_bases_of_held_out_sequence()
     ids = torch.from_numpy(encode(record[0]).astype(np.int64)).expand(5, -1)
     torch.randint(1, (5,), generator=random)  # which places: there is one
     masked = mask_bases(ids, 0.15, random)
+    masked = Masked(torch.where(masked.target == IGNORED, masked.ids, MASK), masked.target)
     with torch.no_grad():
         p = done.model(masked.ids).softmax(-1)
     chosen = (masked.target != IGNORED).nonzero()

@@ -51,6 +51,9 @@ class Dna:
     promotion: ClassifierRules
     motifs: Section
 
+    def rules(self, task: str) -> ClassifierRules:
+        return self.promotion
+
 
 @dataclass(frozen=True)
 class Params:
@@ -87,12 +90,12 @@ def windows_of(task: Any = "pair") -> WindowSet:
     return replace(pairs, task=task, windows=windows)
 
 
-def write_outputs(folder: Path, seed: int, task: Any = "pair") -> None:
+def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = None) -> None:
     """What the stages before leave in `folder`, of the network of this seed."""
     models, reports = folder / "models/dna", folder / "reports/dna"
     model, windows, platt = a_model(seed, task), windows_of(task), Platt(1.5, 0.1)
     windows.write(folder / "data/dna")
-    write_json(models / "splits.json", {"train": IDS[:10], "test": TEST})
+    write_json(models / "splits.json", splits or {"train": IDS[:10], "test": TEST})
     save_classifier(model, models / "classifier")
     write_json(models / "recalibration.json", platt.to_json())
     test = windows.select(TEST)
@@ -293,6 +296,19 @@ def test_a_champion_of_another_task_or_without_its_files_stops_promotion(script:
     shutil.rmtree(Path(artifacts) / "analysis")
     with pytest.raises(InputError, match=r"champion, version 1: its run .* does not give analysis"):
         run(script, tmp_path, params("tasks", min_auroc=0.0, must_beat=(), max_ece=1.0))
+
+
+def test_a_champion_is_not_judged_on_windows_that_it_was_fitted_to(script: ModuleType, tmp_path: Path) -> None:
+    """Another split of the same data: the champion's score there would be that of training windows."""
+    write_outputs(tmp_path, POOR, splits={"train": IDS[:10], "calibration": IDS[10:12], "test": IDS[12:]})
+    first = run(script, tmp_path, params("splits"))
+    write_outputs(tmp_path, GOOD, splits={"train": IDS[20:], "test": IDS[11:20]})
+    other = run(script, tmp_path, params("splits"))
+    assert first.done.decision.promote and not other.done.decision.promote
+    assert "or was fitted to some of them" in " ".join(other.done.decision.reasons)
+    write_outputs(tmp_path, GOOD, splits={"train": IDS[:10], "test": IDS[12:20]})
+    fair = run(script, tmp_path, params("splits"))
+    assert fair.done.decision.promote and "the champion's on the same data" in " ".join(fair.done.decision.reasons)
 
 
 def test_metrics_without_the_number_are_registered_and_not_promoted(script: ModuleType, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
     import ray
 
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "no Ray"
-    file = folder / "state.json"
+    file, log = folder / "state.json", Path(data["log"])
     state = json.loads(file.read_text()) if file.is_file() else {"epoch": 0, "x": 0.0}
     if values["radius_init"] == data.get("broken_radius"):
         raise RuntimeError(f"no gradient at radius {values['radius_init']}")
@@ -62,15 +62,22 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
     def nll() -> float:
         return (state["x"] - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
 
+    def tell() -> None:
+        """The last epoch's line in the log, unless it is there, and its report, which takes no epoch twice."""
+        if not log.exists() or state["line"] not in log.read_text():
+            with log.open("a") as lines:
+                lines.write(state["line"])
+        report({"epoch": state["epoch"] - 1, "validation_nll": nll(), "radius": values["radius_init"]})
+
+    if state["epoch"]:
+        tell()  # a kill may have come between the checkpoint and these two
     while state["epoch"] < EPOCHS:
         x = state["x"] + values["learning_rate"] * (data["target"] - state["x"])
-        state = {"epoch": state["epoch"] + 1, "x": x}
+        number = state["epoch"] + 1
+        line = "\t".join((json.dumps(values, sort_keys=True), str(number), node, str(os.getpid()))) + "\n"
+        state = {"epoch": number, "x": x, "line": line}
         write_json(file, state)
-        with Path(data["log"]).open("a") as log:
-            log.write(
-                "\t".join((json.dumps(values, sort_keys=True), str(state["epoch"]), node, str(os.getpid()))) + "\n"
-            )
-        report({"epoch": state["epoch"] - 1, "validation_nll": nll(), "radius": values["radius_init"]})
+        tell()
         time.sleep(data["pause"])
     return {
         "epochs": state["epoch"],

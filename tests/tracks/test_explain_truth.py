@@ -42,7 +42,7 @@ def test_what_a_contact_causes_depends_on_the_target(tracks):
 
 
 def test_random_walks_are_felt_in_their_own_frame_alone(tracks):
-    """The lag profile of the rule itself, "1 while the distance is short", is the truth; no contact before it counts."""
+    """The truth is the lag profile of the rule itself, "1 while the distance is short"."""
     walks = simulate_toy(RandomWalkConfig(n_tracks=1, n_frames=50), 0)
     toy = true_causes(walks, TASKS["toy"], ["t000000"], 50, 600.0)
     lags = np.arange(-3.0, 4.0)

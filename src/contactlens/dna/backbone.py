@@ -1,16 +1,20 @@
 """Which backbone the classifier stands on: one trained here, or a user's checkpoint."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from contactlens.dna.caduceus import CaduceusConfig, SsmConfig
+from contactlens.dna.names import CHECKPOINT
 
 PRETRAIN = "pretrain"
+RANDOM = "random"
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """source: `pretrain` for a model of the size below, trained on the windows' own training chromosomes; else a
-        checkpoint in the published format, by folder or by its name on the hub, which brings its own sizes
+    """source: `pretrain` for a model of the size below, trained on the windows' own training chromosomes, `random` for
+        one that is not (the control of pre-training); else a checkpoint in the published format, which brings its own
+        sizes: CHECKPOINT, where `contactlens dna run --checkpoint FOLDER` puts it, or its name on the hub
     d_model, n_layer, d_state, rcps, fused_add_norm: as in Caduceus' own configuration
     """
 
@@ -23,7 +27,10 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         if not self.source.strip():
-            raise ValueError("dna.backbone.source must be `pretrain`, a folder or a name on the hub")
+            raise ValueError("dna.backbone.source must be `pretrain`, `random`, a checkpoint or a name on the hub")
+        if self.source != CHECKPOINT and (self.source[0] in "./~" or Path(self.source).is_dir()):
+            how = "start with `contactlens dna run --checkpoint FOLDER`, so that DVC sees what is in it"
+            raise ValueError(f"dna.backbone.source must be no folder but {CHECKPOINT}, got {self.source!r}; {how}")
         for name in ("d_model", "n_layer", "d_state"):
             if getattr(self, name) < 1:
                 raise ValueError(f"dna.backbone.{name} must be at least 1, got {getattr(self, name)}")

@@ -88,6 +88,8 @@ def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -
     order = rows[np.argsort(-logits[rows], kind="stable")]
     limit = np.log(config.min_probability / (1 - config.min_probability))
     n = max(int((logits[rows] >= limit).sum()), config.min_windows)
+    if n > config.max_windows:
+        print(f"of {n:,} confident positives dna.explain.max_windows = {config.max_windows:,} are explained")
     return order[: min(n, config.max_windows)]
 
 

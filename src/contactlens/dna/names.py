@@ -4,3 +4,4 @@ NETWORK = "network"
 RECALIBRATED = "_recalibrated"
 # Column of the history whose least value names the epoch that is kept: see `contactlens.dna.fit.refined_loss`.
 CRITERION = "validation_refined_loss"
+CHECKPOINT = "data/import_dna/checkpoint"  # where a run keeps a copy of the backbone that it was given

@@ -64,6 +64,11 @@ def mask_bases(ids: Tensor, fraction: float, random: torch.Generator) -> Masked:
     return Masked(torch.where(swapped, other, masked), torch.where(chosen, ids, torch.tensor(IGNORED)))
 
 
+def all_hidden(masked: Masked) -> Masked:
+    """The same bases to predict, each as [MASK]: one that is shown could be read off, which no baseline can."""
+    return Masked(torch.where(masked.target != IGNORED, torch.tensor(MASK), masked.ids), masked.target)
+
+
 def draw_crops(sequences: Sequence[np.ndarray], n: int, length: int, random: torch.Generator) -> Tensor:
     """n crops (n, length) int64 from token arrays, each place equally likely; shorter sequences have none.
 
@@ -107,7 +112,7 @@ class _Pretraining:
         random = torch.Generator().manual_seed(seed)
         held_out = [unknown_as_pad(encode(sequence)) for sequence in validation]
         crops = draw_crops(held_out, config.validation_crops, config.crop_bp, random)
-        self.validation = mask_bases(crops, config.mask_fraction, random)
+        self.validation = all_hidden(mask_bases(crops, config.mask_fraction, random))
         self.amp = config.trainer.amp and self.device.type == "cuda"
 
     def losses(self, masked: Masked) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from contactlens.dna.backbone import BackboneConfig
 from contactlens.dna.baselines import BaselineConfig as DnaBaselineConfig
+from contactlens.dna.baselines import fair_rivals as fair_dna_rivals
 from contactlens.dna.check_suites import CheckLimits as DnaCheckLimits
 from contactlens.dna.classifier import HeadConfig
 from contactlens.dna.dataset import SplitConfig as DnaSplitConfig
@@ -16,6 +17,7 @@ from contactlens.dna.fit import FineTuneConfig
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.pretrain import PretrainConfig
 from contactlens.dna.simulate import SimulationConfig as DnaSimulationConfig
+from contactlens.dna.window_set import Task as WindowTask
 from contactlens.errors import InputError
 from contactlens.ops.registry_rules import ClassifierRules, PromotionRules
 from contactlens.ops.strict import from_mapping, load_section, suggestion
@@ -148,6 +150,11 @@ class DnaParams:
         if self.motifs.method not in self.explain.methods:
             known, got = ", ".join(self.explain.methods), self.motifs.method
             raise ValueError(f"dna.motifs.method must be one of explain.methods ({known}), got {got!r}")
+
+    def rules(self, task: WindowTask) -> ClassifierRules:
+        """The rules of promotion for windows of this task, against the baselines that there are for it."""
+        rivals = fair_dna_rivals(task, self.promotion.must_beat, self.baselines)
+        return replace(self.promotion, must_beat=rivals)
 
 
 @dataclass(frozen=True)

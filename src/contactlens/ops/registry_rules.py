@@ -38,7 +38,8 @@ class Rules(Protocol):
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """Check every rule. `champion_score` is the present champion's on the same test data, None where there is
-        none and NaN where it can't be scored on them. A number that is missing or not finite fails its rule.
+        none and NaN where it can't be scored on them, or was fitted to some of them. A number that is missing or not
+        finite fails its rule.
         """
         ...
 
@@ -135,7 +136,10 @@ def _beside_champion(what: str, value: float, relation: Relation, champion_score
     if champion_score is None:
         return []
     if not math.isfinite(champion_score):
-        return [(False, "failed: the present champion can't be scored on these data; use another model name")]
+        why = "it does something else, or was fitted to some of them"
+        return [
+            (False, f"failed: the present champion can't be scored on these data, as {why}; use another model name")
+        ]
     return [_check(what, value, relation, "the champion's on the same data", champion_score)]
 
 

@@ -1,6 +1,6 @@
 """The baselines every network is compared with, on the same splits and with the same scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,7 +10,8 @@ from contactlens.dna.baselines.distance import DistanceConfig, DistanceLogistic
 from contactlens.dna.baselines.kmer import KmerConfig, KmerLogistic
 from contactlens.dna.baselines.logistic import Array
 from contactlens.dna.baselines.propensity import ElementPropensity, PropensityConfig
-from contactlens.dna.window_set import WindowSet
+from contactlens.dna.names import RECALIBRATED
+from contactlens.dna.window_set import Task, WindowSet
 from contactlens.errors import InputError
 from contactlens.progress import counted
 
@@ -27,8 +28,15 @@ __all__ = [
     "KmerConfig",
     "KmerLogistic",
     "PropensityConfig",
+    "fair_rivals",
     "fit_baselines",
 ]
+
+
+OF_TASK: dict[Task, tuple[str, ...]] = {
+    "pair": ("distance", "element_propensity", "kmer_products"),
+    "region": ("gc_content",),
+}
 
 
 class Baseline(Protocol):
@@ -50,6 +58,14 @@ class BaselineConfig:
     composition: CompositionConfig
     kmer: KmerConfig
     cnn: CnnConfig
+
+
+def fair_rivals(task: Task, names: Iterable[str], config: BaselineConfig) -> tuple[str, ...]:
+    """Those of `names` (baselines, also as `<baseline>_recalibrated`) that `fit_baselines` fits to windows of the task,
+    and any that it does not know."""
+    other = OF_TASK["region" if task == "pair" else "pair"]
+    idle = () if config.kmer.interaction_components else ("kmer_products",)
+    return tuple(name for name in names if name.removesuffix(RECALIBRATED) not in (*other, *idle))
 
 
 def fit_baselines(train: WindowSet, validation: WindowSet, config: BaselineConfig, seed: int) -> dict[str, Baseline]:

@@ -13,7 +13,10 @@ from contactlens.dna.caduceus.config import CaduceusConfig
 from contactlens.dna.caduceus.model import CaduceusForMaskedLM
 from contactlens.errors import InputError
 
-PREFIX = "caduceus.backbone."
+MODEL = "caduceus."
+PREFIX = f"{MODEL}backbone."
+HEAD_MAP = "lm_head.complement_map"
+HEADS = ("lm_head.weight", "lm_head.lm_head.weight")
 WEIGHTS, OLD_WEIGHTS = "model.safetensors", "pytorch_model.bin"
 FOLDER_HINT = "give a folder that holds config.json and model.safetensors (`hf download NAME --local-dir FOLDER`)"
 SHOWN = 5
@@ -34,7 +37,7 @@ def published_names(model: CaduceusForMaskedLM) -> dict[str, Tensor]:
     if rcps:
         complement = model.backbone.complement
         named[f"{PREFIX}embeddings.word_embeddings.complement_map"] = complement
-        named["lm_head.complement_map"] = complement.clone()
+        named[HEAD_MAP] = complement.clone()
     return named
 
 
@@ -64,6 +67,8 @@ def load_caduceus(source: Path | str, dtype: torch.dtype = torch.float32) -> Cad
     folder = _folder(source)
     config = CaduceusConfig.read(folder)
     tensors, path = _read_tensors(folder)
+    if not any(name.startswith(MODEL) for name in tensors):  # saved without a head, which leaves the outer name away
+        tensors = {f"{MODEL}{name}": value for name, value in tensors.items()}
     _check(tensors, config, path)
     model = CaduceusForMaskedLM(config)
     for name, value in published_names(model).items():
@@ -158,6 +163,8 @@ def _check(tensors: dict[str, Tensor], config: CaduceusConfig, path: Path) -> No
     if config.n_layer > len(tensors):
         raise InputError(f"{path}: holds {len(tensors)} tensors, but config.json asks for {config.n_layer:,} layers")
     wanted = _wanted(config, path)
+    if HEAD_MAP not in tensors:  # as where the backbone was saved alone
+        wanted.pop(HEAD_MAP, None)
     missing = sorted(set(wanted) - set(tensors))
     if missing:
         raise InputError(f"{path}: {len(missing)} tensors are missing that config.json asks for: {missing[:SHOWN]}")
@@ -173,6 +180,12 @@ def _check(tensors: dict[str, Tensor], config: CaduceusConfig, path: Path) -> No
     for name in (name for name in wanted if name.endswith("complement_map")):
         if not torch.equal(tensors[name].cpu(), complement):
             raise InputError(f"{path}: {name} differs from the complement_map of config.json")
+    (embedding,) = (
+        name for name in wanted if name.endswith(("word_embeddings.weight", "word_embeddings.embedding.weight"))
+    )
+    for name in HEADS:
+        if name in tensors and not torch.equal(tensors[name], tensors[embedding]):
+            raise InputError(f"{path}: {name} is not the embedding, which Caduceus' own output layer shares")
     require_numbers({name: tensors[name] for name in wanted if not name.endswith("complement_map")}, path)
 
 

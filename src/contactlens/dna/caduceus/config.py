@@ -101,7 +101,8 @@ class CaduceusConfig:
         if not 0 < self.norm_epsilon < math.inf:
             raise ValueError(f"norm_epsilon must be positive and finite, got {self.norm_epsilon}")
         if self.vocab_size <= LAST_TOKEN:
-            raise ValueError(f"vocab_size must be at least {LAST_TOKEN + 1}, got {self.vocab_size}")
+            problem = "another tokenizer's, where bases have other numbers than in Caduceus' own"
+            raise ValueError(f"vocab_size must be at least {LAST_TOKEN + 1}, got {self.vocab_size}: {problem}")
         complement = self.complement_map
         if (
             len(complement) != self.vocab_size
