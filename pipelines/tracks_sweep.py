@@ -62,7 +62,7 @@ def sweep(params: Params) -> None:
     result = run_sweep(
         train_trial,
         (params, bare, train, validation),
-        params.tracks.sweep,
+        params.tracks.search,
         swept_values(params.tracks),
         params.seed,
         states=Path(".sweeps"),

@@ -1,5 +1,7 @@
 """Train with the sweep's best values from several seeds; keep the best on validation -> model.safetensors."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from contactlens.files import read_json, write_aside
@@ -11,12 +13,18 @@ from contactlens.ops.tracking import stage_run
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.models.checkpoint import save_model
 from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import spec_of, train_seeds
+from contactlens.tracks.training import kept_until_done, spec_of, train_seeds
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
+CHECKPOINTS = ".checkpoints"  # one a seed while the stage is unfinished; the DNA stages have folders of their own in it
 
 
 def main() -> None:
+    with kept_until_done(CHECKPOINTS) as checkpoints:
+        train_network(checkpoints)
+
+
+def train_network(checkpoints: Path) -> None:
     params = load_params()
     chosen = apply_best(params.tracks, read_yaml(INPUTS[2]), INPUTS[2])
     tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
@@ -29,7 +37,7 @@ def main() -> None:
         def on_epoch(seed: int, log: dict[str, float]) -> None:
             loggers[seed](log)
 
-        runs = train_seeds(spec, chosen.training, train, validation, seeds, ".checkpoints", on_epoch)
+        runs = train_seeds(spec, chosen.training, train, validation, seeds, checkpoints, on_epoch)
         for logger in loggers.values():
             logger.flush()
         best = min(runs, key=lambda one: one.result.best_validation_nll)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -79,9 +80,10 @@ def assert_same(one: Trainer, other: Trainer) -> None:
 
 
 def epochs_run(trainer: Trainer, folder: Path) -> int:
-    logs: list[dict[str, float]] = []
-    trainer.run(folder, logs.append)
-    return len(logs)
+    """How many were trained, beside those that were taken up."""
+    trainer.epoch = Mock(wraps=trainer.epoch)
+    trainer.run(folder)
+    return trainer.epoch.call_count
 
 
 def test_learning_rate_rises_linearly_and_falls_as_half_a_cosine() -> None:
@@ -168,6 +170,18 @@ def test_a_run_killed_after_any_epoch_ends_as_if_it_had_not_been(epochs: int, tm
         regression(noise=0.5).run(tmp_path, killed_after(epochs))
     again = regression(noise=0.5)
     assert epochs_run(again, tmp_path) == 4 - epochs
+    assert_same(again, whole)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 4])
+def test_a_resumed_run_tells_of_every_epoch_once(epochs: int, tmp_path: Path) -> None:
+    whole, told = regression(noise=0.5), []
+    whole.run()
+    with pytest.raises(KilledError):
+        regression(noise=0.5).run(tmp_path, killed_after(epochs))
+    again = regression(noise=0.5)
+    again.run(tmp_path, told.append)
+    assert told == whole.result.history
     assert_same(again, whole)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from test_classifier import build
-from test_fit import FIT, trained
+from test_fit import FIT, counted_epochs, trained
 from test_window_set import pairs
 
 from contactlens.dna.classifier import save_classifier
@@ -137,7 +137,7 @@ def test_an_old_version_outlives_a_full_disk(small_disk: SmallDisk) -> None:
 
 
 def test_a_training_whose_checkpoint_finds_no_room_names_it_and_goes_on_later(
-    contact_batch: TrackBatch, small_disk: SmallDisk, record_fault: RECORD
+    contact_batch: TrackBatch, small_disk: SmallDisk, record_fault: RECORD, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state, config, epochs = small_disk.folder / "state.pt", dataclasses.replace(FIT, max_epochs=3), []
 
@@ -150,8 +150,9 @@ def test_a_training_whose_checkpoint_finds_no_room_names_it_and_goes_on_later(
         trained(contact_batch, config=config, checkpoint=state, on_epoch=fill_after_two)
     assert small_disk.written() == {"state.pt"}
     small_disk.free()
-    trained(contact_batch, config=config, checkpoint=state, on_epoch=lambda log: epochs.append(log["epoch"]))
-    assert epochs == [0, 1, 2]
+    run = counted_epochs(monkeypatch)
+    trained(contact_batch, config=config, checkpoint=state)
+    assert run == [2]
     record_fault(
         "disk full while a training writes its checkpoint",
         "one message that names it; the checkpoint before it stays; with room the training goes on from there",

@@ -173,8 +173,9 @@ def test_every_method_beats_the_random_control(explanation):
             if method != "gradient_shap":  # whose few random points are drawn anew for each input
                 assert metric(explanation, method, "sensitivity", output).high < 1
         assert metric(explanation, "random", "sensitivity", output).low > 1
-    # The control knows the model's reach, here the support of the kernel, and is flat within it.
-    assert metric(explanation, "random", "lag_correlation").high < 0.9
+    # The control knows the model's reach, here the support of the kernel, and is flat within it: no small correlation.
+    best = metric(explanation, "integrated_gradients", "lag_correlation")
+    assert metric(explanation, "random", "lag_correlation").high < best.low
     within = profile(explanation, "random").loc[0 : DT * (len(KERNEL) - 1), "attribution"]
     assert within.max() - within.min() < 0.25
 

@@ -8,7 +8,7 @@ import torch
 from contactlens.errors import InputError
 from contactlens.torch_setup import seed_everything
 from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.fit import FitConfig, fit, predict
+from contactlens.tracks.fit import FitConfig, _Trainer, fit, predict
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
@@ -75,9 +75,24 @@ class KilledError(Exception):
     pass
 
 
-def test_a_killed_run_resumes_to_the_same_weights(contact_batch: TrackBatch, tmp_path: Path) -> None:
+def counted_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Gets the number of each epoch that is trained from here on, beside those that are taken up."""
+    numbers: list[int] = []
+    train_epoch = _Trainer.train_epoch
+
+    def counted(trainer: _Trainer, x: torch.Tensor, batch: TrackBatch, epoch: int) -> dict[str, float]:
+        numbers.append(epoch)
+        return train_epoch(trainer, x, batch, epoch)
+
+    monkeypatch.setattr(_Trainer, "train_epoch", counted)
+    return numbers
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    contact_batch: TrackBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     short = dataclasses.replace(FIT, max_epochs=4)
-    whole, _ = trained(contact_batch, config=short)
+    whole, expected = trained(contact_batch, config=short)
 
     def kill(log: dict[str, float]) -> None:
         if log["epoch"] == 1:
@@ -85,16 +100,25 @@ def test_a_killed_run_resumes_to_the_same_weights(contact_batch: TrackBatch, tmp
 
     with pytest.raises(KilledError):
         trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=kill)
-    epochs: list[float] = []
-    resumed, result = trained(
-        contact_batch,
-        config=short,
-        checkpoint=tmp_path / "state.pt",
-        on_epoch=lambda log: epochs.append(log["epoch"]),
-    )
-    assert epochs == [2.0, 3.0]
-    assert len(result.history) == 4
+    run = counted_epochs(monkeypatch)
+    resumed, result = trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt")
+    assert run == [2, 3] and result == expected
     assert all(torch.equal(tensor, resumed.state_dict()[name]) for name, tensor in whole.state_dict().items())
+
+
+@pytest.mark.parametrize("killed_at", [0, 1, 2])
+def test_a_resumed_run_tells_of_every_epoch_once(killed_at: int, contact_batch: TrackBatch, tmp_path: Path) -> None:
+    short, told = dataclasses.replace(FIT, max_epochs=3), []
+    _, expected = trained(contact_batch, config=short)
+
+    def kill(log: dict[str, float]) -> None:
+        if log["epoch"] == killed_at:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=kill)
+    trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=told.append)
+    assert told == expected.history
 
 
 def test_a_checkpoint_of_another_configuration_is_left_alone(contact_batch: TrackBatch, tmp_path: Path) -> None:

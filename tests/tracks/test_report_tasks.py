@@ -17,7 +17,7 @@ from contactlens.tracks.report_inputs import ReportInputs
 from contactlens.tracks.report_latent import delay_table, loading_section
 from contactlens.tracks.report_metrics import scaled_table
 from contactlens.tracks.report_motifs import motif_section
-from contactlens.tracks.report_sections import tracks_report
+from contactlens.tracks.report_sections import tracks_findings, tracks_report
 from contactlens.tracks.report_states import DWELL
 
 
@@ -95,6 +95,29 @@ def test_findings_of_states_are_against_the_best_baseline_and_the_truth(states: 
     assert dwell.verdict == "bad"  # 4.05 to 4.95
     assert answers["Does the explanation find the true response?"].answer == "0.90"
     assert "Is its uncertainty the right size?" not in answers
+
+
+def test_a_baseline_that_reads_what_is_hidden_from_the_model_is_no_rival(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The HMM reads MS2: a network of the distance alone is compared with the best that does not."""
+    inputs = inputs_of(tasks.write_state_reports(tmp_path / "tracks"))
+
+    def rival() -> str:
+        (finding,) = [one for one in tracks_findings(inputs) if "on from off" in one.question]
+        return finding.detail.split("(")[1].split(")")[0]
+
+    assert rival() == "compound hmm"
+    monkeypatch.setattr(ReportInputs, "channels", samples.DISTANCE.columns)
+    assert rival() == "contact logistic"
+    monkeypatch.setattr(ReportInputs, "channels", ["ms2"])
+    assert rival() == "compound hmm"
+
+
+def test_what_a_model_reads_off_its_own_input_is_no_prediction(latent: Report) -> None:
+    questions = [finding.question for finding in latent.findings]
+    assert "Do the latent ones mark the loading of polymerases?" in questions
+    assert "Does the network predict better than simpler models?" not in questions
 
 
 def test_a_network_that_only_ties_with_its_baseline_is_neither_good_nor_bad() -> None:

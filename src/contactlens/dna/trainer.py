@@ -214,9 +214,16 @@ class Trainer:
     def run(
         self, checkpoints: Path | None = None, on_epoch: Callable[[EpochLog], None] | None = None
     ) -> TrainingResult:
-        """Train to the end, from the newest checkpoint on, and leave the model with its best epoch's weights."""
+        """Train to the end, from the newest checkpoint on, and leave the model with its best epoch's weights.
+
+        `on_epoch` gets each epoch's log, those of the epochs taken up first: whoever keeps them may have been killed
+        before they were.
+        """
         if checkpoints is not None:
             self.resume(checkpoints)
+        if on_epoch is not None:
+            for log in self.result.history:
+                on_epoch(log)
         while not self.finished:
             log = self.epoch()
             if checkpoints is not None:

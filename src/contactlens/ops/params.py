@@ -116,6 +116,12 @@ class TracksParams:
         )
 
     @property
+    def search(self) -> SweepConfig:
+        """The sweep's settings. Where the gate also hides MS2 a stronger regularisation does not mean less contact, and
+        nothing is given up for it."""
+        return replace(self.sweep, nll_tolerance=0.0) if self.resolved_task.signal_input else self.sweep
+
+    @property
     def rules(self) -> PromotionRules | ClassifierRules:
         """The rules of promotion for what the task predicts, against the baselines that see no more than it does."""
         rules = self.state_promotion if self.resolved_task.target == "state" else self.promotion

@@ -101,18 +101,16 @@ def lag_profiles(
     """Rows of lag_profile.csv and of faithfulness.csv for one output.
 
     attributions: (P, F, C, T) by method, the random control after the method that it shuffles
-    Every profile is divided by its peak; the control by that of integrated gradients. The control is weighted
-    by the contacts of another track: its own would return a faint image of the response, since rows that hold
-    a response have larger attributions to shuffle. A measure that a profile does not have (a mean lag without a
-    positive part) is left out.
+    Every profile is divided by its peak; the control by that of integrated gradients. The control's correlation with
+    the response need not be 0: frames of a row that holds a response have larger attributions to shuffle, and all are
+    weighted alike. A measure that a profile does not have (a mean lag without a positive part) is left out.
     """
     rows: Rows = []
     metrics: Rows = []
     scales: dict[str, float] = {}
     for method, values in attributions.items():
         scores = study.frame_scores(method, values, study.profile_channels)
-        contact = study.contact.roll(1, dims=0) if method == RANDOM else study.contact
-        sums = LagSums.of(study, scores, contact, lag_max_s, frame_interval_s)
+        sums = LagSums.of(study, scores, study.contact, lag_max_s, frame_interval_s)
         profile = sums.profile(draws, level)
         scales[method] = float(np.nanmax(np.abs(profile.estimate))) or 1.0
         scale = scales[INTEGRATED if method == RANDOM else method]

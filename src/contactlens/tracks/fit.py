@@ -181,7 +181,8 @@ def fit(
     """Train `model` in place for its task and leave it with the weights of its best validation NLL.
 
     Both batches go to the device once. With a `checkpoint` path every epoch's whole state is kept there, and a run
-    that finds one of its own configuration goes on from it to the same end. `on_epoch` gets each epoch's log.
+    that finds one of its own configuration goes on from it to the same end. `on_epoch` gets each epoch's log, those of
+    the epochs taken up first: whoever keeps them may have been killed before they were.
 
     Raises InputError where the tracks lack the task's target.
     """
@@ -190,6 +191,9 @@ def fit(
         trainer.resume(checkpoint)
     train, validation = train.to(trainer.device), validation.to(trainer.device)
     x, x_validation = (model_input(model.task, batch) for batch in (train, validation))
+    if on_epoch is not None:
+        for log in trainer.result.history:
+            on_epoch(log)
     while not trainer.finished:
         log = trainer.epoch(x, train, x_validation, validation)
         if checkpoint is not None:

@@ -67,7 +67,12 @@ class ReportInputs:
     @property
     def sees_signal(self) -> bool:
         """Whether MS2 is among the model's inputs."""
-        return SIGNAL_COLUMN in self.attribution().get("channels", ())
+        return SIGNAL_COLUMN in self.channels
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of the model's inputs; none where it was not explained."""
+        return [str(name) for name in self.attribution().get("channels", ())]
 
     @property
     def radius(self) -> float:

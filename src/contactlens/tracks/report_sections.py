@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from contactlens.report_blocks import Block, Finding, Report, Section, TableBlock
 from contactlens.report_tables import promotion_finding
 from contactlens.tracks import figures
+from contactlens.tracks.evaluation.rivals import readers
 from contactlens.tracks.report_captions import caption
 from contactlens.tracks.report_explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report_findings import (
@@ -31,6 +32,7 @@ from contactlens.tracks.report_states import (
     state_example_section,
 )
 from contactlens.tracks.report_training import promotion_section, sweep_section, training_section
+from contactlens.tracks.track_set import SIGNAL_COLUMN
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
 
@@ -185,9 +187,22 @@ def _prediction_findings(inputs: ReportInputs) -> list[Finding | None]:
     metrics, dwell = inputs.table("metrics"), inputs.table("dwell")
     if metrics is None:
         return []
+    metrics = _fair(metrics, inputs)
     if inputs.decodes_states:
         return [state_finding(metrics), dwell_finding(dwell) if dwell is not None else None]
-    return [loading_finding(metrics), nll_finding(metrics), coverage_finding(metrics)]
+    loading = loading_finding(metrics)
+    # What a model of latents predicts is its own input: less than a constant's NLL says nothing of it.
+    return [loading, coverage_finding(metrics)] if loading else [nll_finding(metrics), coverage_finding(metrics)]
+
+
+def _fair(metrics: pd.DataFrame, inputs: ReportInputs) -> pd.DataFrame:
+    """Without the baselines that read what is hidden from the model, which are no rivals of it."""
+    channels = inputs.channels
+    if not channels:
+        return metrics
+    signal = SIGNAL_COLUMN in channels
+    kept = readers(metrics["model"].unique(), driver=len(channels) > signal, signal=signal)
+    return metrics[metrics["model"].isin(kept)]
 
 
 def tracks_findings(inputs: ReportInputs) -> list[Finding]:

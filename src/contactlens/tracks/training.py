@@ -1,7 +1,8 @@
 """From a configuration and two splits to a trained model: what the sweep's trials and the final training share."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -117,20 +118,38 @@ def train_seeds(
     checkpoints: Path | str,
     on_epoch: Callable[[int, EpochLog], None],
 ) -> list[Trained]:
-    """Train once per seed. Checkpoints of a run that was killed are taken up; at the end they are removed."""
-    folder = Path(checkpoints)
-    states = {seed: folder / f"{_identity(spec, config, train)}-{seed}.pt" for seed in seeds}
-    runs = [
+    """Train once per seed; checkpoints of a run that was killed are taken up. `on_epoch` gets all seeds' epochs."""
+    identity = _identity(spec, config, train, validation)
+    states = {seed: Path(checkpoints) / f"{identity}-{seed}.pt" for seed in seeds}
+    return [
         train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
         for seed, state in counted(states.items(), "seeds trained")
     ]
-    for state in states.values():
+
+
+@contextmanager
+def kept_until_done(folder: Path | str) -> Iterator[Path]:
+    """A folder for a run's checkpoints, emptied of them once the body succeeds, in which the results are written too.
+
+    Folders in it are left alone.
+    """
+    yield Path(folder)
+    for state in Path(folder).glob("*.pt"):
         state.unlink(missing_ok=True)
-    return runs
 
 
-def _identity(spec: ModelSpec, config: TrainingConfig, train: TrackBatch) -> str:
-    """Names a training by its configuration and data, so that no other one takes up its checkpoint."""
-    digest = hashlib.sha256(f"{spec.to_json()}{config!r}{train.track_ids}".encode())
-    digest.update(train.signal.numpy().tobytes())
+def code_digest() -> str:
+    """SHA-256 of this branch's source: a state of other code is not taken up."""
+    paths = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def _identity(spec: ModelSpec, config: TrainingConfig, train: TrackBatch, validation: TrackBatch) -> str:
+    """Names a training by its code, configuration and data, so that no other one takes up its checkpoint."""
+    digest = hashlib.sha256(f"{code_digest()}{spec.to_json()}{config!r}".encode())
+    for batch in (train, validation):
+        digest.update(repr(batch.track_ids).encode())
+        for tensor in (batch.driver, batch.signal, batch.observed, batch.state):
+            if tensor is not None:
+                digest.update(f"{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
     return digest.hexdigest()[:16]

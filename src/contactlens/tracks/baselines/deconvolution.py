@@ -21,7 +21,7 @@ class DeconvolutionConfig:
     """
 
     penalties: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-    max_per_bin: float | None = None
+    max_per_bin: float | None = 1.0
     iterations: int = 300
     held_out_share: float = 0.1
 

@@ -17,5 +17,10 @@ READS: dict[str, Literal["driver", "signal"]] = {
 
 def fair_rivals(task: Task, names: Iterable[str]) -> tuple[str, ...]:
     """Those of `names` (baselines, also as `<baseline>_recalibrated`) that read nothing hidden from the task."""
-    seen = {"driver": task.driver_input, "signal": task.sees_signal}
+    return readers(names, driver=task.driver_input, signal=task.sees_signal)
+
+
+def readers(names: Iterable[str], driver: bool, signal: bool) -> tuple[str, ...]:
+    """Those of `names` that need no more than what is seen, and all that are no known baseline."""
+    seen = {"driver": driver, "signal": signal}
     return tuple(name for name in names if seen.get(READS.get(name.removesuffix(RECALIBRATED), ""), True))

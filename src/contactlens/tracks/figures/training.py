@@ -44,12 +44,12 @@ def _draw_terms(axis: Axes, history: pd.DataFrame) -> None:
 
 def _score_panels(history: pd.DataFrame, signal_unit: str, of_states: bool) -> dict[str, tuple[str, str]]:
     """Title and axis label of each curve of the likelihood, which the task decides."""
-    nll, bound = with_unit("NLL", "nats per frame"), with_unit("negative ELBO", "nats per frame")
+    nll, bound = with_unit("NLL", "nats per frame"), with_unit("NLL + divergence", "nats per frame")
     crps = ("validation Brier score", with_unit("Brier score", "1"))
     latent = "train_kl" in history
     return {
         "train_nll": ("training NLL" if of_states else "training NLL, standardised signal", nll),
-        "validation_nll": ("validation negative ELBO", bound) if latent else ("validation NLL", nll),
+        "validation_nll": ("validation NLL at mean latents + divergence", bound) if latent else ("validation NLL", nll),
         "validation_crps": crps if of_states else ("validation CRPS", with_unit("CRPS", signal_unit)),
     }
 

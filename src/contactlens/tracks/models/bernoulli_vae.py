@@ -33,7 +33,7 @@ class BernoulliVaeConfig:
     kernel_size: int = 5
     decoder_blocks: int = 2
     convolutions: Literal["causal", "standard"] = "causal"
-    estimator: Estimator = "gumbel"
+    estimator: Estimator = "straight_through"
     temperature: float = 0.5
     prior: float = 0.03
     logvar_bounds: tuple[float, float] = (-8.0, 4.0)

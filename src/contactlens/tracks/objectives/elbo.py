@@ -32,7 +32,7 @@ class ElboObjective:
         return elbo_terms(target, _vae_output(output), observed, self.prior, epoch, self.loss.elbo)
 
     def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
-        """`validation_nll` is the negative ELBO with the weight of the divergence that training ends on, and with the
+        """`validation_nll` is NLL plus divergence with the weight of the divergence that training ends on, and with the
         posterior's mean for the latents, which needs no drawing."""
         scores = self._reconstruction.scores(target, output, observed)
         cost = self.loss.elbo.beta * divergence(_vae_output(output), observed, self.prior)
