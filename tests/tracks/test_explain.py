@@ -1,5 +1,6 @@
 """Explanations of a model whose response to a contact is known: a causal filter of the gate."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.attribution.captum_methods import METHODS, MethodSettings
 from contactlens.attribution.method_names import RULE_METHODS
 from contactlens.tracks.explain import ExplainConfig, Response, Truth, explain, reference_input
 from contactlens.tracks.explain_gate import PastGate
@@ -293,6 +295,40 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
         assert (rows["estimate"] < 0.01).all()
     assert ("contact_auroc" in set(result.faithfulness["metric"])) == TASKS[task].driver_input
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class GuidedRectifier(torch.autograd.Function):
+    """A rectifier that only the positive part of a gradient passes."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.clamp(min=0) * (ctx.saved_tensors[0] > 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("epms2_to_states", {"name": "transformer"}),
+        ("ms2_to_ms2_vae", {"name": "bernoulli_vae", "gated": False}),
+        ("epms2_to_ms2_conditioned", {}),
+    ],
+)
+def test_guided_backprop_is_the_gradient_past_guided_rectifiers(tracks, task, changes):
+    model, (x, observed) = track_model(task, **changes), inputs_of(task, tracks)
+    settings = MethodSettings(1, 1, torch.ones(x.size(1)), 1, 0, 16)
+    found = METHODS["guided_backprop"](model, x[:2], x[:1], (0, 40), (observed[:2],), settings)
+    guided, point = copy.deepcopy(model), x[:2].clone().requires_grad_()
+    rectifiers = [module for module in guided.modules() if isinstance(module, nn.ReLU)]
+    for rectifier in rectifiers:
+        rectifier.forward = GuidedRectifier.apply
+    (expected,) = torch.autograd.grad(guided(point, observed[:2])[:, 0, 40].sum(), point)
+    assert rectifiers and expected.abs().max() > 0
+    torch.testing.assert_close(found, expected)
 
 
 def test_contact_of_a_model_without_a_gate_is_nearness(tracks):

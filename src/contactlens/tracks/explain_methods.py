@@ -16,7 +16,6 @@ from contactlens.tracks.explain_examples import Examples
 from contactlens.tracks.explain_gate import PastGate, behind_gate
 from contactlens.tracks.explain_study import RANDOM, Study
 
-BEHIND_GATE = frozenset({"deep_lift", "lrp"})
 CHECKED_TRACKS = 4
 
 
@@ -24,7 +23,7 @@ def method_of(study: Study, name: str) -> AttributionFunction:
     """The method of that name as the study's model needs it."""
     simple = simple_method(name)
     method = METHODS[simple]
-    if study.has_gate and simple in BEHIND_GATE:
+    if study.has_gate and simple in RULE_METHODS:
         method = behind_gate(method)
     return method if noise_tunnel_of(name) is None else noise_tunnel(method)
 
