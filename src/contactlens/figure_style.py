@@ -23,7 +23,12 @@ PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 GREY = "#8A8A8A"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
-OUTPUT_NAMES = {"mean": "predicted mean", "logvar": "predicted log-variance", "logit": "predicted log odds of on"}
+OUTPUT_NAMES = {
+    "mean": "predicted mean",
+    "logvar": "predicted log-variance",
+    "logit": "predicted log odds of on",
+    "uncertainty": "predicted variance p (1 - p)",
+}
 
 RC: dict[str, Any] = {
     "font.size": 9,
@@ -81,8 +86,8 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def output_unit(output: str, signal_unit: str) -> str:
-    """The unit of the model's output `mean`, `logvar` or `logit`."""
-    return {"mean": signal_unit, "logvar": f"log ({signal_unit})²", "logit": "nats"}[output]
+    """The unit of the model's output `mean`, `logvar`, `logit` or `uncertainty`."""
+    return {"mean": signal_unit, "logvar": f"log ({signal_unit})²", "logit": "nats", "uncertainty": "1"}[output]
 
 
 def spread(estimate: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -65,7 +67,38 @@ def test_rule_methods_are_refused_where_a_rule_is_missing(x, observed, name, mod
 def test_an_activation_may_suit_one_method_and_not_another(x, observed):
     assert reason("deep_lift", Net(nn.Tanh()), x, observed) is None
     assert reason("lrp", Net(nn.Tanh()), x, observed) == "no rule for Tanh"
-    assert reason("guided_backprop", Net(nn.Tanh()), x, observed) == "no rule for Tanh"
+
+
+class Rectified(Net):
+    """A further rectifier that is no module."""
+
+    def __init__(self, rectify: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(nn.ReLU())
+        self.rectify = rectify
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        return self.rectify(super().forward(x, observed))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (Net(nn.ReLU()), None),
+        (Net(nn.ReLU(inplace=True)), None),
+        (Net(nn.Sequential(nn.LayerNorm(45), nn.ReLU(), nn.SiLU())), None),
+        (HalfHidden(nn.ReLU()), None),
+        (Rectified(lambda x: x.clamp(min=1e-6).sigmoid()), None),
+        (Rectified(torch.relu), "a rectifier is not a module"),
+        (Rectified(lambda x: x.clamp(min=0)), "a rectifier is not a module"),
+        (Rectified(lambda x: x.clamp_min(0)), "a rectifier is not a module"),
+        (Net(nn.Tanh()), "no rectifier is a module"),
+        (Net(nn.ReLU(), times=0), "no rectifier is a module"),
+        (Net(nn.ReLU(), times=2), "one ReLU is used 2 times"),
+    ],
+)
+def test_guided_backprop_asks_of_rectifiers_alone_that_they_are_modules(x, observed, model, expected):
+    assert reason("guided_backprop", model, x, observed) == expected
+    assert reason("noise_tunnel(guided_backprop)", model, x, observed) == expected
 
 
 class Clipped(Net):

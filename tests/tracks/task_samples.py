@@ -97,6 +97,12 @@ def as_logit(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["output"] == "mean"].assign(output="logit")
 
 
+def of_states(table: pd.DataFrame) -> pd.DataFrame:
+    """An explanation of a mean and a log-variance as one of a state; DeepLift is not allowed for the uncertainty."""
+    table = table.assign(output=table["output"].map({"mean": "logit", "logvar": "uncertainty"}))
+    return table[(table["output"] == "logit") | (table["method"] != "deep_lift")]
+
+
 STATE_TABLES = {
     "metrics": state_metrics,
     "roc": roc,
@@ -106,10 +112,10 @@ STATE_TABLES = {
     "per_track": per_track,
     "history": lambda: samples.history().drop(columns="train_variance").assign(train_entropy=0.01),
     "seeds": samples.seeds,
-    "lag_profile": lambda: as_logit(samples.lag_profile()),
-    "faithfulness": lambda: as_logit(samples.faithfulness()),
-    "deletion_curve": lambda: as_logit(samples.deletion_curve()),
-    "insertion_curve": lambda: as_logit(samples.deletion_curve()),
+    "lag_profile": lambda: of_states(samples.lag_profile()),
+    "faithfulness": lambda: of_states(samples.faithfulness()),
+    "deletion_curve": lambda: of_states(samples.deletion_curve()),
+    "insertion_curve": lambda: of_states(samples.deletion_curve()),
 }
 BESIDE = ("metrics", "history", "seeds", "lag_profile", "faithfulness", "deletion_curve", "insertion_curve")
 
@@ -128,17 +134,27 @@ def write_state_reports(folder: Path) -> Path:
     for name, table in STATE_TABLES.items():
         table().to_csv((folder if name in BESIDE else folder / "evaluation") / f"{name}.csv", index=False)
     state_predictions().to_parquet(folder / "predictions.parquet", index=False)
-    methods = pd.DataFrame({"method": ["saliency", "deep_lift"], "output": "logit", "used": [True, False]})
-    methods.assign(reason=["", "no rule for LayerNorm"]).to_csv(folder / "attribution_methods.csv", index=False)
+    methods = pd.DataFrame(
+        [
+            ("saliency", "logit", True, ""),
+            ("deep_lift", "logit", False, "no rule for LayerNorm"),
+            ("saliency", "uncertainty", True, ""),
+            ("deep_lift", "uncertainty", False, "no rule for LayerNorm, StateVariance"),
+        ],
+        columns=["method", "output", "used", "reason"],
+    )
+    methods.to_csv(folder / "attribution_methods.csv", index=False)
     np.savez(
         folder / "attribution.npz",
         ig_logit=samples.matrix()[None].astype(np.float32),
+        ig_uncertainty=0.2 * samples.matrix()[None].astype(np.float32),
         track_ids=np.array(["t004"]),
         frame_interval_s=np.array(samples.STEP_S),
         channels=np.array([*samples.FEATURES, "ms2"]),
         channel_track=np.array("t004"),
         channel_frame=np.array(60),
         channel_logit=np.outer([0.1, -0.2, 0.05, 1.0, 0.5], samples.matrix()[60]),
+        channel_uncertainty=0.1 * np.outer([0.1, 0.2, 0.05, -1.0, 0.5], samples.matrix()[60]),
         **attention(),
     )
     return folder

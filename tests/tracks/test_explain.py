@@ -1,5 +1,6 @@
 """Explanations of a model whose response to a contact is known: a causal filter of the gate."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.attribution.captum_methods import METHODS, MethodSettings
 from contactlens.attribution.method_names import RULE_METHODS
 from contactlens.tracks.explain import ExplainConfig, Response, Truth, explain, reference_input
 from contactlens.tracks.explain_gate import PastGate
+from contactlens.tracks.explain_methods import attributions
 from contactlens.tracks.explain_study import Study
+from contactlens.tracks.explain_uncertainty import WithUncertainty
 from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.tasks import TASKS
@@ -272,7 +276,7 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
     x, observed = (part[..., 40:80] for part in inputs)
     head = TASKS[task].head
     result = run((x, observed), SMALL, model, head=head)
-    outputs = {"gaussian": ["mean", "logvar"], "bernoulli": ["logit"]}[head]
+    outputs = {"gaussian": ["mean", "logvar"], "bernoulli": ["logit", "uncertainty"]}[head]
     assert list(dict.fromkeys(result.faithfulness["output"])) == outputs
     missing = ~result.arrays["observed"]
     for output in outputs:
@@ -289,11 +293,116 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
     elif changes.get("name") == "bernoulli_vae":
         assert set(unused.index) == RULE_METHODS | {"attention_rollout"}
     else:
-        assert set(unused.index) == {"attention_rollout"}
+        refused = result.attribution_methods.query("not used and method != 'attention_rollout'")
+        assert set(unused.index) == {"attention_rollout"} | set(refused["method"])
+        assert set(refused["output"]) == set(outputs) & {"uncertainty"}
+        assert set(refused["reason"]) <= {"no rule for StateVariance"}
+        assert set(refused["method"]) == (RULE_METHODS if len(refused) else set())
         rows = result.faithfulness.query("method == 'deep_lift' and metric == 'completeness_error'")
         assert (rows["estimate"] < 0.01).all()
     assert ("contact_auroc" in set(result.faithfulness["metric"])) == TASKS[task].driver_input
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def states_study(tracks, task: str, **changes: object) -> Study:
+    """Of a model that is unsure in some frames and sure in others, on either side of p = 0.5."""
+    model, (x, observed) = track_model(task, **changes), inputs_of(task, tracks)
+    x, observed = x[:3, :, 40:80], observed[:3, 40:80]
+    with torch.no_grad():
+        logit = model(x, observed)
+        model.head.project.weight *= 3 / logit.std()
+        model.head.project.bias *= 3 / logit.std()
+        model.head.project.bias -= 3 * logit.median() / logit.std()
+    reference = reference_input(x, observed, model.driver_channels, 0.99)
+    return Study.of(model, "bernoulli", x, observed, reference, replace(SMALL, ig_steps=200), 0)
+
+
+@pytest.fixture(params=[("epms2_to_states", {}), ("ms2_to_states", {"gated": False})], ids=lambda param: param[0])
+def unsure(request, tracks) -> Study:
+    task, changes = request.param
+    return states_study(tracks, task, **changes)
+
+
+def test_integrated_gradients_of_the_uncertainty_add_up_to_its_change(unsure):
+    p, p_far = (
+        torch.sigmoid(unsure.model(x, unsure.observed)[:, 0]).detach()
+        for x in (unsure.x, unsure.reference.expand_as(unsure.x))
+    )
+    change = (p * (1 - p) - p_far * (1 - p_far))[:, unsure.frames]
+    assert change.abs().max() > 0.05
+    fine = replace(unsure, settings=replace(unsure.settings, ig_steps=1000))
+    found = fine.integrated_gradients("uncertainty", slice(None), unsure.frames)  # (P, F, C, T)
+    torch.testing.assert_close(found.sum(dim=(2, 3)), change, atol=2e-3, rtol=0)
+    assert not torch.allclose(found, fine.integrated_gradients("logit", slice(None), unsure.frames), atol=0.1)
+
+
+def test_matrices_of_the_uncertainty_are_its_integrated_gradients(unsure):
+    coarse, one = replace(unsure, settings=replace(unsure.settings, ig_steps=8)), slice(1)
+    found = coarse.integrated_gradients("uncertainty", one, unsure.frames)[:, :, : unsure.profile_channels]
+    matrices = coarse.frame_by_frame(one)[:, unsure.outputs["uncertainty"], unsure.frames]
+    torch.testing.assert_close(matrices, found.sum(dim=2), atol=1e-6, rtol=1e-4)
+
+
+def test_gradients_of_the_uncertainty_turn_round_at_even_odds(unsure):
+    """d p(1 - p) = p (1 - p) (1 - 2 p) d logit."""
+    names = ["integrated_gradients", "saliency"]
+    found = {output: attributions(unsure, output, names)["saliency"] for output in ("logit", "uncertainty")}
+    p = torch.sigmoid(unsure.model(unsure.x, unsure.observed)[:, 0, unsure.frames]).detach()
+    assert (p < 0.4).any() and (p > 0.6).any()
+    slope = (p * (1 - p) * (1 - 2 * p))[:, :, None, None]
+    torch.testing.assert_close(found["uncertainty"], slope * found["logit"], atol=1e-7, rtol=1e-3)
+    same = (found["uncertainty"] * found["logit"]).sum(dim=(2, 3))
+    assert (same[p < 0.4] >= 0).all() and (same[p > 0.6] <= 0).all()
+    assert (same[p < 0.4] > 0).any() and (same[p > 0.6] < 0).any()
+
+
+@pytest.mark.parametrize("name", ["integrated_gradients", "saliency", "occlusion", "guided_backprop"])
+def test_the_uncertainty_is_explained_as_captum_does(unsure, name):
+    found = attributions(unsure, "uncertainty", list(dict.fromkeys(["integrated_gradients", name])))[name]
+    model, extra = WithUncertainty(unsure.model), (unsure.observed,)
+    for number, frame in enumerate(unsure.frames.tolist()):
+        by_captum = METHODS[name](model, unsure.x, unsure.reference, (1, frame), extra, unsure.settings)
+        torch.testing.assert_close(found[:, number], by_captum.detach(), atol=1e-6, rtol=1e-3)
+
+
+def test_the_uncertainty_of_a_nearly_sure_state_is_not_rounded_away():
+    logit = torch.tensor([[[-30.0, 0.0, 30.0]]])
+    variance = WithUncertainty(nn.Identity())(logit)[0, 1]
+    torch.testing.assert_close(variance, torch.tensor([9.3576e-14, 0.25, 9.3576e-14]), atol=0, rtol=1e-4)
+
+
+class GuidedRectifier(torch.autograd.Function):
+    """A rectifier that only the positive part of a gradient passes."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.clamp(min=0) * (ctx.saved_tensors[0] > 0)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("epms2_to_states", {"name": "transformer"}),
+        ("ms2_to_ms2_vae", {"name": "bernoulli_vae", "gated": False}),
+        ("epms2_to_states", {}),
+    ],
+)
+def test_guided_backprop_is_the_gradient_past_guided_rectifiers(tracks, task, changes):
+    model, (x, observed) = track_model(task, **changes), inputs_of(task, tracks)
+    settings = MethodSettings(1, 1, torch.ones(x.size(1)), 1, 0, 16)
+    found = METHODS["guided_backprop"](model, x[:2], x[:1], (0, 40), (observed[:2],), settings)
+    guided, point = copy.deepcopy(model), x[:2].clone().requires_grad_()
+    rectifiers = [module for module in guided.modules() if isinstance(module, nn.ReLU)]
+    for rectifier in rectifiers:
+        rectifier.forward = GuidedRectifier.apply
+    (expected,) = torch.autograd.grad(guided(point, observed[:2])[:, 0, 40].sum(), point)
+    assert rectifiers and expected.abs().max() > 0
+    torch.testing.assert_close(found, expected)
 
 
 def test_contact_of_a_model_without_a_gate_is_nearness(tracks):

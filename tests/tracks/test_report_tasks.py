@@ -68,6 +68,9 @@ def test_report_of_states_has_their_sections_and_no_band_of_a_signal(states: Rep
         "per_track",
         "lengths",
         "reliability",
+        "matrix_logit",
+        "matrix_uncertainty",
+        "lag_map_uncertainty",
         "attention",
         "motifs",
         "motif_lags",
@@ -75,7 +78,8 @@ def test_report_of_states_has_their_sections_and_no_band_of_a_signal(states: Rep
     assert shown <= set(drawn(states)) and "pit" not in drawn(states)
     html = build_report(states)
     assert "predict when the promoter is on through a gate" in html
-    assert "predicted log odds of on" in html and "{" not in "".join(block.caption for block in drawn(states).values())
+    assert "predicted log odds of on" in html and "predicted variance p (1 - p)" in html
+    assert "{" not in "".join(block.caption for block in drawn(states).values())
 
 
 def test_csv_behind_a_figure_of_states_is_the_stages_table(states: Report) -> None:
@@ -144,7 +148,11 @@ def test_dwell_table_is_in_minutes_with_the_truth_first() -> None:
 def test_methods_that_were_refused_are_listed_with_the_reason(states: Report) -> None:
     table = section(states, "Faithfulness").blocks[-1]
     assert isinstance(table, TableBlock)
-    assert table.frame.to_dict("list") == {"method": ["deep lift"], "reason": ["no rule for LayerNorm"]}
+    assert table.frame.to_dict("list") == {
+        "method": ["deep lift", "deep lift"],
+        "output": ["predicted log odds of on", "predicted variance p (1 - p)"],
+        "reason": ["no rule for LayerNorm", "no rule for LayerNorm, StateVariance"],
+    }
 
 
 def test_attention_is_shown_beside_the_integrated_gradients_of_the_same_frame(states: Report) -> None:

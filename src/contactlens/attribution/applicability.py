@@ -1,9 +1,11 @@
 """Whether a method can be used on a model: some are wrong without a word where a rule is missing."""
 
 from collections import Counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from contactlens.attribution.captum_methods import MethodSettings
 from contactlens.attribution.captum_methods.rules import deep_lift
@@ -14,7 +16,6 @@ from contactlens.attribution.reach import Model
 LINEAR = (nn.Conv1d, nn.Linear, nn.AvgPool1d, nn.Upsample, nn.Identity, nn.Dropout)
 ACTIVATIONS: dict[str, tuple[type[nn.Module], ...]] = {
     "deep_lift": (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
-    "guided_backprop": (nn.ReLU,),
     "lrp": (nn.ReLU,),
 }
 """Activations for which a method has a rule."""
@@ -38,9 +39,24 @@ def refusal(
     name = simple_method(method)
     if name == "attention_rollout":
         return None if getattr(model, "has_attention", False) else "the model has no attention"
+    if name == "guided_backprop":
+        return unguided(model, x, extra)
     if name not in RULE_METHODS:
         return None
     return missing_rule(name, model, x, extra) or outside_modules(model, x, baseline, targets, extra, settings)
+
+
+def unguided(model: Model, x: Tensor, extra: tuple[Tensor, ...]) -> str | None:
+    """Why guided backpropagation can't be used, or None: it changes the gradient of every nn.ReLU and of nothing else,
+    so that all rectifiers, but nothing else, must be such modules."""
+    with _Rectifiers() as rectifiers:
+        used = _modules_used(model, x, extra)
+    times = [number for module, number in used.items() if isinstance(module, nn.ReLU)]
+    if not times:
+        return "no rectifier is a module"
+    if rectifiers.calls > sum(times):
+        return "a rectifier is not a module"
+    return f"one ReLU is used {max(times)} times" if max(times) > 1 else None
 
 
 def missing_rule(method: str, model: Model, x: Tensor, extra: tuple[Tensor, ...]) -> str | None:
@@ -70,6 +86,21 @@ def outside_modules(
     if share <= COMPLETENESS_TOLERANCE:
         return None
     return f"an activation is not a module: DeepLift misses {share:.0%} of the output's change"
+
+
+class _Rectifiers(TorchDispatchMode):
+    """Counts the rectifiers that run, as a module, a function or a clamp at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = func.overloadpacket.__name__.removesuffix("_")
+        self.calls += name == "relu" or (name in ("clamp", "clamp_min") and args[1:] == (0,))
+        return func(*args, **(kwargs or {}))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ SIMPLE_METHODS = (
     "attention_rollout",
 )
 GRADIENT_METHODS = frozenset({"saliency", "guided_backprop"})
-RULE_METHODS = frozenset({"deep_lift", "guided_backprop", "lrp"})
+RULE_METHODS = frozenset({"deep_lift", "lrp"})
 """Methods that send relevance back through each module by a rule of its kind."""
 
 

@@ -36,7 +36,8 @@ __all__ = ["ExplainConfig", "Explanation", "Response", "Truth", "explain", "refe
 
 @dataclass(frozen=True)
 class Explanation:
-    """Tables and arrays as they are stored. Outputs are those of the model's head: mean and logvar, or logit.
+    """Tables and arrays as they are stored. Outputs are those of the model's head: mean and logvar, or logit and
+    uncertainty, the variance p (1 - p) of the state.
 
     lag_profile: method, output, lag_s, attribution, low, high, peak. The attribution is the mean per frame in
         contact in units of `peak`: the largest of the method (for the control: of integrated gradients), in
@@ -156,7 +157,7 @@ def _matrices(
     stored = slice(len(names))
     contact, observed = study.contact[stored], study.observed[stored]
     with torch.no_grad():
-        prediction = study.model(study.x[stored], observed)
+        prediction = study.whole(study.x[stored], observed)
     track, frame = _example(names, contact, observed, prediction[:, study.outputs[study.primary]], config)
     arrays: dict[str, NDArray[Any]] = {
         "track_ids": np.array(names, dtype=np.str_),

@@ -27,7 +27,7 @@ def curve_rows(
     important frames of the input become the reference (deletion; Samek et al., IEEE TNNLS 28 (2017) 2660) or those of
     the reference become the input (insertion; Petsiuk, Das and Saenko, BMVC 2018).
     """
-    model = Remembered(examples.study.model)
+    model = Remembered(examples.study.giving(output))
     orders = {method: _orders(examples, method, values, config) for method, values in attributions.items()}
     curves: dict[str, Rows] = {}
     metrics: Rows = []

@@ -15,8 +15,8 @@ from contactlens.tracks.explain_config import INTEGRATED
 from contactlens.tracks.explain_examples import Examples
 from contactlens.tracks.explain_gate import PastGate, behind_gate
 from contactlens.tracks.explain_study import RANDOM, Study
+from contactlens.tracks.explain_uncertainty import giving
 
-BEHIND_GATE = frozenset({"deep_lift", "lrp"})
 CHECKED_TRACKS = 4
 
 
@@ -24,7 +24,7 @@ def method_of(study: Study, name: str) -> AttributionFunction:
     """The method of that name as the study's model needs it."""
     simple = simple_method(name)
     method = METHODS[simple]
-    if study.has_gate and simple in BEHIND_GATE:
+    if study.has_gate and simple in RULE_METHODS:
         method = behind_gate(method)
     return method if noise_tunnel_of(name) is None else noise_tunnel(method)
 
@@ -32,10 +32,11 @@ def method_of(study: Study, name: str) -> AttributionFunction:
 def refused(study: Study, name: str, output: str) -> str | None:
     """Why a method can't explain that output of the study's model, or None."""
     examples = Examples.of(study, CHECKED_TRACKS, 1)
-    model: Model = study.model
+    model: Model = study.giving(output)
     x, reference = examples.x, examples.reference
     if study.has_gate and simple_method(name) in RULE_METHODS:
-        model = past = PastGate(study.model)
+        past = PastGate(study.model)
+        model = giving(output, past)
         x, reference = past.opened(x, examples.observed), past.opened(reference, examples.observed)
     return refusal(name, model, x, reference, examples.targets(output), (examples.observed,), study.settings)
 
@@ -49,7 +50,7 @@ def attributions(study: Study, output: str, names: list[str]) -> dict[str, Tenso
 
 def _matrix(study: Study, output: str, name: str) -> Tensor:
     settings, reach, frames, channel = study.settings, study.reach, study.frames, study.outputs[output]
-    model, x, extra, rows = study.model, study.x, (study.observed,), study.settings.rows_per_pass
+    model, x, extra, rows = study.giving(output), study.x, (study.observed,), study.settings.rows_per_pass
     match name:
         case "integrated_gradients":
             return study.integrated_gradients(output, slice(None), frames)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contactlens.attribution.all_frames import integrated_gradients_matrix
 from contactlens.attribution.captum_methods import MethodSettings
@@ -12,11 +12,14 @@ from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.method_names import is_gradient
 from contactlens.attribution.reach import FrameReach, temporal_reach
 from contactlens.tracks.explain_config import ExplainConfig
+from contactlens.tracks.explain_uncertainty import UNCERTAINTY, giving
 from contactlens.tracks.models.track_model import TrackModel
 
-OUTPUTS: dict[str, dict[str, int]] = {"gaussian": {"mean": 0, "logvar": 1}, "bernoulli": {"logit": 0}}
-"""Outputs of each head and their channels, the one that predicts the target first. How unsure a state is, p (1 - p), is
-a function of its logit alone, so the logit's attributions explain it too."""
+OUTPUTS: dict[str, dict[str, int]] = {
+    "gaussian": {"mean": 0, "logvar": 1},
+    "bernoulli": {"logit": 0, UNCERTAINTY: 1},
+}
+"""Outputs explained of each head and their channels, the one that predicts the target first, then how unsure it is."""
 RANDOM = "random"
 SILENT_QUANTILE = 0.25
 
@@ -40,7 +43,7 @@ def reference_input(x: Tensor, observed: Tensor, driver_channels: int, quantile:
 class Study:
     """A model on P tracks of T frames.
 
-    outputs: channel of each output explained, the one that predicts the target first
+    outputs: channel of each output explained, the one that predicts the target first; in what `giving` it returns
     x: (P, C, T); observed: (P, T); reference: (1, C, T)
     contact: (P, T) how open the gate is; without a gate, how near contact the driver is: from 0, as far as the
         reference, to 1 at 0; without a driver 1. 0 at frames that were not observed
@@ -95,6 +98,15 @@ class Study:
         """The output that predicts the target."""
         return next(iter(self.outputs))
 
+    def giving(self, output: str) -> nn.Module:
+        """The model that gives an output at its channel."""
+        return giving(output, self.model)
+
+    @property
+    def whole(self) -> nn.Module:
+        """The model that gives all outputs."""
+        return self.giving(list(self.outputs)[-1])
+
     @property
     def profile_channels(self) -> int:
         """How many channels, from the first, a lag profile is of: the driver's, or all without a driver."""
@@ -103,7 +115,7 @@ class Study:
     def integrated_gradients(self, output: str, tracks: slice, frames: Tensor) -> Tensor:
         """(P, F, C, T) for a slice of the tracks and some output frames."""
         return integrated_gradients_matrix(
-            self.model,
+            self.giving(output),
             self.x[tracks],
             self.reference,
             self.outputs[output],
@@ -117,7 +129,7 @@ class Study:
     def frame_by_frame(self, tracks: slice) -> Tensor:
         """Integrated gradients summed over `profile_channels`, every frame: (P, n_outputs, T_out, T_in)."""
         return integrated_gradients_frames(
-            self.model,
+            self.whole,
             self.x[tracks],
             self.reference,
             self.settings.ig_steps,

@@ -38,7 +38,7 @@ def _infidelity(
     examples: Examples, output: str, attributions: dict[str, Tensor], config: ExplainConfig, draws: Floats
 ) -> Rows:
     """Share of the mean square change of the output, when blocks are removed, that is left unexplained."""
-    model = Remembered(examples.study.model)
+    model = Remembered(examples.study.giving(output))
 
     def unexplained(values: Tensor, per_unit: bool) -> Floats:
         error = faith.block_infidelity(
@@ -71,9 +71,9 @@ def _completeness(
     """What the shares miss of the output's change from the reference, as a share of that change."""
     study, targets = examples.study, examples.targets(output)
     extra = (examples.observed,)
-    rows = config.rows_per_pass
-    here = faith.predictions(study.model, examples.x, targets, extra, rows)
-    change = here - faith.predictions(study.model, examples.reference, targets, extra, rows)
+    model, rows = study.giving(output), config.rows_per_pass
+    here = faith.predictions(model, examples.x, targets, extra, rows)
+    change = here - faith.predictions(model, examples.reference, targets, extra, rows)
     missed = examples.of_matrix(attributions).sum(dim=(1, 2)) - change
     error = ratio_interval(
         examples.by_track(missed.abs()), examples.by_track(change.abs()), draws, config.interval_level
@@ -90,7 +90,7 @@ def _sensitivity(study: Study, output: str, names: list[str], config: ExplainCon
     for name, method in counted(methods.items(), f"sensitivity of {output}"):
         change = faith.max_sensitivity(
             method,
-            study.model,
+            study.giving(output),
             examples.x,
             study.reference,
             examples.targets(output),

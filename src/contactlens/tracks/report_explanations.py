@@ -87,9 +87,11 @@ def faithfulness_table(scores: pd.DataFrame, output: str) -> pd.DataFrame:
 
 
 def refused_table(methods: pd.DataFrame) -> pd.DataFrame:
-    """The methods that the model does not allow, each with its reason once."""
-    refused = methods.loc[~methods["used"], ["method", "reason"]].drop_duplicates()
-    return refused.assign(method=refused["method"].map(plain)).reset_index(drop=True)
+    """The methods that the model does not allow, each with its reason and the outputs that it holds for."""
+    refused = methods[~methods["used"]]
+    table = refused.assign(method=refused["method"].map(plain), output=refused["output"].map(OUTPUT_NAMES))
+    joined = table.groupby(["method", "reason"], sort=False)["output"].agg(", ".join).reset_index()
+    return joined[["method", "output", "reason"]]
 
 
 def faithfulness_section(inputs: ReportInputs) -> list[Block]:

@@ -33,7 +33,7 @@ class TrackAttribution:
 
     matrix: (T, T), row = predicted frame, column = input frame
     minutes, driver, signal: (T,), NaN where not observed
-    output: `mean` or `logvar`
+    output: a key of `OUTPUT_NAMES`
     """
 
     track_id: str
@@ -130,7 +130,7 @@ def lag_map_figure(frame: pd.DataFrame, track: TrackAttribution, driver: Driver,
 def feature_frame(by_output: dict[str, np.ndarray], features: Sequence[str], minutes: np.ndarray) -> pd.DataFrame:
     """Attributions of one predicted frame, long: output, feature, input_min, attribution.
 
-    by_output: (C, T) for each of `mean` and `logvar`; features: the C channels' names; minutes: (T,).
+    by_output: (C, T) for each output; features: the C channels' names; minutes: (T,).
     """
     parts = [
         pd.DataFrame({"output": output, "feature": name, "input_min": minutes, "attribution": values})

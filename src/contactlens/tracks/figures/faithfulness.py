@@ -24,7 +24,7 @@ from contactlens.figure_style import (
 
 RANDOM, TRUTH = "random", "true_kernel"
 METRIC_NAMES = {"lag_peak_s": ("lag of the peak", "s"), "lag_mean_s": ("mean lag", "s")}
-OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION, "logit": BLUE}
+OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION, "logit": BLUE, "uncertainty": VERMILION}
 LINES = ("-", "--", ":")  # the palette has fewer colours than there may be methods
 FEW_METHODS, CURVE_COLUMNS = 4, 4
 
@@ -73,7 +73,10 @@ def lag_figure(profile: pd.DataFrame) -> Figure:
     axes = figure.subplots(len(methods), len(outputs), sharex=True, sharey=True, squeeze=False)
     for row, method in zip(axes, methods, strict=True):
         for axis, output in zip(row, outputs, strict=True):
-            draw_lag(axis, profile, method, output)
+            if len(_rows(profile, method, output)):
+                draw_lag(axis, profile, method, output)
+            else:
+                axis.text(0.5, 0.5, "not allowed", transform=axis.transAxes, ha="center", color=GREY)
             axis.set_title(f"{plain(method)}: {OUTPUT_NAMES[output]}")
     axes[len(methods) // 2, 0].set_ylabel(with_unit("attribution", "peak = 1"))  # one: low rows have no room for each
     for axis in axes[-1]:
