@@ -4,6 +4,7 @@ Without a way to the vulnerability service it says so in one line and passes. Ar
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SECONDS = 180
-UNREACHED = ("could not connect", "network may be blocking", "connectionerror", "timed out", "max retries exceeded")
+UNREACHED = re.compile(
+    r"could not connect|network may be blocking|connectionerror|timed out|max retries exceeded"
+    r"|\b(?:403|407|429) client error|\b5\d\d server error",  # a proxy's no, too many questions, a service that is down
+    re.IGNORECASE,
+)
 
 
 def ignored() -> list[str]:
@@ -39,8 +44,8 @@ def main(arguments: list[str], lock: Path = HERE.parent / "requirements.lock") -
         except subprocess.TimeoutExpired:
             return unchecked(f"no answer within {SECONDS} s")
         if not report.is_file() or not report.read_text():
-            if any(word in done.stderr.lower() for word in UNREACHED):
-                return unchecked("no connection")
+            if why := UNREACHED.search(done.stderr):
+                return unchecked(why[0].lower())
             print(f"audit: pip-audit failed\n{done.stderr[-2000:]}")
             return 1
         packages = json.loads(report.read_text())["dependencies"]

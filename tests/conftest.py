@@ -13,7 +13,7 @@ from fault_table import PROPERTY, FaultTable
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that train, sweep or run a pipeline")
-    parser.addoption("--fault-table", type=Path, help="write what the injected faults did into this page")
+    parser.addoption("--fault-table", type=Path, help="page to write what the injected faults did, if no test fails")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,11 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="slow; run with --slow"))
+    if not config.getoption("--slow"):
+        config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+        items[:] = [item for item in items if "slow" not in item.keywords]
 
 
 @pytest.fixture(autouse=True)

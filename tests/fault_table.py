@@ -19,7 +19,7 @@ def table_of(rows: list[Mapping[str, str]]) -> str:
 
 
 class FaultTable:
-    """Pytest plugin: gathers the faults of tests that passed, of all workers, and writes the table at the end."""
+    """Pytest plugin: gathers the faults of tests that passed, of all workers, and writes the table once all is well."""
 
     def __init__(self, page: Path) -> None:
         self.page, self.rows = page, list[Mapping[str, str]]()
@@ -28,6 +28,6 @@ class FaultTable:
         if report.when == "call" and report.passed:
             self.rows += [row for name, row in report.user_properties if name == PROPERTY and isinstance(row, Mapping)]
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not hasattr(session.config, "workerinput"):
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput"):
             self.page.write_text(replace_marked(self.page.read_text(), "faults", table_of(self.rows), str(self.page)))

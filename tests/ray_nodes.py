@@ -4,24 +4,20 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from tracking_server import free_port
 
 HEAD, SECOND = "127.0.0.2", "127.0.0.3"
 RAY = Path(sys.executable).parent / "ray"
 STARTED = "Ray runtime started"
 NOT_NICE = {"RAY_worker_niceness": "0"}  # by default 15: on a busy machine a trial would hardly start
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind((HEAD, 0))
-        return int(server.getsockname()[1])
 
 
 class Node:
@@ -44,7 +40,12 @@ class Node:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def raylet(self) -> psutil.Process:
-        [raylet] = [process for process in self.descendants() if process.name() == "raylet"]
+        found = []
+        for process in self.descendants():
+            with suppress(psutil.Error):  # one that has just ended
+                if process.name() == "raylet":
+                    found.append(process)
+        [raylet] = found
         return raylet
 
     def node_id(self) -> str:
@@ -59,7 +60,7 @@ class Node:
             self.process.send_signal(signal.SIGTERM)
             psutil.wait_procs(processes, timeout=8)
             for process in processes:
-                if process.is_running():
+                with suppress(psutil.Error):
                     process.kill()
         self.process.wait()
 
@@ -69,7 +70,7 @@ class RayNodes:
 
     def __init__(self, **variables: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray"))  # sockets need a short path
-        self.address = f"{HEAD}:{free_port()}"
+        self.address = f"{HEAD}:{free_port(HEAD)}"
         self.token = secrets.token_hex(32)
         self._nodes: list[Node] = []
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

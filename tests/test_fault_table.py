@@ -1,4 +1,4 @@
-"""The table of faults holds what passing tests saw, and nothing else of the page changes."""
+"""The table of faults holds what passing tests saw; nothing else of the page changes, nor it if a test failed."""
 
 from pathlib import Path
 
@@ -8,24 +8,33 @@ pytest_plugins = ["pytester"]
 START, END = "<!-- faults: start -->", "<!-- faults: end -->"
 
 TESTS = """
+import pytest
+
 def test_seen(record_fault):
     record_fault("SIGKILL of a trial", "retried", "nothing")
 
-def test_failed(record_fault):
+@pytest.mark.MARK
+def test_not_seen(record_fault):
     record_fault("not seen", "", "")
     assert False
 """
+BEFORE = f"before\n{START}\nold\n{END}\nafter\n"
+AFTER = (
+    f"before\n{START}\n| fault | what happened | what was lost |\n|---|---|---|\n"
+    f"| SIGKILL of a trial | retried | nothing |\n{END}\nafter\n"
+)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
-def test_only_faults_of_passing_tests_are_rows(pytester: pytest.Pytester, workers: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("mark", "written", "workers"), [("xfail", AFTER, []), ("xfail", AFTER, ["-n", "2"]), ("slow", BEFORE, ["-n", "2"])]
+)
+def test_only_faults_of_passing_tests_are_rows_and_none_if_one_fails(
+    pytester: pytest.Pytester, mark: str, written: str, workers: list[str]
+) -> None:
     here = Path(__file__).parent
     pytester.makeconftest((here / "conftest.py").read_text())
-    pytester.makepyfile(fault_table=(here / "fault_table.py").read_text(), test_it=TESTS)
+    pytester.makepyfile(fault_table=(here / "fault_table.py").read_text(), test_it=TESTS.replace("MARK", mark))
     page = pytester.path / "page.md"
-    page.write_text(f"before\n{START}\nold\n{END}\nafter\n")
-    pytester.runpytest_subprocess("--fault-table", str(page), "-p", "no:cacheprovider", *workers)
-    assert page.read_text() == (
-        f"before\n{START}\n| fault | what happened | what was lost |\n|---|---|---|\n"
-        f"| SIGKILL of a trial | retried | nothing |\n{END}\nafter\n"
-    )
+    page.write_text(BEFORE)
+    pytester.runpytest_subprocess("--slow", "--fault-table", str(page), "-p", "no:cacheprovider", *workers)
+    assert page.read_text() == written

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -36,7 +37,8 @@ def listening() -> set[str]:
     me = psutil.Process()
     found = set()
     for process in (me, *me.children(recursive=True)):
-        found |= {one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN}
+        with suppress(psutil.Error):  # one that has just ended
+            found |= {one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN}
     return found
 
 
@@ -161,11 +163,14 @@ def test_no_tracked_file_holds_a_key() -> None:
 
 @pytest.fixture
 def advisories() -> Iterator[str]:
-    """A vulnerability service on this machine that knows of one fault, in six."""
+    """A vulnerability service on this machine that knows of one fault, in six; at /503 it fails with that status."""
 
     class Service(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if (number := self.path.strip("/")).isdigit():
+                self.send_error(int(number))
+                return
             affected = [{"package": {"name": "six", "ecosystem": "PyPI"}, "versions": ["1.0"], "ranges": []}]
             fault = {"id": "PYSEC-0-1", "summary": "s", "details": "d", "published": "2020-01-01T00:00:00Z"}
             known = [{**fault, "affected": affected}] if asked["package"]["name"] == "six" else []
@@ -180,7 +185,7 @@ def advisories() -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1/query"
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
 
 
@@ -199,6 +204,8 @@ def test_the_audit_fails_on_a_known_fault_and_passes_what_it_can_not_check(
     status, out = said("idna==3.0\nsix==1.0\n", advisories)
     assert status == 1 and "six 1.0: PYSEC-0-1" in out
     assert said("six==1.0\n", advisories, "--ignore-vuln", "PYSEC-0-1")[0] == 0
-    status, out = said("six==1.0\n", "http://127.0.0.1:9/")
-    assert status == 0 and len(out.splitlines()) == 1 and "was not checked" in out
+    for url in ("http://127.0.0.1:9/", *(f"{advisories}{number}" for number in (403, 429, 502, 503))):
+        status, out = said("six==1.0\n", url)
+        assert status == 0 and len(out.splitlines()) == 1 and "was not checked" in out, url
+    assert said("six==1.0\n", f"{advisories}400")[0] == 1  # a question that it does not understand is our own fault
     assert said("six=1.0=\n", advisories)[0] == 1  # a lock that can't be read is no reason to pass

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -12,20 +13,24 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 USER, PASSWORD = "contactlens", "a-pass-word-of-tests"
 START_SECONDS = 120
+# Below the ports of outgoing connections (from 32768 on), which could take that of a server that is down for a while.
+PORTS = range(30000, 32768)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(host: str = "127.0.0.1", ports: Sequence[int] = PORTS) -> int:
+    for port in random.sample(ports, len(ports)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise OSError(f"{host}: no free port from {min(ports)} to {max(ports)}")
 
 
 def postgres_bin() -> Path | None:

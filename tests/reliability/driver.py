@@ -7,9 +7,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import toy_sweep
 from sweep_runs import children, parents
 
@@ -103,6 +105,26 @@ def require_finished(parent: str) -> None:
         assert run.info.status == "FINISHED"
         steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, "validation_nll")]
         assert sorted(steps) == list(range(toy_sweep.EPOCHS))
+
+
+def require_killed(parent: str) -> None:
+    """MLflow has the sweep as killed, no run open, and perhaps not the end of a trial whose files are there."""
+    assert mlflow_client().get_run(parent).info.status == "KILLED"
+    statuses = {run.info.status for run in children(parent).values()}
+    assert "KILLED" in statuses and statuses <= {"FINISHED", "KILLED"}
+
+
+def outliving(processes: list[psutil.Process]) -> list[str]:
+    """Who of a driver's processes outlives it by a minute; Ray's two agents only watch and may end later. Ends all."""
+    names = {}
+    for process in processes:
+        with suppress(psutil.Error):
+            names[process] = process.name()
+    _, alive = psutil.wait_procs([one for one, name in names.items() if "Agent" not in name], timeout=60)
+    for process in names:
+        with suppress(psutil.Error):
+            process.kill()
+    return [names[process] for process in alive]
 
 
 def new_parent(before: set[str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from contactlens.ops.doctor import Check, cluster, data_store, tracking_store
 from contactlens.ops.doctor.run import EXAMINATIONS, Examination, examined
 from contactlens.ops.tracking import ensure_experiment
+from tracking_server import free_port
 
 Record = Callable[[str, str, str], None]
 ROOT = Path(__file__).parents[2]
@@ -22,9 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def dead_port() -> int:
     """A port of this machine at which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ HEAD = """
 import os, sys
 os.environ["RAY_AUTH_MODE"] = "token"
 import ray
-context = ray.init(num_cpus=2, include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
+context = ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
 print("at " + context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """

@@ -45,26 +45,21 @@ def running_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def stages_in(folder: Path) -> list[psutil.Process]:
-    """Those that have begun to import, so that this package has been loaded."""
-    scripts = [process for process in running_in(folder) if any("pipelines/" in part for part in process.cmdline())]
-    return [one for one in scripts if any("numpy" in loaded.path for loaded in one.memory_maps())]
-
-
 @pytest.fixture
-def started() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Starts a command in a session of its own and sees to its end."""
+def started(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
+    """Starts a command in a session of its own, its output in the files `out` and `error`, and sees to its end."""
     processes = []
 
-    def start(command: list[str], folder: Path, **more: str) -> "subprocess.Popen[str]":
-        log = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(subprocess.Popen(command, cwd=folder, env=environment(**more), start_new_session=True, **log))
+    def start(command: list[str], folder: Path, **more: str) -> "subprocess.Popen[bytes]":
+        own = {"cwd": folder, "env": environment(**more), "start_new_session": True}
+        with (tmp_path / "out").open("w") as out, (tmp_path / "error").open("w") as error:
+            processes.append(subprocess.Popen(command, stdout=out, stderr=error, **own))
         return processes[-1]
 
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def test_a_writer_killed_before_between_and_after_its_renames(tmp_path: Path, record_fault: RECORD) -> None:
@@ -120,7 +115,7 @@ def epochs_by_run(store: Path) -> list[int]:
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_bytes(
-    tmp_path: Path, started: Callable[..., "subprocess.Popen[str]"], record_fault: RECORD
+    tmp_path: Path, started: Callable[..., "subprocess.Popen[bytes]"], record_fault: RECORD
 ) -> None:
     project = make_trainable(tmp_path / "project")
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
@@ -135,7 +130,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     assert not any((project / path).exists() for path in outputs)
     again = call(TRAIN, project, **store)
     assert again.returncode == 0, again.stderr
-    assert epochs_by_run(tmp_path / "mlflow.db")[-1] == EPOCHS - done_before
+    assert epochs_by_run(tmp_path / "mlflow.db")[-1] == EPOCHS  # those before the kill too
     assert not list(project.rglob("*.partial"))
     resumed = {path: dvc_hash(project / path) for path in outputs}
     undisturbed = call(TRAIN, project, **store)
@@ -152,17 +147,33 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 LONG = {"from": "n_tracks: 60", "to": "n_tracks: 30000"}
 
 
+def lengthen(params: Path) -> str:
+    """Have tracks_data work for longer than any kill takes; the parameters as they were."""
+    short = params.read_text()
+    assert LONG["from"] in short
+    params.write_text(short.replace(LONG["from"], LONG["to"]))
+    return short
+
+
+def until_in_mid_stage(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Until tracks_data says what it starts from: from then on it ends with its parent."""
+
+    def said() -> object:
+        assert process.poll() is None, (folder / "error").read_text()
+        return re.search("^tracks_data: from ", (folder / "out").read_text(), re.MULTILINE)
+
+    until(said)
+
+
 @pytest.mark.slow
 def test_a_killed_dvc_takes_its_stage_with_it_and_runs_again(
-    tmp_path: Path, started: Callable[..., "subprocess.Popen[str]"], record_fault: RECORD
+    tmp_path: Path, started: Callable[..., "subprocess.Popen[bytes]"], record_fault: RECORD
 ) -> None:
     project = make_project(tmp_path / "project")
     params = project / "params.yaml"
-    short = params.read_text()
-    params.write_text(short.replace(LONG["from"], LONG["to"]))
+    short = lengthen(params)
     killed = started(dvc("repro", "tracks_data"), project)
-    until(lambda: stages_in(project))
-    time.sleep(1.5)
+    until_in_mid_stage(killed, tmp_path)
     killed.kill()
     killed.wait()
     until(lambda: not running_in(project))
@@ -184,19 +195,17 @@ def test_a_killed_dvc_takes_its_stage_with_it_and_runs_again(
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_one_message_and_leaves_nothing(
-    number: signal.Signals, tmp_path: Path, started: Callable[..., "subprocess.Popen[str]"], record_fault: RECORD
+    number: signal.Signals, tmp_path: Path, started: Callable[..., "subprocess.Popen[bytes]"], record_fault: RECORD
 ) -> None:
     project = make_project(tmp_path / "project")
     params = project / "params.yaml"
-    short = params.read_text()
-    params.write_text(short.replace(LONG["from"], LONG["to"]))
+    short = lengthen(params)
     command = contactlens("tracks", "run", "--stage", "tracks_data")
     interrupted = started(command, project, PYTHONPATH=str(ROOT / "src"))
-    until(lambda: stages_in(project))
-    time.sleep(1.5)
+    until_in_mid_stage(interrupted, tmp_path)
     interrupted.send_signal(number)
-    said = interrupted.communicate(timeout=300)[1]
-    assert interrupted.returncode == 130
+    assert interrupted.wait(300) == 130
+    said = (tmp_path / "error").read_text()
     assert "Traceback" not in said
     assert said.splitlines()[-1] == "interrupted; the same command again goes on from the last stage that ended"
     assert running_in(project) == []

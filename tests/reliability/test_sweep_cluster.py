@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 import toy_sweep
-from driver import Driver, new_parent, require_each_epoch_once, require_finished, undisturbed_table, wait_for
-from sweep_runs import children, parents
+from driver import (
+    Driver,
+    new_parent,
+    require_each_epoch_once,
+    require_finished,
+    require_killed,
+    undisturbed_table,
+    wait_for,
+)
+from sweep_runs import parents
 
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.tracking import ensure_experiment
 from ray_nodes import SECOND, Node, RayNodes
 
 pytestmark = pytest.mark.slow
@@ -26,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
         ensure_experiment()
         nodes = RayNodes()
         try:
-            wait_for(nodes.head().started, 60)
+            wait_for(nodes.head().started, 180)
             yield nodes
         finally:
             nodes.close()
@@ -35,7 +43,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
 @pytest.fixture(scope="module")
 def second(cluster: RayNodes) -> Node:
     node = cluster.second()
-    wait_for(node.started, 60)
+    wait_for(node.started, 180)
     return node
 
 
@@ -90,8 +98,7 @@ def test_a_driver_that_ends_leaves_the_cluster_free_and_its_sweep_resumable(
     if signum == signal.SIGTERM:
         assert status == 1
         assert "run it again to go on" in driver.output.read_text().splitlines()[-1]
-        assert mlflow_client().get_run(parent).info.status == "KILLED"
-        assert {run.info.status for run in children(parent).values()} == {"FINISHED", "KILLED"}
+        require_killed(parent)
     with Driver.of_toy(driver.folder, 0.15, cluster.environment) as again:
         assert again.table() == table
     require_each_epoch_once(driver.folder)
@@ -109,7 +116,7 @@ def test_a_folder_that_nodes_do_not_share_is_one_error_before_any_trial(
     """/proc/self/cwd is another folder in every process, as an unshared disk is on every node."""
     unshared = f"/proc/self/cwd/{tmp_path.name}-states"
     with Driver.of_toy(tmp_path / "sweep", 0.0, cluster.environment, unshared) as driver:
-        assert driver.process.wait(60) == 1
+        assert driver.process.wait(180) == 1
     [message] = [line for line in driver.output.read_text().splitlines() if line.startswith("error:")]
     assert message.startswith("error: every node must share the sweep's folder /proc/self/cwd/")
     assert f"{SECOND} (" in message and "doesn't see what this process wrote there" in message
@@ -127,16 +134,16 @@ def test_a_wrong_token_and_a_dead_address_are_one_error_each(
 ) -> None:
     wrong = {**cluster.environment, "RAY_AUTH_TOKEN": "0" * 64}
     with Driver.of_toy(tmp_path / "token", 0.0, wrong) as driver:
-        assert driver.process.wait(90) == 1
+        assert driver.process.wait(180) == 1
     [message] = [line for line in driver.output.read_text().splitlines() if line.startswith("error:")]
     assert "Its token must be the cluster's" in message
     nobody = {**cluster.environment, "RAY_ADDRESS": "127.0.0.2:1"}
     with Driver.of_toy(tmp_path / "address", 0.0, nobody) as driver:
-        assert driver.process.wait(30) == 1
+        assert driver.process.wait(120) == 1
     assert "\nerror: RAY_ADDRESS=127.0.0.2:1: nothing answers there" in driver.output.read_text()
     record_fault(
         "a driver with another token than the cluster's, or with an address where nothing listens",
-        "one error that names the token, or the address; exit status 1 within 90 s and 30 s",
+        "one error that names the token, or the address; exit status 1",
         "nothing was trained",
     )
 

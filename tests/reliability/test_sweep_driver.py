@@ -7,10 +7,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driver import Driver, new_parent, require_each_epoch_once, require_finished, undisturbed_table
-from sweep_runs import children
+from driver import (
+    Driver,
+    new_parent,
+    outliving,
+    require_each_epoch_once,
+    require_finished,
+    require_killed,
+    undisturbed_table,
+)
 
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.tracking import ensure_experiment
 from ray_nodes import NOT_NICE
 
 pytestmark = pytest.mark.slow
@@ -34,22 +41,13 @@ def table(tmp_path: Path) -> str:
     return undisturbed_table(tmp_path / "undisturbed")
 
 
-def still_there(processes: list[psutil.Process]) -> list[str]:
-    """What outlives its driver by 10 s, but for Ray's two agents, which only watch and end later."""
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    names = [process.name() for process in alive]
-    for process in alive:
-        process.kill()
-    return [name for name in names if "Agent" not in name]
-
-
 def stopped(folder: Path, environment: dict[str, str], signum: signal.Signals) -> tuple[Driver, int]:
     """A driver that got the signal in mid-sweep, its exit status; nothing that it started goes on training."""
     with Driver.of_toy(folder, PAUSE, environment) as driver:
         driver.wait_in()
         processes = psutil.Process(driver.process.pid).children(recursive=True)
         status = driver.interrupt(signum)
-    assert still_there(processes) == []
+    assert outliving(processes) == []
     return driver, status
 
 
@@ -76,8 +74,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_run_open(
     message = driver.output.read_text().splitlines()[-1]
     assert message.startswith("error: the sweep was stopped after") and message.endswith("run it again to go on")
     parent = new_parent(set())
-    assert mlflow_client().get_run(parent).info.status == "KILLED"
-    assert {run.info.status for run in children(parent).values()} == {"FINISHED", "KILLED"}
+    require_killed(parent)
     with Driver.of_toy(driver.folder, PAUSE, environment) as again:
         assert again.table() == table
     require_each_epoch_once(driver.folder)
