@@ -44,8 +44,8 @@ def mambapy(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor
     return (states @ C.unsqueeze(-1)).squeeze(3) + D * u
 
 
-def numba(*values: Tensor) -> Tensor:
-    return selective_scan(*values, backend="numba")
+def numba(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor) -> Tensor:
+    return selective_scan(u, delta, A, B, C, D, backend="numba")
 
 
 def inputs(options: argparse.Namespace) -> tuple[list[Tensor], Tensor]:
@@ -82,7 +82,7 @@ def relative(result: dict[str, float], ours: dict[str, float], kinds: tuple[str,
 def main() -> None:
     options = arguments()
     if options.way:
-        scans = {"numba": numba, "loop": scan_reference, "mambapy": mambapy}
+        scans: dict[str, Callable[..., Tensor]] = {"numba": numba, "loop": scan_reference, "mambapy": mambapy}
         print(json.dumps(measure(scans[options.way], options)))
         return
     results = {}

@@ -37,9 +37,10 @@ def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, valid
     for epoch in range(epochs):
         model.train()
         for x, signal, observed in DataLoader(data, batch_size=params.fit.batch_size, shuffle=True):
-            prediction, gate = model.standardised(x, observed)
+            output = model.standardised(x, observed)
             y = (signal - model.signal_mean) / model.signal_sd
-            loss = sum(loss_terms(y, prediction, gate, observed, epoch, params.loss).values())
+            terms = loss_terms(y, output.prediction, output.gate, observed, epoch, params.loss)
+            loss = torch.stack([*terms.values()]).sum()
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), params.fit.gradient_clip)
