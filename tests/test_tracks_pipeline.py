@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from contactlens.files import read_json
+from contactlens.ops.seen import write_seen
 from contactlens.ops.workspace import create_workspace, run_pipeline
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.models.checkpoint import load_model
@@ -166,13 +167,16 @@ def test_another_task_and_model_by_parameters_alone(
 
 
 @pytest.mark.slow
-def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path) -> None:
+def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path, tmp_path: Path) -> None:
     """The rule compares NLLs on the same data, so the registered files must give the number that was evaluated."""
     register = runpy.run_path(str(ROOT / "pipelines" / "tracks_register.py"))
     folder = finished / "models" / "tracks"
     test = batch_of(TrackSet.read(finished / "data/tracks"), read_json(folder / "splits.json")["test"])
     _, spec = load_model(folder / "model.safetensors")
     metrics = read_json(finished / "reports/tracks/metrics.json")
+    assert register["test_score"](folder, spec, test, "network") is None  # it does not say what it was fitted to
+    weights = shutil.copytree(folder, tmp_path / "weights")
+    write_seen(weights, [])
     for judged in ("network", "network_recalibrated"):
         expected = metrics[judged]["nll"]["estimate"]
-        assert register["test_score"](folder, spec, test, judged) == pytest.approx(expected, rel=1e-5)
+        assert register["test_score"](weights, spec, test, judged) == pytest.approx(expected, rel=1e-5)
