@@ -12,6 +12,7 @@ import pickle
 import pickletools
 import random
 import re
+import resource
 import struct
 import sys
 import time
