@@ -51,7 +51,7 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
         (commands / name).chmod(0o755)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
-    stage = f"python {toy_sweep.__file__} {tmp_path} 0.2"
+    stage = f"python {toy_sweep.__file__} {tmp_path} 0.5"
     (tmp_path / "dvc.yaml").write_text(f"stages:\n  dna_sweep:\n    cmd: {stage}\n    outs: [trials.csv]\n")
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "publish_report.py").write_text("")  # there is no report to publish
