@@ -51,7 +51,7 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
         (commands / name).chmod(0o755)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
-    stage = f"python {toy_sweep.__file__} {tmp_path} 0.5"
+    stage = f"python {toy_sweep.__file__} {tmp_path} $PAUSE"
     (tmp_path / "dvc.yaml").write_text(f"stages:\n  dna_sweep:\n    cmd: {stage}\n    outs: [trials.csv]\n")
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "publish_report.py").write_text("")  # there is no report to publish
@@ -70,9 +70,10 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
     shutil.rmtree(f"/tmp/ray-{number}", ignore_errors=True)
 
 
-def submit(folder: Path, job: dict[str, str]) -> Driver:
+def submit(folder: Path, job: dict[str, str], pause: float) -> Driver:
+    """pause: seconds that each epoch of a trial takes, 12 epochs each of 8 trials, two at a time"""
     command = ["bash", str(ROOT / "cluster" / "slurm.sh"), "python", "-c", PIPELINE]
-    return Driver(folder, job, command)
+    return Driver(folder, {**job, "PAUSE": str(pause)}, command)
 
 
 def processes_of(job: str) -> list[psutil.Process]:
@@ -88,7 +89,7 @@ def processes_of(job: str) -> list[psutil.Process]:
 def test_a_job_at_its_time_limit_closes_its_runs_and_a_second_one_goes_on(
     job: dict[str, str], tmp_path: Path, record_fault: Callable[[str, str, str], None]
 ) -> None:
-    with submit(tmp_path, job) as driver:
+    with submit(tmp_path, job, pause=1.5) as driver:  # it must not end before the signal on a machine that is busy
         driver.wait_in(seconds=300)
         driver.process.send_signal(signal.SIGTERM)  # to the script alone, as --signal=B:TERM does
         assert driver.process.wait(180) != 0
@@ -98,7 +99,7 @@ def test_a_job_at_its_time_limit_closes_its_runs_and_a_second_one_goes_on(
     assert outliving(processes_of(job["SLURM_JOB_ID"])) == []
     assert list((tmp_path / ".sweeps").glob("ray_token*")) == []
 
-    with submit(tmp_path, job) as again:
+    with submit(tmp_path, job, pause=0.1) as again:
         table = again.table(300)
     (tmp_path / "undisturbed").mkdir()
     assert table == undisturbed_table(tmp_path / "undisturbed")
