@@ -9,7 +9,6 @@ from contactlens.dna.caduceus import load_caduceus
 from contactlens.dna.classifier import WindowClassifier, save_classifier
 from contactlens.dna.evaluate import roc_by_epoch
 from contactlens.dna.fit import fine_tune
-from contactlens.dna.trainer import kept_until_done
 from contactlens.dna.window_set import WindowSet
 from contactlens.files import read_json, write_aside
 from contactlens.ops.params import load_params
@@ -18,6 +17,7 @@ from contactlens.ops.stage import stage
 from contactlens.ops.tracking import stage_run
 from contactlens.progress import counting
 from contactlens.torch_setup import seed_everything
+from contactlens.training_state import kept_until_done
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
 CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished

@@ -13,10 +13,11 @@ from contactlens.ops.tracking import stage_run
 from contactlens.tracks.dataset import batch_of
 from contactlens.tracks.models.checkpoint import save_model
 from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import kept_until_done, spec_of, train_seeds
+from contactlens.tracks.training import spec_of, train_seeds
+from contactlens.training_state import kept_until_done
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
-CHECKPOINTS = ".checkpoints"  # one a seed while the stage is unfinished; the DNA stages have folders of their own in it
+CHECKPOINTS = ".checkpoints/train"  # one a seed while the stage is unfinished
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 import ast
 import sys
+from dataclasses import asdict
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
@@ -89,7 +91,11 @@ def test_settings_are_keys_of_the_parameters(page: Path, monkeypatch: pytest.Mon
     in_blocks = [words for block in blocks_of(page) if block.language == "bash" for words in block.commands]
     for words in [*in_blocks, *inline_commands(page)]:
         if settings := [value for flag, value in pairwise(words) if flag == "--set"]:
-            params_with([], settings)
+            params = asdict(params_with([], settings))
+            for key, text in (setting.split("=", 1) for setting in settings):
+                value = reduce(lambda section, name: section[name], key.split("."), params)
+                asked = yaml.safe_load(text)
+                assert value == (tuple(asked) if isinstance(asked, list) else asked), key
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)

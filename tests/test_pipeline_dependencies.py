@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contactlens"
 # Of these rooms a change can change an output; `ops` runs the stages, and the registrations run every time anyway.
-SCIENCE = {"tracks", "dna", "attribution", "calibration", "expectations", "torch_setup"}
+SCIENCE = {"tracks", "dna", "attribution", "calibration", "expectations", "torch_setup", "training_state"}
 STAGES = {
     name: stage
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()

@@ -2,9 +2,7 @@
 
 import os
 import random
-import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,16 +36,6 @@ def is_device(name: str) -> bool:
         return name == "auto" or bool(torch.device(name).type)
     except RuntimeError:
         return False
-
-
-def load_state(path: Path) -> dict[str, Any] | None:
-    """A training's saved state; None where the file is damaged, which is said: only time is lost with it."""
-    try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch, zipfile and pickle each raise their own
-        warnings.warn(f"{path}: damaged, so training does not go on from it ({error})", stacklevel=2)
-        return None
-    return state if isinstance(state, dict) else None
 
 
 def available_memory(device: torch.device) -> int:

@@ -1,6 +1,5 @@
 """The two training stages: what a run leaves for the next one, and what it doesn't."""
 
-import importlib.util
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ from contactlens.dna import pretrain as pretraining
 from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 from contactlens.dna.simulate import SimulationConfig, simulate_windows
 from contactlens.files import write_json
+from stage_script import load_script
 
 ROOT = Path(__file__).parents[2]
 CHANGES = {
@@ -42,14 +42,6 @@ class Run:
 
         log.flush = flush  # type: ignore[attr-defined]
         return log
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "pipelines" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -88,7 +80,7 @@ def test_a_finished_stage_leaves_no_state_so_that_another_loss_is_trained(
         pipeline.main()
         return (project / weights).read_bytes()
 
-    pipeline = script(stage)
+    pipeline = load_script(stage)
     first = Run()
     before = run(first)
     assert first.epochs == 2 and list((project / STATES).rglob("*.pt")) == []
@@ -101,7 +93,7 @@ def test_a_finished_stage_leaves_no_state_so_that_another_loss_is_trained(
 
 
 def test_a_stage_that_fails_after_training_keeps_its_epochs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = script("dna_fine_tune")
+    pipeline = load_script("dna_fine_tune")
     monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
     for run in (Run(fails=True), Run()):
         monkeypatch.setattr(pipeline, "stage_run", lambda *_, run=run: nullcontext(run))

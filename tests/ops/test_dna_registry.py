@@ -1,6 +1,5 @@
 """The stage that registers the DNA model, on a real MLflow store: later stages get the champion's files alone."""
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -30,8 +29,8 @@ from contactlens.files import read_json, write_json
 from contactlens.ops.registry import Registered
 from contactlens.ops.registry_rules import ClassifierRules
 from contactlens.ops.tracking import mlflow_client
+from stage_script import load_script
 
-SCRIPT = Path(__file__).parents[2] / "pipelines" / "dna_register.py"
 LENGTH, N = 60, 40
 IDS = [f"w{i}" for i in range(N)]
 TEST, EXPLAINED = IDS[10:], [IDS[k] for k in (31, 7, 12)]
@@ -145,17 +144,9 @@ def _store(store: Path) -> None:
     """Every test here writes to the module's store."""
 
 
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("dna_register", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    return load_script()
+    return load_script("dna_register")
 
 
 def run(script: ModuleType, folder: Path, settings: Params) -> Step:

@@ -40,7 +40,11 @@ def test_an_address_that_cannot_work_is_named(
     ],
 )
 def test_a_trial_that_fits_on_one_node_is_taken(cpus: int, gpus: float, nodes: list[dict[str, float]]) -> None:
+    """To the last CPU: one more is refused."""
     require_room(toy_sweep.config(cpus_per_trial=cpus, gpus_per_trial=gpus), nodes)
+    with pytest.raises(InputError) as refused:
+        require_room(toy_sweep.config(cpus_per_trial=cpus + 1, gpus_per_trial=gpus), nodes)
+    assert f"sweep.cpus_per_trial: {cpus + 1} and" in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -120,10 +120,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     project = make_trainable(tmp_path / "project")
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     killed = started(TRAIN, project, **store)
-    until(lambda: any((project / ".checkpoints").glob("*.pt")))
+    until(lambda: any((project / ".checkpoints/train").glob("*.pt")))
     killed.kill()
     killed.wait()
-    (state,) = (project / ".checkpoints").glob("*.pt")
+    (state,) = (project / ".checkpoints/train").glob("*.pt")
     done_before = len(torch.load(state, weights_only=True)["result"]["history"])
     assert 0 < done_before < EPOCHS
     outputs = [MODEL, "reports/tracks/history.csv", "reports/tracks/seeds.csv"]

@@ -1,10 +1,8 @@
 """What a training that was killed takes up, and what it does not: seeds, sweep trials and the stage."""
 
-import importlib.util
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,13 +21,15 @@ from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.reporter import Reporter
 from contactlens.tracks.simulate import SimulationConfig, simulate
 from contactlens.tracks.track_set import Driver
-from contactlens.tracks.training import Trained, TrainingConfig, kept_until_done, train_model, train_seeds
+from contactlens.tracks.training import Trained, TrainingConfig, train_model, train_seeds
+from contactlens.training_state import kept_until_done
+from stage_script import load_script
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
 CONFIG = TrainingConfig("ep_to_ms2", MODEL, GATE, LOSS, replace(FIT, max_epochs=EPOCHS), Reporter(60.0, 60.0, 1.0))
 SEEDS = [4, 5]
-STATES = ".checkpoints"
+STATES = ".checkpoints/train"
 
 
 @pytest.fixture
@@ -118,16 +118,16 @@ def test_the_digest_follows_the_source(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(set(found)) == 3 and training.code_digest() == found[-1]
 
 
-def test_states_are_removed_once_the_results_are_there_and_folders_beside_them_stay(tmp_path: Path) -> None:
-    mine, others = tmp_path / "a-0.pt", tmp_path / "fine_tune" / "epoch_000.pt"
-    others.parent.mkdir()
+def test_states_are_removed_once_the_results_are_there(tmp_path: Path) -> None:
+    mine, others = tmp_path / "train" / "a-0.pt", tmp_path / "fine_tune" / "epoch_000.pt"
     for state in (mine, others):
+        state.parent.mkdir()
         state.touch()
-    with pytest.raises(KilledError), kept_until_done(tmp_path):
+    with pytest.raises(KilledError), kept_until_done(tmp_path / "train"):
         raise KilledError
     assert mine.exists()
-    with kept_until_done(tmp_path) as folder:
-        assert folder == tmp_path and mine.exists()
+    with kept_until_done(tmp_path / "train") as folder:
+        assert folder == tmp_path / "train" and mine.exists()
     assert not mine.exists() and others.exists()
 
 
@@ -177,14 +177,6 @@ class Run:
         pass
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "pipelines" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few simulated tracks, their splits and a sweep's best value, in the current folder."""
@@ -204,7 +196,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_stage_that_fails_before_its_last_output_keeps_its_epochs(
     output: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline, trained = script("tracks_train"), counted_epochs(monkeypatch)
+    pipeline, trained = load_script("tracks_train"), counted_epochs(monkeypatch)
     monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
     written = {"write_aside": pipeline.write_aside, "save_model": pipeline.save_model}
 

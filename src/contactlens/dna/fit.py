@@ -13,9 +13,10 @@ from torch import Tensor
 from contactlens.dna.batch import WindowBatch
 from contactlens.dna.classifier import WindowClassifier
 from contactlens.dna.names import CRITERION
-from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult, fingerprint
+from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult
 from contactlens.errors import InputError
 from contactlens.torch_setup import available_memory, resolve_device
+from contactlens.training_state import fingerprint
 
 # Where an epoch's validation logits are kept with its log.
 LOGIT = "logit_"

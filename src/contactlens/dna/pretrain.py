@@ -13,9 +13,10 @@ from torch import Tensor
 
 from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from contactlens.dna.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
-from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult, fingerprint
+from contactlens.dna.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult
 from contactlens.errors import InputError
 from contactlens.torch_setup import resolve_device
+from contactlens.training_state import fingerprint
 
 IGNORED = -100  # the target that cross_entropy leaves out
 MASKED_AS_MASK, MASKED_AS_RANDOM = 0.8, 0.1  # the rest of the chosen bases stay as they are

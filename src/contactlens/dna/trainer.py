@@ -1,10 +1,7 @@
 """The one training loop of the DNA branch, for pre-training and fine-tuning alike. Needs torch and numpy alone."""
 
-import hashlib
 import math
-import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.files import write_aside
-from contactlens.torch_setup import is_device, load_state
+from contactlens.torch_setup import is_device
+from contactlens.training_state import fingerprint, load_state, source_digest
 
 EpochLog = dict[str, float]
 BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in half the steps that 0.999 takes
@@ -68,34 +66,13 @@ class TrainingResult:
     best_loss: float = float("inf")
 
 
-def fingerprint(tensors: Iterable[Tensor]) -> str:
-    """SHA-256 of the tensors' shapes and bytes: by it a checkpoint knows the weights and the data it began from."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(str(list(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 # The code that decides what training gives, beside a library's.
 CODE = ("trainer.py", "fit.py", "pretrain.py", "classifier.py", "pair_head.py", "caduceus/*.py")
 
 
 def code_digest() -> str:
-    """SHA-256 of the training's own source: a state of other code is not taken up."""
-    here = Path(__file__).parent
-    paths = sorted(path for pattern in CODE for path in here.glob(pattern))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-
-
-@contextmanager
-def kept_until_done(folder: Path | str) -> Iterator[Path]:
-    """A folder for a run's checkpoints, removed once the body succeeds, in which the results are written too.
-
-    A finished run's states would be taken for the results of the next one; those of a failed one save its time.
-    """
-    yield Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Of the training's own source."""
+    return source_digest(Path(__file__).parent, CODE)
 
 
 class Trainer:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from contactlens.files import write_aside
-from contactlens.torch_setup import is_device, load_state, resolve_device
+from contactlens.torch_setup import is_device, resolve_device
 from contactlens.tracks.batch import TrackBatch
 from contactlens.tracks.losses import LossConfig
 from contactlens.tracks.models.track_model import Output, TrackModel
 from contactlens.tracks.objectives import objective_of
 from contactlens.tracks.tasks import model_input
+from contactlens.training_state import load_state
 
 EpochLog = dict[str, float]
 

@@ -1,8 +1,7 @@
 """From a configuration and two splits to a trained model: what the sweep's trials and the final training share."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.reporter import Reporter
 from contactlens.tracks.tasks import task_named
 from contactlens.tracks.track_set import TrackSet
+from contactlens.training_state import fingerprint, source_digest
 
 
 @dataclass(frozen=True)
@@ -127,29 +127,15 @@ def train_seeds(
     ]
 
 
-@contextmanager
-def kept_until_done(folder: Path | str) -> Iterator[Path]:
-    """A folder for a run's checkpoints, emptied of them once the body succeeds, in which the results are written too.
-
-    Folders in it are left alone.
-    """
-    yield Path(folder)
-    for state in Path(folder).glob("*.pt"):
-        state.unlink(missing_ok=True)
-
-
 def code_digest() -> str:
-    """SHA-256 of this branch's source: a state of other code is not taken up."""
-    paths = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    """Of this branch's source."""
+    return source_digest(Path(__file__).parent, ["**/*.py"])
 
 
 def _identity(spec: ModelSpec, config: TrainingConfig, train: TrackBatch, validation: TrackBatch) -> str:
     """Names a training by its code, configuration and data, so that no other one takes up its checkpoint."""
-    digest = hashlib.sha256(f"{code_digest()}{spec.to_json()}{config!r}".encode())
+    parts = [code_digest(), spec.to_json(), repr(config)]
     for batch in (train, validation):
-        digest.update(repr(batch.track_ids).encode())
-        for tensor in (batch.driver, batch.signal, batch.observed, batch.state):
-            if tensor is not None:
-                digest.update(f"{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
-    return digest.hexdigest()[:16]
+        tensors = (batch.driver, batch.signal, batch.observed, batch.state)
+        parts += [repr(batch.track_ids), fingerprint(tensor for tensor in tensors if tensor is not None)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
