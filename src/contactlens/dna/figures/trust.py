@@ -149,10 +149,10 @@ def conservation_figure(frame: pd.DataFrame) -> Figure:
     right.barh(list(shares), list(shares.values()), color=[BLUE, *CYCLE[1:4]])
     for place, share in enumerate(shares.values()):
         right.text(
-            share, place, f" {100 * share:.2g} % ", va="center", ha="left" if share >= 0 else "right", fontsize=8
+            share, place, f" {100 * share:.3g} % ", va="center", ha="left" if share >= 0 else "right", fontsize=8
         )
     right.axvline(0, color=BLACK, linewidth=0.7)
-    right.margins(x=0.25)
+    right.margins(x=0.45)
     right.set(title="where the logit goes (LRP)", xlabel=with_unit("median share of the logit", "1"))
     right.invert_yaxis()
     return figure
