@@ -12,11 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contactlens"
 # Of these rooms a change can change an output; `ops` runs the stages, and the registrations run every time anyway.
 SCIENCE = {"tracks", "dna", "attribution", "calibration", "expectations", "torch_setup", "training_state"}
-STAGES = {
-    name: stage
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
-    if not stage.get("always_changed")
-}
+EVERY_STAGE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {name: stage for name, stage in EVERY_STAGE.items() if not stage.get("always_changed")}
 
 
 def source_of(module: str) -> Path | None:
@@ -69,3 +66,9 @@ def test_what_a_stage_depends_on_exists(name: str) -> None:
     assert [
         path for path in STAGES[name]["deps"] if path.startswith(("src/", "pipelines/")) and not (ROOT / path).exists()
     ] == []
+
+
+@pytest.mark.parametrize("name", EVERY_STAGE)
+def test_no_shell_stays_between_dvc_and_a_stage(name: str) -> None:
+    """A stage ends with its parent, which must be DVC and not the shell that DVC starts it through."""
+    assert EVERY_STAGE[name]["cmd"] == f"exec python pipelines/{name}.py"

@@ -131,6 +131,17 @@ def test_plain_gzip_is_read_from_a_copy_that_ends_with_the_genome(
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["g.fa.gz"]
 
 
+def test_a_carriage_return_among_compressed_bytes_is_no_line_end(tmp_path: Path) -> None:
+    packed = gzip.compress(b">a\nACGT\n", mtime=ord("\r"))
+    assert b"\r" in packed and b"\n" not in packed
+    path = tmp_path / "g.fa.gz"
+    path.write_bytes(packed)
+    assert Genome.open(path).fetch("a", 0, 4) == "ACGT"
+    path.write_bytes(gzip.compress(b">a\rACGT\r"))
+    with pytest.raises(InputError, match=re.escape(f"{path}: its lines end in carriage returns alone")):
+        Genome.open(path)
+
+
 BAD_FASTAS = [
     (b"", "the file is empty"),
     (b"ACGT\n", "not a readable FASTA"),

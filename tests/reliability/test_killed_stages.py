@@ -166,13 +166,14 @@ def until_in_mid_stage(process: "subprocess.Popen[bytes]", folder: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # DVC starts stages through $SHELL, where unset /bin/sh
 def test_a_killed_dvc_takes_its_stage_with_it_and_runs_again(
-    tmp_path: Path, started: Callable[..., "subprocess.Popen[bytes]"], record_fault: RECORD
+    shell: str, tmp_path: Path, started: Callable[..., "subprocess.Popen[bytes]"], record_fault: RECORD
 ) -> None:
     project = make_project(tmp_path / "project")
     params = project / "params.yaml"
     short = lengthen(params)
-    killed = started(dvc("repro", "tracks_data"), project)
+    killed = started(dvc("repro", "tracks_data"), project, SHELL=shell)
     until_in_mid_stage(killed, tmp_path)
     killed.kill()
     killed.wait()

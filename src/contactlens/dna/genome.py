@@ -138,7 +138,7 @@ def _refuse_unreadable(path: Path) -> None:
         head = file.read(LONGEST_HEADER)
     if not head:
         raise InputError(f"{path}: the file is empty")
-    if b"\r" in head and b"\n" not in head:
+    if not head.startswith(GZIP_MAGIC) and b"\r" in head and b"\n" not in head:
         raise InputError(f"{path}: its lines end in carriage returns alone; convert them to line feeds")
 
 
