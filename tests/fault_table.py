@@ -12,9 +12,9 @@ COLUMNS = ("fault", "happened", "lost")
 
 
 def table_of(rows: list[Mapping[str, str]]) -> str:
-    """Markdown, a line a fault, in alphabetical order."""
+    """Markdown, a line a fault, in alphabetical order; what several tests saw alike is one line."""
     lines = ["| fault | what happened | what was lost |", "|---|---|---|"]
-    cells = sorted(tuple(row[column].replace("|", "\\|") for column in COLUMNS) for row in rows)
+    cells = sorted({tuple(row[column].replace("|", "\\|") for column in COLUMNS) for row in rows})
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)])
 
 

@@ -10,7 +10,8 @@ START, END = "<!-- faults: start -->", "<!-- faults: end -->"
 TESTS = """
 import pytest
 
-def test_seen(record_fault):
+@pytest.mark.parametrize("twice", [1, 2])
+def test_seen(record_fault, twice):
     record_fault("SIGKILL of a trial", "retried", "nothing")
 
 @pytest.mark.MARK
