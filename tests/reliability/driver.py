@@ -18,6 +18,7 @@ from sweep_runs import children, parents
 from contactlens.ops.sweep_search import BatchSearch
 from contactlens.ops.sweep_trial import OBJECTIVE
 from contactlens.ops.tracking import mlflow_client
+from ctrl_c import heed_ctrl_c
 
 N_TRIALS = 8
 
@@ -37,7 +38,13 @@ class Driver:
         self.folder, self.output = folder, folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                command, cwd=folder, env={**environment}, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=folder,
+                env={**environment},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=heed_ctrl_c,
             )
 
     @classmethod

@@ -18,6 +18,7 @@ from contactlens.ops.params import load_params
 from contactlens.ops.provenance import dvc_hash
 from contactlens.tracks.dataset import split_tracks
 from contactlens.tracks.simulate import simulate
+from ctrl_c import heed_ctrl_c
 from small_project import ROOT, call, contactlens, dvc, environment, hashes, make_project
 
 RECORD = Callable[[str, str, str], None]
@@ -51,7 +52,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]
     processes = []
 
     def start(command: list[str], folder: Path, **more: str) -> "subprocess.Popen[bytes]":
-        own = {"cwd": folder, "env": environment(**more), "start_new_session": True}
+        own = {"cwd": folder, "env": environment(**more), "start_new_session": True, "preexec_fn": heed_ctrl_c}
         with (tmp_path / "out").open("w") as out, (tmp_path / "error").open("w") as error:
             processes.append(subprocess.Popen(command, stdout=out, stderr=error, **own))
         return processes[-1]

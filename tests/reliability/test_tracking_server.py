@@ -18,6 +18,7 @@ import toy_stage
 from contactlens.errors import InputError
 from contactlens.ops.environment import DEFAULTS
 from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from stage_script import load_script
 from tracking_server import PASSWORD, USER, MlflowServer, free_port, postgres, why_not
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
@@ -145,7 +146,7 @@ def test_a_sweep_on_the_server_has_all_its_trials(server: MlflowServer, tmp_path
 
 
 def test_registry_and_champion_live_on_the_server(server: MlflowServer, tmp_path: Path) -> None:
-    script = dna.load_script()
+    script = load_script("dna_register")
     good, poor = tmp_path / "good", tmp_path / "poor"
     for folder, seed in ((good, dna.GOOD), (poor, dna.POOR)):
         folder.mkdir()

@@ -24,7 +24,7 @@ def run_to_end(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with subprocess.Popen(command, cwd=cwd, env=env, process_group=0, preexec_fn=_die_with_parent) as process:
+        with subprocess.Popen(command, cwd=cwd, env=env, process_group=0, preexec_fn=_as_child) as process:
             try:
                 return process.wait()
             except KeyboardInterrupt:
@@ -32,6 +32,12 @@ def run_to_end(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int
                 raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _as_child() -> None:
+    """Hears the SIGINT of `_end`, even where a script started this process to ignore the terminal's."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _die_with_parent()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
