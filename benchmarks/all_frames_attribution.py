@@ -23,7 +23,7 @@ from contactlens.attribution.all_frames import integrated_gradients_matrix, sali
 from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.reach import share_passes, temporal_reach
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
-from contactlens.tracks.tasks import TASKS
+from contactlens.tracks.models.tasks import TASKS
 
 Result = TypeVar("Result")
 

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor
 
-from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM, load_caduceus, save_caduceus
-from contactlens.dna.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 
 HUB_BYTES, HUB_TENSORS = 30_937_760, 276
 

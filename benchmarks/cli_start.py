@@ -12,9 +12,9 @@ import time
 
 PAGES = {
     "python -c pass": ["-c", "pass"],
-    "contactlens --help": ["-m", "contactlens.cli", "--help"],
-    "contactlens tracks --help": ["-m", "contactlens.cli", "tracks", "--help"],
-    "contactlens dna --help": ["-m", "contactlens.cli", "dna", "--help"],
+    "contactlens --help": ["-m", "contactlens.cli.main", "--help"],
+    "contactlens tracks --help": ["-m", "contactlens.cli.main", "tracks", "--help"],
+    "contactlens dna --help": ["-m", "contactlens.cli.main", "dna", "--help"],
 }
 
 

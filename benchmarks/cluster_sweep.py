@@ -74,9 +74,9 @@ def measure_plain(trials: int, steps: int) -> Metrics:
 
 
 def measure_sweep(trials: int, steps: int) -> Metrics:
-    from contactlens.ops.sweep import SweepTracking, run_sweep
-    from contactlens.ops.sweep_space import Dimension, SweepConfig
-    from contactlens.ops.tracking import mlflow_client
+    from contactlens.ops.runs.tracking import mlflow_client
+    from contactlens.ops.sweep.run import SweepTracking, run_sweep
+    from contactlens.ops.sweep.space import Dimension, SweepConfig
 
     space = {"learning_rate": Dimension(uniform=(0.01, 0.1))}
     grid, starts = (0.0, 0.01), (50.0, 200.0)  # with the defaults FIXED trials

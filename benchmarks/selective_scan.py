@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from contactlens.dna.caduceus.scan import scan_reference, selective_scan
+from contactlens.dna.models.caduceus.scan import scan_reference, selective_scan
 
 WAYS = ("numba", "loop", "mambapy")
 

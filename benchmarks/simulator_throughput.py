@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from contactlens.tracks.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 
 
 def step_modes(config: SimulationConfig, rng: np.random.Generator) -> np.ndarray:

@@ -13,16 +13,16 @@ import time
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from contactlens.base.torch_setup import seed_everything
 from contactlens.ops.params import TracksParams, load_params
-from contactlens.torch_setup import seed_everything
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.fit import fit
-from contactlens.tracks.likelihood import gaussian_nll, masked_mean
-from contactlens.tracks.losses import loss_terms
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.models import Scaling, TrackModel
-from contactlens.tracks.simulate import SimulationConfig, simulate
-from contactlens.tracks.tasks import model_input, task_named
+from contactlens.tracks.models.tasks import model_input, task_named
+from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.training.fit import fit
+from contactlens.tracks.training.likelihood import gaussian_nll, masked_mean
+from contactlens.tracks.training.losses import loss_terms
 
 
 def new_model(params: TracksParams, train: TrackBatch) -> TrackModel:

@@ -1,7 +1,7 @@
 """Simulate windows, or take up the windows that were imported: -> data/dna."""
 
-from contactlens.dna.simulate import simulate_windows
-from contactlens.dna.window_set import WindowSet
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.simulation.simulate import simulate_windows
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
 

@@ -1,19 +1,19 @@
 """Score the classifier beside its baselines on the test chromosomes -> metrics.json, roc.csv, …"""
 
+from contactlens.base.files import read_json, write_json
+from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import logit_of
-from contactlens.dna.baselines import fit_baselines
-from contactlens.dna.batch import batch_of
-from contactlens.dna.classifier import load_classifier
-from contactlens.dna.evaluate import NETWORK, SplitLogits, evaluate, nested_metrics, write_evaluation
-from contactlens.dna.fit import predict
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json, write_json
+from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.baselines import fit_baselines
+from contactlens.dna.evaluation.evaluate import NETWORK, SplitLogits, evaluate, nested_metrics, write_evaluation
+from contactlens.dna.models.classifier import load_classifier
+from contactlens.dna.training.fit import predict
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import provenance
-from contactlens.ops.registry import metric_values
+from contactlens.ops.registry.register import metric_values
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
-from contactlens.torch_setup import resolve_device, seed_everything
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/classifier"]
 

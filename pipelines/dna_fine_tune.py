@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from contactlens.dna.batch import batch_of
-from contactlens.dna.caduceus import load_caduceus
-from contactlens.dna.classifier import WindowClassifier, save_classifier
-from contactlens.dna.evaluate import roc_by_epoch
-from contactlens.dna.fit import fine_tune
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json, write_aside
+from contactlens.base.files import read_json, write_aside
+from contactlens.base.progress import counting
+from contactlens.base.torch_setup import seed_everything
+from contactlens.base.training_state import kept_until_done
+from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.evaluate import roc_by_epoch
+from contactlens.dna.models.caduceus import load_caduceus
+from contactlens.dna.models.classifier import WindowClassifier, save_classifier
+from contactlens.dna.training.fit import fine_tune
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import provenance
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
-from contactlens.progress import counting
-from contactlens.torch_setup import seed_everything
-from contactlens.training_state import kept_until_done
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
 CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished

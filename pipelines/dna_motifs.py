@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.motifs.analysis import analyse_motifs, write_motifs
 from contactlens.dna.motifs.contributions import read_contributions
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json, write_aside, write_json
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import provenance
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
 
 CHAMPION, OUT = Path("models/dna/champion"), "reports/dna/motifs"
 INPUTS = [CHAMPION]

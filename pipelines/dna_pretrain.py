@@ -7,19 +7,19 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from contactlens.dna.backbone import PRETRAIN, RANDOM
-from contactlens.dna.caduceus import CaduceusForMaskedLM, load_caduceus, save_caduceus
-from contactlens.dna.context_baseline import context_loss
-from contactlens.dna.pretrain import pretrain
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json, write_aside
+from contactlens.base.files import read_json, write_aside
+from contactlens.base.progress import counting
+from contactlens.base.torch_setup import seed_everything
+from contactlens.base.training_state import kept_until_done
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.models.backbone import PRETRAIN, RANDOM
+from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.training.context_baseline import context_loss
+from contactlens.dna.training.pretrain import pretrain
 from contactlens.ops.params import DnaParams, load_params
-from contactlens.ops.provenance import provenance
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
-from contactlens.progress import counting
-from contactlens.torch_setup import seed_everything
-from contactlens.training_state import kept_until_done
 
 INPUTS = ["data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"]
 MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")

@@ -9,25 +9,25 @@ from typing import Any
 
 import numpy as np
 
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json
+from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import Platt, auroc_score
-from contactlens.dna.attribution_file import read_attributions
-from contactlens.dna.batch import batch_of
-from contactlens.dna.classifier import load_classifier
-from contactlens.dna.evaluate import NETWORK
-from contactlens.dna.fit import predict
-from contactlens.dna.genome import Genome
-from contactlens.dna.served import log_served_classifier
-from contactlens.dna.trainer import TrainerConfig
-from contactlens.dna.window_set import WindowSet
-from contactlens.errors import InputError
-from contactlens.files import read_json
-from contactlens.ops.champion import ANALYSIS, write_champion, write_registered
+from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.evaluate import NETWORK
+from contactlens.dna.explanation.attribution_file import read_attributions
+from contactlens.dna.models.classifier import load_classifier
+from contactlens.dna.serving.served import log_served_classifier
+from contactlens.dna.training.fit import predict
+from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import provenance
-from contactlens.ops.registry import Candidate, Registered, find_champion, sync_registry
-from contactlens.ops.seen import fitted_ids, refuse_seen, write_seen
+from contactlens.ops.registry.champion import ANALYSIS, write_champion, write_registered
+from contactlens.ops.registry.register import Candidate, Registered, find_champion, sync_registry
+from contactlens.ops.registry.seen import fitted_ids, refuse_seen, write_seen
+from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
-from contactlens.torch_setup import resolve_device, seed_everything
 
 EXPERIMENT = "dna"
 DATA, SPLITS = "data/dna", "models/dna/splits.json"

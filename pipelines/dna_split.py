@@ -1,8 +1,8 @@
 """Split the windows by chromosome into train, validation, calibration and test -> models/dna/splits.json."""
 
-from contactlens.dna.dataset import split_by_chromosome
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import write_json
+from contactlens.base.files import write_json
+from contactlens.dna.data.dataset import split_by_chromosome
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
 

@@ -1,8 +1,8 @@
 """Check windows and splits with Great Expectations; stop here if one fails -> reports/dna/validation.json."""
 
-from contactlens.dna.checks import validate_windows
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json
+from contactlens.base.files import read_json
+from contactlens.dna.data.checks import validate_windows
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
 

@@ -6,8 +6,8 @@ each time, and does nothing where all is there already.
 
 from pathlib import Path
 
-from contactlens.files import read_json
-from contactlens.ops.registry import attach
+from contactlens.base.files import read_json
+from contactlens.ops.registry.register import attach
 from contactlens.ops.stage import stage
 from contactlens.ops.workspace import branches_of
 

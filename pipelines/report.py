@@ -6,19 +6,19 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from contactlens.dna.report_inputs import DnaReportInputs
-from contactlens.dna.report_sections import dna_report
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import read_json, write_aside, write_json
+from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.report.inputs import DnaReportInputs
+from contactlens.dna.report.sections import dna_report
 from contactlens.ops.params import Params, load_params
-from contactlens.ops.provenance import dvc_hash
 from contactlens.ops.report import write_report
+from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.stage import stage
 from contactlens.ops.workspace import branches_of
-from contactlens.report_blocks import Report
-from contactlens.tracks.report_inputs import ReportInputs
-from contactlens.tracks.report_sections import tracks_report
-from contactlens.tracks.track_set import TrackSet
+from contactlens.reporting.blocks import Report
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.report.inputs import ReportInputs
+from contactlens.tracks.report.sections import tracks_report
 
 REPORTS = Path("reports")
 

@@ -2,8 +2,8 @@
 
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.tracks.simulate_task import simulate_task
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.simulation.simulators import simulate_by
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     if own.source == "import":
         tracks = TrackSet.read("data/import/tracks")
     else:
-        tracks = simulate_task(own.resolved_task, own.simulate, own.toy, params.seed)
+        tracks = simulate_by(own.resolved_task.simulator, own.simulate, own.toy, params.seed)
     tracks.write("data/tracks")
 
 

@@ -1,16 +1,16 @@
 """Score the network beside its baselines on the test split, before and after recalibration -> metrics.json, …"""
 
-from contactlens.files import read_json, write_json
+from contactlens.base.files import read_json, write_json
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import provenance
-from contactlens.ops.registry import metric_values
+from contactlens.ops.registry.register import metric_values
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.evaluate import nested_metrics
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation import Subject, evaluate_task
+from contactlens.tracks.evaluation.evaluate import nested_metrics
 from contactlens.tracks.models.checkpoint import load_model
-from contactlens.tracks.track_set import TrackSet
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"]
 

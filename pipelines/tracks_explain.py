@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from contactlens.files import read_json, write_aside
+from contactlens.base.files import read_json, write_aside
+from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.torch_setup import resolve_device, seed_everything
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.explain import explain, reference_input, true_causes
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.explanation.explain import explain, reference_input, true_causes
 from contactlens.tracks.models.checkpoint import load_model
-from contactlens.tracks.tasks import channel_names, model_input
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.models.tasks import channel_names, model_input
 
 TABLES = ("lag_profile", "faithfulness", "deletion_curve", "insertion_curve", "attribution_methods")
 

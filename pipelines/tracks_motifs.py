@@ -2,27 +2,27 @@
 
 from pathlib import Path
 
-from contactlens.files import read_json, write_aside, write_json
-from contactlens.ops.champion import TRAINING
+from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.base.progress import counted
+from contactlens.base.torch_setup import seed_everything
 from contactlens.ops.params import Params, load_params
+from contactlens.ops.params.strict import from_mapping
+from contactlens.ops.registry.champion import TRAINING
 from contactlens.ops.stage import stage
-from contactlens.ops.strict import from_mapping
-from contactlens.progress import counted
-from contactlens.torch_setup import seed_everything
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.explain_truth import true_memories
-from contactlens.tracks.models import TrackModel
-from contactlens.tracks.models.checkpoint import load_model
-from contactlens.tracks.motifs.analysis import (
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.explanation.motifs.analysis import (
     compare_motifs,
     temporal_motifs,
     with_drivers_exchanged,
     write_temporal_motifs,
 )
-from contactlens.tracks.tasks import model_input
-from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import TrainingConfig, spec_of, train_model
+from contactlens.tracks.explanation.truth import true_memories
+from contactlens.tracks.models import TrackModel
+from contactlens.tracks.models.checkpoint import load_model
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
 
 CHAMPION, OUT = Path("models/tracks/champion"), "reports/tracks/motifs"
 

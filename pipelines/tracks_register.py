@@ -10,24 +10,24 @@ import numpy as np
 import yaml
 from sklearn.metrics import roc_auc_score
 
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json, write_json
 from contactlens.calibration import Gaussian, Recalibration
-from contactlens.errors import InputError
-from contactlens.files import read_json, write_json
-from contactlens.ops.champion import ANALYSIS, TRAINING, write_champion, write_registered
 from contactlens.ops.params import Params, apply_best, load_params
-from contactlens.ops.provenance import provenance
-from contactlens.ops.registry import Candidate, Registered, sync_registry
-from contactlens.ops.seen import fitted_ids, refuse_seen, write_seen
+from contactlens.ops.registry.champion import ANALYSIS, TRAINING, write_champion, write_registered
+from contactlens.ops.registry.register import Candidate, Registered, sync_registry
+from contactlens.ops.registry.seen import fitted_ids, refuse_seen, write_seen
+from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.evaluate import NETWORK
-from contactlens.tracks.fit import predict, predict_state
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.evaluation.evaluate import NETWORK
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
-from contactlens.tracks.served import log_served_model
-from contactlens.tracks.tasks import model_input, state_of
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.models.tasks import model_input, state_of
+from contactlens.tracks.serving.served import log_served_model
+from contactlens.tracks.training.fit import predict, predict_state
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
 RECALIBRATION, BEST = "models/tracks/recalibration.json", "models/tracks/best_params.yaml"

@@ -1,10 +1,10 @@
 """Split the tracks by group into train, validation, calibration and test -> models/tracks/splits.json."""
 
-from contactlens.files import write_json
+from contactlens.base.files import write_json
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.tracks.dataset import split_tracks
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.data.track_set import TrackSet
 
 
 def main() -> None:

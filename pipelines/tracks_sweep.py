@@ -6,19 +6,19 @@ from typing import Any
 
 import yaml
 
+from contactlens.base.files import read_json, write_aside
 from contactlens.calibration import mace, pit, quantile_levels
-from contactlens.files import read_json, write_aside
 from contactlens.ops.params import Params, apply_best, load_params, swept_values
-from contactlens.ops.provenance import code_hash, dvc_hash, provenance
+from contactlens.ops.runs.provenance import code_hash, dvc_hash, provenance
 from contactlens.ops.stage import stage
-from contactlens.ops.sweep import SweepTracking, run_sweep
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.dataset import batch_of
-from contactlens.tracks.fit import predict
+from contactlens.ops.sweep.run import SweepTracking, run_sweep
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models import TrackModel
-from contactlens.tracks.tasks import model_input
-from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import spec_of, train_model
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.training.fit import predict
+from contactlens.tracks.training.training import spec_of, train_model
 
 DATA = "data/tracks"
 SPLITS = "models/tracks/splits.json"

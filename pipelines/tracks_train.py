@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from contactlens.files import read_json, write_aside
+from contactlens.base.files import read_json, write_aside
+from contactlens.base.training_state import kept_until_done
 from contactlens.ops.params import apply_best, load_params
-from contactlens.ops.provenance import provenance
+from contactlens.ops.params.strict import read_yaml
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.strict import read_yaml
-from contactlens.ops.tracking import stage_run
-from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import save_model
-from contactlens.tracks.track_set import TrackSet
-from contactlens.tracks.training import spec_of, train_seeds
-from contactlens.training_state import kept_until_done
+from contactlens.tracks.training.training import spec_of, train_seeds
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
 CHECKPOINTS = ".checkpoints/train"  # one a seed while the stage is unfinished

@@ -2,8 +2,8 @@
 
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.tracks.checks import validate_tracks
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.data.checks import validate_tracks
+from contactlens.tracks.data.track_set import TrackSet
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.data.batch import TrackBatch
 from fault_table import PROPERTY, FaultTable
 
 

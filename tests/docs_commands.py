@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from contactlens.cli import app
+from contactlens.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 # Programs that are not installed here, or only change the shell: their lines are not checked.

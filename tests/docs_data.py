@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
+from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 
 ROOT = Path(__file__).parents[1]
 LINKED = ("dvc.yaml", "params.yaml", "profiles", "pipelines", "src", "systems.yaml", "MLproject", "Makefile")

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from contactlens.cli import main
+from contactlens.cli.main import main
 
 INDEXES = {".fai", ".gzi"}  # of a FASTA, which any reader may leave beside it
 

@@ -7,11 +7,11 @@ import pandas as pd
 import torch
 from test_fit import GATE, MODEL
 
-from contactlens.dna.attribution_file import Attributions, write_attributions
-from contactlens.tracks.batch import TrackBatch
+from contactlens.dna.explanation.attribution_file import Attributions, write_attributions
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models.checkpoint import ModelSpec, save_model
 from contactlens.tracks.models.scaling import Scaling
-from contactlens.tracks.track_set import Driver
 
 
 def write_model(path: Path) -> None:

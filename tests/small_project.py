@@ -62,7 +62,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def contactlens(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "contactlens.cli", *arguments]
+    return [sys.executable, "-m", "contactlens.cli.main", *arguments]
 
 
 def dvc(*arguments: str) -> list[str]:

@@ -3,20 +3,26 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contactlens"
-ROOMS = {"tracks", "dna", "ops", "attribution", "calibration", "expectations"}
+# Rooms of both branches, from the lowest up; a room may use those below it. `serving` stands beside `report`.
+BRANCHES = {
+    "tracks": ("data", "simulation", "models", "training", "radius", "explanation", "evaluation", "report"),
+    "dna": ("data", "simulation", "models", "training", "explanation", "motifs", "evaluation", "report"),
+}
+SHARED = {"training", "attribution", "reporting", "expectations", "calibration", "base"}  # used by both branches
 ALLOWED = {
-    "attribution": {"attribution"},
-    "calibration": {"calibration"},
-    "expectations": {"expectations"},
-    "tracks": {"tracks", "attribution", "calibration", "expectations"},
-    "dna": {"dna", "attribution", "calibration", "expectations"},
-    "ops": {"ops", "tracks", "dna", "calibration"},
+    "base": {"base"},
+    "calibration": {"calibration", "base"},
+    **{room: {room, "calibration", "base"} for room in ("training", "attribution", "reporting", "expectations")},
+    **{branch: {branch, *SHARED} for branch in BRANCHES},
+    "ops": {"ops", *BRANCHES, *SHARED},
+    "cli": {"cli", "ops", *BRANCHES, *SHARED},
 }
 HEAVY = {"mlflow", "ray", "dvc", "great_expectations"}
 
@@ -30,16 +36,19 @@ def imports(path: Path, module_level_only: bool = False) -> set[str]:
 
 def room_of(module: str) -> str | None:
     parts = module.split(".")
-    return parts[1] if parts[0] == "contactlens" and len(parts) > 1 and parts[1] in ROOMS else None
+    return parts[1] if parts[0] == "contactlens" and len(parts) > 1 and parts[1] in ALLOWED else None
 
 
 def sources(room: str) -> list[Path]:
-    folder = PACKAGE / room
-    return (
-        sorted(folder.rglob("*.py"))
-        if folder.is_dir()
-        else [PACKAGE / f"{room}.py"] * (PACKAGE / f"{room}.py").exists()
-    )
+    return sorted((PACKAGE / room).rglob("*.py"))
+
+
+def test_every_folder_of_the_package_is_a_room() -> None:
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))} <= set(ALLOWED)
+    assert [path.name for path in PACKAGE.glob("*.py")] == ["__init__.py"]
+    for branch, rooms in BRANCHES.items():
+        found = {path.name for path in (PACKAGE / branch).iterdir() if path.is_dir() and any(path.glob("*.py"))}
+        assert found <= {*rooms, "serving"}
 
 
 @pytest.mark.parametrize("room", sorted(ALLOWED))
@@ -53,9 +62,31 @@ def test_arrows_between_rooms_point_one_way(room: str) -> None:
     assert wrong == set()
 
 
+@pytest.mark.parametrize("branch", sorted(BRANCHES))
+def test_arrows_inside_a_branch_point_downwards(branch: str) -> None:
+    rooms = BRANCHES[branch]
+    below = {room: set(rooms[: i + 1]) for i, room in enumerate(rooms)}
+    below["serving"] = {*rooms, "serving"} - {"report"}
+    wrong = {
+        f"{path.relative_to(ROOT)} imports {module}"
+        for room, allowed in below.items()
+        for path in sources(f"{branch}/{room}")
+        for module in imports(path)
+        if module.startswith(f"contactlens.{branch}.") and module.split(".")[2] not in allowed
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
+    assert len(list(folder.glob("*.py"))) <= 17  # sixteen and __init__.py
+
+
 def test_ops_knows_the_branches_only_where_configuration_is_typed() -> None:
     users = {path.name for path in sources("ops") for m in imports(path) if room_of(m) in {"tracks", "dna"}}
-    assert users <= {"params.py", "plan.py"}  # plan.py: what the doctor says the configuration resolves to
+    assert users <= {"sections.py", "plan.py"}  # plan.py: what the doctor says the configuration resolves to
 
 
 @pytest.mark.parametrize("room", ["tracks", "dna", "attribution", "calibration"])
@@ -70,7 +101,7 @@ def test_science_imports_no_operations_library_at_module_level(room: str) -> Non
 
 
 def test_nothing_in_the_library_imports_a_pipeline_or_the_command_line() -> None:
-    for path in PACKAGE.rglob("*.py"):
+    for path in set(PACKAGE.rglob("*.py")) - set(sources("cli")):
         assert not {m for m in imports(path) if m.startswith(("pipelines", "contactlens.cli"))}, path
 
 
@@ -81,8 +112,9 @@ class Refuse:
         if name.split(".")[0] in "pandas scipy sklearn pyarrow captum mlflow pydantic safetensors".split():
             raise ImportError(f"{name} is not on a bare machine")
 sys.meta_path.insert(0, Refuse())
-import contactlens.tracks.fit, contactlens.tracks.models, contactlens.tracks.tasks
-import contactlens.dna.fit, contactlens.dna.caduceus, contactlens.dna.pretrain, contactlens.dna.lrp
+import contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
+import contactlens.dna.training.fit, contactlens.dna.models.caduceus, contactlens.dna.training.pretrain
+import contactlens.dna.explanation.lrp
 """
 
 

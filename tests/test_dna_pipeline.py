@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from contactlens.files import read_json
+from contactlens.base.files import read_json
 from contactlens.ops.workspace import create_workspace
 
 ROOT = Path(__file__).parents[1]

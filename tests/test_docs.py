@@ -12,8 +12,8 @@ import yaml
 from mlflow.projects._project_spec import load_project
 
 import docs_commands
-from contactlens.cli import main
-from contactlens.cli_options import params_with
+from contactlens.cli.main import main
+from contactlens.cli.options import params_with
 from contactlens.ops import workspace
 from docs_blocks import FULLY, NOT, PAGES, UNTIL_PIPELINE, Block, all_blocks, blocks_of, inline_commands, links_of
 from docs_data import make_checkout
@@ -103,7 +103,7 @@ def test_the_blocks_of_a_page_run_one_after_the_other(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(make_checkout(tmp_path))
-    monkeypatch.setattr("contactlens.ops.tracking.project_root", lambda start=None: tmp_path)
+    monkeypatch.setattr("contactlens.ops.runs.tracking.project_root", lambda start=None: tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     started: list[Path] = []

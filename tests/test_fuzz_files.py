@@ -17,19 +17,19 @@ from test_bad_commands import parquet as tracks_parquet
 from track_inputs import track_set
 from window_inputs import BED, BENGI, GOOD, NARROW, RECORDS, bgzipped, columns, fasta, parquet, write_set
 
-from contactlens.dna.attribution_file import Attributions, read_attributions, write_attributions
-from contactlens.dna.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
-from contactlens.dna.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
-from contactlens.dna.genome import Genome
-from contactlens.dna.import_bengi import import_bengi
-from contactlens.dna.import_regions import import_regions
-from contactlens.dna.import_windows import import_windows
-from contactlens.dna.window_set import WindowSet
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.importing.bengi import import_bengi
+from contactlens.dna.data.importing.regions import import_regions
+from contactlens.dna.data.importing.windows import import_windows
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attribution_file import Attributions, read_attributions, write_attributions
+from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
+from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
 from contactlens.ops.params import load_params
-from contactlens.tracks.column_mapping import ColumnMapping
-from contactlens.tracks.import_table import import_table
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.data.importing.column_mapping import ColumnMapping
+from contactlens.tracks.data.importing.table import import_table
+from contactlens.tracks.data.track_set import TrackSet
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 MAPPING = ColumnMapping(track=["cell"], time="t", time_unit="s", distance="d", length_unit="nm", signal="y")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from window_inputs import BED, RECORDS, fasta
 
-from contactlens.errors import InputError, WriteError
-from contactlens.files import require_file, write_aside
+from contactlens.base.errors import InputError, WriteError
+from contactlens.base.files import require_file, write_aside
 from refusal import fill, refused_in_one_line, run, tree
 
 TRACKS = ("import", "tracks", "@t.csv", "--track", "cell", "--time", "t", "--distance", "d", "--length-unit", "nm")

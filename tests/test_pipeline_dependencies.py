@@ -10,8 +10,10 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contactlens"
-# Of these rooms a change can change an output; `ops` runs the stages, and the registrations run every time anyway.
-SCIENCE = {"tracks", "dna", "attribution", "calibration", "expectations", "torch_setup", "training_state"}
+# Of these rooms a change can change an output. Of `ops`, only what types the parameters and what chooses by the sweep
+# does: the rest runs the stages. The registrations run every time anyway.
+SCIENCE = {"tracks", "dna", "training", "attribution", "calibration", "expectations", "reporting", "base"}
+DECIDING_OPERATIONS = ("contactlens.ops.params", "contactlens.ops.sweep")
 EVERY_STAGE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage for name, stage in EVERY_STAGE.items() if not stage.get("always_changed")}
 
@@ -23,10 +25,12 @@ def source_of(module: str) -> Path | None:
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """Sources of the science that a file imports, inside its functions too."""
-    return frozenset(
-        found for module in modules(path) if module.split(".")[1] in SCIENCE and (found := source_of(module))
-    )
+    """Sources that can change an output and that a file imports, inside its functions too."""
+    return frozenset(found for module in modules(path) if decides(module) and (found := source_of(module)))
+
+
+def decides(module: str) -> bool:
+    return module.split(".")[1] in SCIENCE or module.startswith(DECIDING_OPERATIONS)
 
 
 def modules(path: Path) -> Iterator[str]:
@@ -39,10 +43,12 @@ def modules(path: Path) -> Iterator[str]:
 
 
 def reached(path: Path) -> set[Path]:
+    """What a file imports, directly or not. What the typed parameters import is theirs: each stage reads its own."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
-        new = imported(waiting.pop()) - seen
+        one = waiting.pop()
+        new = imported(one) - seen if PACKAGE / "ops" / "params" not in one.parents else frozenset()
         seen |= new
         waiting += new
     return seen

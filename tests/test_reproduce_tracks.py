@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.runs.tracking import ensure_experiment, mlflow_client
 from contactlens.ops.workspace import create_workspace, pipeline_environment
 
 ROOT = Path(__file__).parents[1]
@@ -55,11 +55,11 @@ def test_training_is_reproduced_to_the_last_digit_and_a_tampered_metric_is_not(
     run_id, metrics = trained.info.run_id, trained.data.metrics
     assert re.fullmatch(r"[0-9a-f]{40}", trained.data.tags["git_commit"]) and len(metrics) > 4
 
-    said = run("contactlens.cli", "reproduce", run_id)
+    said = run("contactlens.cli.main", "reproduce", run_id)
     assert f"{len(metrics)} of {len(metrics)} metrics agree" in said and "warning" not in said
 
     client.log_metric(run_id, "validation_nll", metrics["validation_nll"] * 1.001)
-    said = run("contactlens.cli", "reproduce", run_id, status=1)
+    said = run("contactlens.cli.main", "reproduce", run_id, status=1)
     assert f"{len(metrics) - 1} of {len(metrics)} metrics agree" in said
     [row] = [line for line in said.splitlines() if "disagrees" in line]
     assert "validation_nll" in row and f"{metrics['validation_nll']:.6g}"[:6] in row

@@ -17,8 +17,8 @@ import pytest
 import toy_sweep
 from typer.testing import CliRunner
 
-from contactlens import cli
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
+from contactlens.cli import main as cli
 from contactlens.ops.environment import DEFAULTS
 from contactlens.ops.ray_session import ray_session
 from contactlens.ops.redaction import redacted
@@ -100,7 +100,7 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["tracks_validate", "contactlens.cli"])
+@pytest.mark.parametrize("script", ["tracks_validate", "contactlens.cli.main"])
 def test_the_libraries_themselves_say_that_they_report_nothing(script: str) -> None:
     """In a stage's script as a plain `dvc repro` starts it and in the command line, without the Makefile."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}

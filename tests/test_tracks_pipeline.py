@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contactlens.files import read_json
-from contactlens.ops.seen import write_seen
+from contactlens.base.files import read_json
+from contactlens.ops.registry.seen import write_seen
 from contactlens.ops.workspace import create_workspace, run_pipeline
-from contactlens.tracks.dataset import batch_of
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
-from contactlens.tracks.track_set import TrackSet
 
 ROOT = Path(__file__).parents[1]
 TINY = {

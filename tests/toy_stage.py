@@ -8,8 +8,8 @@ import multiprocessing
 import sys
 import time
 
+from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.ops.tracking import stage_run
 
 METRICS = ("validation_nll", "validation_crps")
 

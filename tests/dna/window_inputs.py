@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from Bio import bgzf
 
-from contactlens.dna.genome import Genome
-from contactlens.dna.window_set import WindowSet
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.window_set import WindowSet
 
 RNG = np.random.default_rng(5)
 RECORDS = {name: "".join(RNG.choice(list("ACGT"), 1500)) for name in ("chr1", "chr2")}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.runs.tracking import ensure_experiment, mlflow_client
 
 
 def children(parent: str) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def test_the_command_ends_with_1_where_there_is_a_problem(tmp_path: Path) -> Non
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "mlflow.db").write_text("this is no database, but long enough to be read as one" * 20)
-    command = [sys.executable, "-m", "contactlens.cli", "doctor", "--json"]
+    command = [sys.executable, "-m", "contactlens.cli.main", "doctor", "--json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     content = json.loads(done.stdout)
     assert done.returncode == 1

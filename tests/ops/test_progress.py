@@ -6,9 +6,9 @@ import re
 import pytest
 from rich.console import Console
 
+from contactlens.base.progress import counted, counting, is_shown
 from contactlens.ops import progress
 from contactlens.ops.progress import duration, progress_shown
-from contactlens.progress import counted, counting, is_shown
 
 
 def console(terminal: bool) -> tuple[Console, io.StringIO]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import toy_sweep
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.ray_session import ray_session, require_room
 
 CPU_NODE, GPU_NODE = {"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops import report as rendering
 from contactlens.ops.report import build_report, write_report
-from contactlens.report_blocks import FigureBlock, Finding, HtmlBlock, Report, Section, TableBlock, TextBlock
+from contactlens.reporting.blocks import FigureBlock, Finding, HtmlBlock, Report, Section, TableBlock, TextBlock
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.stage import StageFiles, stage
 
 ROOT = Path(__file__).parents[2]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.params import Params
-from contactlens.ops.strict import from_mapping
+from contactlens.ops.params.strict import from_mapping
 from contactlens.ops.systems import SystemRow, load_systems, params_of
 from contactlens.ops.workspace import overlaid, setting
-from contactlens.tracks.tasks import TASKS
+from contactlens.tracks.models.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 ROWS = load_systems(ROOT / "systems.yaml")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops import workspace
 from contactlens.ops.workspace import create_workspace, run_pipeline, setting
 

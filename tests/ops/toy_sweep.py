@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contactlens.files import write_json
+from contactlens.base.files import write_json
 from contactlens.ops.stage import stage
-from contactlens.ops.sweep import SweepResult, SweepTracking, run_sweep
-from contactlens.ops.sweep_space import Dimension, SweepConfig
-from contactlens.ops.sweep_trial import Report
+from contactlens.ops.sweep.run import SweepResult, SweepTracking, run_sweep
+from contactlens.ops.sweep.space import Dimension, SweepConfig
+from contactlens.ops.sweep.trial import Report
 
 DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1, "width": 8}
 TARGET, EPOCHS = 3.0, 12

@@ -15,9 +15,9 @@ import psutil
 import toy_sweep
 from sweep_runs import children, parents
 
-from contactlens.ops.sweep_search import BatchSearch
-from contactlens.ops.sweep_trial import OBJECTIVE
-from contactlens.ops.tracking import mlflow_client
+from contactlens.ops.runs.tracking import mlflow_client
+from contactlens.ops.sweep.search import BatchSearch
+from contactlens.ops.sweep.trial import OBJECTIVE
 from ctrl_c import heed_ctrl_c
 
 N_TRIALS = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.ops.provenance import dvc_hash
+from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.workspace import run_pipeline
 from small_project import ROOT, call, dvc, environment, hashes, make_project
 

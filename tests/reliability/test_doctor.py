@@ -13,7 +13,7 @@ import pytest
 
 from contactlens.ops.doctor import Check, cluster, data_store, tracking_store
 from contactlens.ops.doctor.run import EXAMINATIONS, Examination, examined
-from contactlens.ops.tracking import ensure_experiment
+from contactlens.ops.runs.tracking import ensure_experiment
 from tracking_server import free_port
 
 Record = Callable[[str, str, str], None]

@@ -15,14 +15,14 @@ from test_classifier import build
 from test_fit import FIT, counted_epochs, trained
 from test_window_set import pairs
 
-from contactlens.dna.classifier import save_classifier
-from contactlens.errors import WriteError
-from contactlens.figure_style import new_figure, save_figure
-from contactlens.files import write_aside
+from contactlens.base.errors import WriteError
+from contactlens.base.files import write_aside
+from contactlens.dna.models.classifier import save_classifier
 from contactlens.ops.report import write_report
-from contactlens.report_blocks import Report, Section, TextBlock
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.simulate import SimulationConfig, simulate
+from contactlens.reporting.blocks import Report, Section, TextBlock
+from contactlens.reporting.figure_style import new_figure, save_figure
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from small_files import write_arrays, write_model, write_table
 from small_project import call, contactlens, make_project
 

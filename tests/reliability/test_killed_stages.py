@@ -13,11 +13,11 @@ import psutil
 import pytest
 import torch
 
-from contactlens.files import write_aside, write_json
+from contactlens.base.files import write_aside, write_json
 from contactlens.ops.params import load_params
-from contactlens.ops.provenance import dvc_hash
-from contactlens.tracks.dataset import split_tracks
-from contactlens.tracks.simulate import simulate
+from contactlens.ops.runs.provenance import dvc_hash
+from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.simulation.simulate import simulate
 from ctrl_c import heed_ctrl_c
 from small_project import ROOT, call, contactlens, dvc, environment, hashes, make_project
 
@@ -66,7 +66,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]
 def test_a_writer_killed_before_between_and_after_its_renames(tmp_path: Path, record_fault: RECORD) -> None:
     """The old version of a folder or the new one, and the next write clears up."""
     code = (
-        "import os, signal, sys; from pathlib import Path; from contactlens.files import write_aside\n"
+        "import os, signal, sys; from pathlib import Path; from contactlens.base.files import write_aside\n"
         "calls, replace = [], Path.replace\n"
         "def dying(self, target):\n"
         "    if len(calls) == int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import toy_stage
-from contactlens.ops.store import LOCK_SECONDS
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.runs.store import LOCK_SECONDS
+from contactlens.ops.runs.tracking import ensure_experiment, mlflow_client
 
 pytestmark = pytest.mark.slow
 HOLD = """

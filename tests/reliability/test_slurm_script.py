@@ -22,7 +22,7 @@ from driver import (
     undisturbed_table,
 )
 
-from contactlens.ops.tracking import ensure_experiment
+from contactlens.ops.runs.tracking import ensure_experiment
 from ray_nodes import HEAD, NOT_NICE, SECOND
 from tracking_server import free_port
 

@@ -60,7 +60,7 @@ def from_the_page(heading: str) -> list[str]:
 
 def shell(commands: str, folder: Path, **more: str) -> str:
     """Run lines of the page; `contactlens` in them is this checkout's."""
-    start = f'set -e; contactlens() {{ python -m contactlens.cli "$@"; }}\n{commands}'
+    start = f'set -e; contactlens() {{ python -m contactlens.cli.main "$@"; }}\n{commands}'
     done = subprocess.run(
         ["bash", "-c", start], cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
     )

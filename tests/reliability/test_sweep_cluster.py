@@ -18,7 +18,7 @@ from driver import (
 )
 from sweep_runs import parents
 
-from contactlens.ops.tracking import ensure_experiment
+from contactlens.ops.runs.tracking import ensure_experiment
 from ray_nodes import SECOND, Node, RayNodes
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from driver import (
     undisturbed_table,
 )
 
-from contactlens.ops.tracking import ensure_experiment
+from contactlens.ops.runs.tracking import ensure_experiment
 from ray_nodes import NOT_NICE
 
 pytestmark = pytest.mark.slow

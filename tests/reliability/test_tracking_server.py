@@ -15,9 +15,9 @@ import toy_sweep
 from test_sweep import children, parents
 
 import toy_stage
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.environment import DEFAULTS
-from contactlens.ops.tracking import ensure_experiment, mlflow_client
+from contactlens.ops.runs.tracking import ensure_experiment, mlflow_client
 from stage_script import load_script
 from tracking_server import PASSWORD, USER, MlflowServer, free_port, postgres, why_not
 

@@ -11,20 +11,20 @@ from test_classifier import build
 from test_fit import FIT, trained
 from test_window_set import pairs
 
-from contactlens.dna.attribution_file import read_attributions
-from contactlens.dna.classifier import load_classifier, save_classifier
-from contactlens.dna.window_set import WindowSet
-from contactlens.errors import InputError
-from contactlens.files import read_json, write_json
-from contactlens.ops.registry import read_metrics
-from contactlens.ops.sweep_tracking import SweepRuns
-from contactlens.ops.sweep_trial import TrialFolder, run_trial
-from contactlens.parquet_file import read_parquet
-from contactlens.report_files import read_csv, read_npz
-from contactlens.tracks.batch import TrackBatch
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json, write_json
+from contactlens.base.parquet_file import read_parquet
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attribution_file import read_attributions
+from contactlens.dna.models.classifier import load_classifier, save_classifier
+from contactlens.ops.registry.register import read_metrics
+from contactlens.ops.sweep.tracking import SweepRuns
+from contactlens.ops.sweep.trial import TrialFolder, run_trial
+from contactlens.reporting.files import read_csv, read_npz
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
-from contactlens.tracks.simulate import SimulationConfig, simulate
-from contactlens.tracks.track_set import TrackSet
+from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from small_files import write_arrays, write_model, write_table
 
 RECORD = Callable[[str, str, str], None]

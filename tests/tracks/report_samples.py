@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
-from contactlens.tracks.track_set import Driver
+from contactlens.tracks.data.track_set import Driver
 
 RADIUS, ALPHA, STEP_S, FRAMES, TRACKS = 100.0, 0.05, 30.0, 120, 12
 DISTANCE = Driver("vector", "E-P distance", "nm")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import report_samples as samples
 
-from contactlens.files import write_json
+from contactlens.base.files import write_json
 
 STATE_MODELS = ["network", "contact_logistic", "ms2_threshold", "compound_hmm"]
 LEVELS = dict(zip(STATE_MODELS, [0.9, 0.72, 0.7, 0.86], strict=True))

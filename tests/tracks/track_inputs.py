@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contactlens.tracks.checks import CheckLimits
-from contactlens.tracks.column_mapping import ColumnMapping
-from contactlens.tracks.import_legacy import LegacyTrack
-from contactlens.tracks.track_set import Driver, TrackSet
+from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.importing.column_mapping import ColumnMapping
+from contactlens.tracks.data.importing.legacy import LegacyTrack
+from contactlens.tracks.data.track_set import Driver, TrackSet
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 DRIVERS = {

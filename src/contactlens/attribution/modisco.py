@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.attribution.modisco_config import SEQLETS_PER_SIGN, ModiscoConfig
-from contactlens.files import write_aside
+from contactlens.base.files import write_aside
 
 SEQLETS_PER_PATTERN = 20  # the fewest that TF-MoDISco makes a pattern of (its own default)
 LETTERS = "ACGT"

@@ -10,7 +10,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contactlens.files import write_aside
+from contactlens.base.files import write_aside
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from contactlens.errors import InputError
-from contactlens.files import write_json
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_json
 
 SHOWN = 3
 

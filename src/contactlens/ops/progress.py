@@ -1,4 +1,4 @@
-"""Counts of `contactlens.progress` in the terminal: a bar with the time left, or a plain line now and then."""
+"""Counts of `contactlens.base.progress` in the terminal: a bar with the time left, or a plain line now and then."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from contactlens import progress
+from contactlens.base import progress
 
 LINE_EVERY_S = 15.0
 SPEED_OVER_S = 3600.0  # a step may take minutes

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.loopback import ray_on_loopback
-from contactlens.ops.provenance import code_hash
-from contactlens.ops.sweep_space import SweepConfig
+from contactlens.ops.runs.provenance import code_hash
+from contactlens.ops.sweep.space import SweepConfig
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 512 * 2**20

@@ -3,7 +3,7 @@
 import uuid
 from pathlib import Path
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 
 
 def try_remote(folder: Path | str = ".") -> str:

@@ -10,9 +10,9 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from contactlens.errors import InputError
-from contactlens.files import write_aside
-from contactlens.report_blocks import Block, FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
+from contactlens.reporting.blocks import Block, FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
 
 # A larger table behind a figure is named but not carried along.
 CSV_LIMIT_BYTES = 300_000

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from contactlens.errors import InputError, message_of
+from contactlens.base.errors import InputError, message_of
 from contactlens.ops.processes import INTERRUPTED, end_with_parent
 from contactlens.ops.progress import duration, progress_shown
 from contactlens.ops.redaction import redacted
-from contactlens.ops.store import store_errors
-from contactlens.ops.stored import changed_inputs, how_to_restore, require_unchanged_inputs
-from contactlens.ops.sweep_trial import SweepError
-from contactlens.ops.tracking import tracking_uri
+from contactlens.ops.runs.store import store_errors
+from contactlens.ops.runs.stored import changed_inputs, how_to_restore, require_unchanged_inputs
+from contactlens.ops.runs.tracking import tracking_uri
+from contactlens.ops.sweep.trial import SweepError
 
 DVC_FILE = Path("dvc.yaml")
 SOURCES = ("pipelines", "src")
@@ -40,7 +40,7 @@ class StageFiles:
     @classmethod
     def of(cls, name: str) -> "StageFiles":
         """Empty for a script that is no DVC stage."""
-        from contactlens.ops.strict import read_yaml
+        from contactlens.ops.params.strict import read_yaml
 
         declared = read_yaml(DVC_FILE)["stages"].get(name, {}) if DVC_FILE.is_file() else {}
         inputs = [path for path in declared.get("deps", []) if Path(path).parts[0] not in SOURCES]
@@ -103,6 +103,6 @@ def _start_line(name: str, files: StageFiles, compute: Callable[[Any], Compute] 
 
 
 def _place(on: Compute) -> str:
-    from contactlens.torch_setup import resolve_device
+    from contactlens.base.torch_setup import resolve_device
 
     return f"{resolve_device(on.device)}, {on.threads} thread{'s' * (on.threads != 1)}"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.params import Params
-from contactlens.ops.strict import from_mapping, load_section
+from contactlens.ops.params.strict import from_mapping, load_section
 from contactlens.ops.workspace import overlaid
 
 SYSTEMS_FILE = "systems.yaml"

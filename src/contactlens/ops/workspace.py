@@ -11,13 +11,13 @@ from typing import Any, Literal, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from contactlens.errors import InputError
-from contactlens.files import write_aside
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
 from contactlens.ops.params import Params
+from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.processes import run_to_end
-from contactlens.ops.stored import outputs_of, remove_damaged
-from contactlens.ops.strict import from_mapping, overlay, read_yaml
-from contactlens.ops.tracking import tracking_uri
+from contactlens.ops.runs.stored import outputs_of, remove_damaged
+from contactlens.ops.runs.tracking import tracking_uri
 
 # The sources are what dvc.yaml depends on, so DVC must find them; what runs is the installed package.
 DVC_FILE = "dvc.yaml"

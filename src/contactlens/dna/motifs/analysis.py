@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from contactlens.dna.motif_database import jaspar_core
+from contactlens.base.files import write_json
+from contactlens.base.progress import counting
+from contactlens.dna.data.genome_tracks import chromosome_sizes, stretches, write_bedgraph, write_bigwig
+from contactlens.dna.data.motif_database import jaspar_core
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.contributions import Contributions
 from contactlens.dna.motifs.discover import Discovery, discover, matrix_table, pattern_table
-from contactlens.dna.motifs.genome_tracks import chromosome_sizes, stretches, write_bedgraph, write_bigwig
 from contactlens.dna.motifs.hits import recovery, seqlet_hits, write_bed
 from contactlens.dna.motifs.meme import write_meme
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
 from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches, top_matches
-from contactlens.dna.window_set import WindowSet
-from contactlens.files import write_json
-from contactlens.progress import counting
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from contactlens.dna.attribution_file import read_attributions
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
+from contactlens.dna.explanation.attribution_file import read_attributions
 
 
 @dataclass(frozen=True)

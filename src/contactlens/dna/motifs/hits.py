@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contactlens.base.files import write_aside
 from contactlens.dna.motifs.discover import Discovery, Pattern
 from contactlens.dna.motifs.peaks import PeakWindows
-from contactlens.files import write_aside
 
 HITS = ("pattern", "window_id", "start", "end", "strand", "contribution", "chrom", "genome_start", "genome_end")
 RECOVERY = (

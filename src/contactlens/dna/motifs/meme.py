@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from contactlens.base.files import write_aside
 from contactlens.dna.motifs.discover import BASES, Discovery, Pattern
-from contactlens.files import write_aside
 
 HEADER = """MEME version 4
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.motifs.contributions import Contributions, centred
-from contactlens.dna.window_set import WindowSet
 
 COLUMNS = ("window_id", "start", "peak", "height", "chrom", "genome_start")
 

@@ -17,7 +17,7 @@ MATCHES = ("pattern", "rank", "matrix_id", "name", "p", "q", "offset", "overlap"
 
 
 class Target(Protocol):
-    """A motif of a database, such as `contactlens.dna.motif_database.Motif`."""
+    """A motif of a database, such as `contactlens.dna.data.motif_database.Motif`."""
 
     @property
     def matrix_id(self) -> str: ...

@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from contactlens.files import write_json
+from contactlens.base.files import write_json
 
 
 def main(module: str, root: str, file: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.reach import PORTS, unreachable
-from contactlens.ops.strict import read_yaml
+from contactlens.ops.params.strict import read_yaml
 
 REMOTE, CACHE, LOCK = "data store", "data cache", "dvc.lock"
 SHOWN = 6

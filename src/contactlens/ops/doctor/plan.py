@@ -6,13 +6,13 @@ from typing import Protocol
 
 import torch
 
-from contactlens.dna.caduceus.scan import fastest_backend
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
+from contactlens.base.torch_setup import resolve_device
+from contactlens.dna.models.caduceus.scan import fastest_backend
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
 from contactlens.ops.params import PARAMS_FILE, Params, load_params, swept_values
-from contactlens.ops.sweep_space import fixed_trials
-from contactlens.torch_setup import resolve_device
+from contactlens.ops.sweep.space import fixed_trials
 
 
 class Training(Protocol):

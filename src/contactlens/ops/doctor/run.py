@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.doctor.check import Check
-from contactlens.ops.tracking import project_root
+from contactlens.ops.runs.tracking import project_root
 
 AT_ONCE = 3
 

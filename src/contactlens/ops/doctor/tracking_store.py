@@ -8,10 +8,10 @@ import sqlalchemy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import contactlens
-from contactlens.errors import InputError
+from contactlens.base.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.reach import PATIENCE_S, PORTS, unreachable
-from contactlens.ops.tracking import EXPERIMENT, SQLITE, mlflow_client, tracking_uri
+from contactlens.ops.runs.tracking import EXPERIMENT, SQLITE, mlflow_client, tracking_uri
 
 NAME = "tracking store"
 ACTIVE = "SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY name"

@@ -7,7 +7,7 @@ from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, Task
 from contactlens.tracks.evaluation.rivals import fair_rivals
 from contactlens.tracks.evaluation.signal import evaluate_signal
 from contactlens.tracks.evaluation.state import evaluate_state
-from contactlens.tracks.tasks import Target
+from contactlens.tracks.models.tasks import Target
 
 __all__ = ["EvaluationConfig", "Subject", "TaskEvaluation", "evaluate_task", "fair_rivals"]
 

@@ -5,17 +5,22 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from contactlens.tracks.baselines.deconvolution import Deconvolution
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.evaluate import NETWORK
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.promoter_truth import observed_span
+from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution
+from contactlens.tracks.evaluation.evaluate import NETWORK
+from contactlens.tracks.evaluation.loading_alignment import (
+    LoadingAlignment,
+    LoadingTimes,
+    evaluate_alignment,
+    true_loading,
+)
+from contactlens.tracks.evaluation.loading_events import event_table
 from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
 from contactlens.tracks.evaluation.signal import evaluate_signal
-from contactlens.tracks.loading_alignment import LoadingAlignment, LoadingTimes, evaluate_alignment, true_loading
-from contactlens.tracks.loading_events import event_table
-from contactlens.tracks.loading_grid import LoadingGrid
-from contactlens.tracks.promoter import Events
-from contactlens.tracks.promoter_truth import observed_span
-from contactlens.tracks.tasks import model_input
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
+from contactlens.tracks.simulation.promoter import Events
 
 ONE = 0.5  # posterior probability above which a bin holds a polymerase
 

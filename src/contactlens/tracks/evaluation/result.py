@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from contactlens.files import write_aside, write_json
-from contactlens.tracks.baselines import BaselineConfig
-from contactlens.tracks.baselines.deconvolution import DeconvolutionConfig
-from contactlens.tracks.baselines.states import StateBaselineConfig
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.evaluate import EvaluateConfig, nested_metrics
-from contactlens.tracks.loading_alignment import AlignmentConfig
+from contactlens.base.files import write_aside, write_json
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
+from contactlens.tracks.evaluation.baselines import BaselineConfig
+from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
+from contactlens.tracks.evaluation.baselines.states import StateBaselineConfig
+from contactlens.tracks.evaluation.evaluate import EvaluateConfig, nested_metrics
+from contactlens.tracks.evaluation.loading_alignment import AlignmentConfig
+from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
 from contactlens.tracks.models import TrackModel
-from contactlens.tracks.reporter import Reporter
-from contactlens.tracks.state_judge import StateEvaluateConfig
-from contactlens.tracks.tasks import model_input
-from contactlens.tracks.track_set import SIGNAL_COLUMN, TrackSet
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.simulation.reporter import Reporter
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from contactlens.tracks.evaluate import RECALIBRATED
-from contactlens.tracks.tasks import Task
+from contactlens.tracks.evaluation.evaluate import RECALIBRATED
+from contactlens.tracks.models.tasks import Task
 
 READS: dict[str, Literal["driver", "signal"]] = {
     "contact_filter": "driver",

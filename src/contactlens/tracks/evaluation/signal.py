@@ -1,8 +1,8 @@
 """Tasks whose target is the signal."""
 
-from contactlens.tracks.baselines import Baseline, ConstantGaussian, SignalView, fit_baselines
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.evaluate import (
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.evaluation.baselines import Baseline, ConstantGaussian, SignalView, fit_baselines
+from contactlens.tracks.evaluation.evaluate import (
     NETWORK,
     Evaluation,
     GaussianFrames,
@@ -11,8 +11,8 @@ from contactlens.tracks.evaluate import (
     predicted_frames,
 )
 from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
-from contactlens.tracks.fit import predict
-from contactlens.tracks.tasks import model_input
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.training.fit import predict
 
 
 def evaluate_signal(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:

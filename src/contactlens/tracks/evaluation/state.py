@@ -1,10 +1,11 @@
 """Tasks whose target is the promoter's state."""
 
-from contactlens.tracks.baselines.memory_kernel import memory_kernel
-from contactlens.tracks.baselines.states import fit_state_baselines
-from contactlens.tracks.batch import TrackBatch
-from contactlens.tracks.evaluate import NETWORK
-from contactlens.tracks.evaluate_states import (
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.promoter_truth import observed_span
+from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
+from contactlens.tracks.evaluation.baselines.states import fit_state_baselines
+from contactlens.tracks.evaluation.evaluate import NETWORK
+from contactlens.tracks.evaluation.evaluate_states import (
     Array,
     StateEvaluation,
     StatePredictions,
@@ -12,10 +13,9 @@ from contactlens.tracks.evaluate_states import (
     evaluate_states,
 )
 from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
-from contactlens.tracks.fit import predict_state
-from contactlens.tracks.promoter_truth import observed_span
-from contactlens.tracks.state_segments import DwellCounts, interval_dwell
-from contactlens.tracks.tasks import model_input
+from contactlens.tracks.evaluation.state_segments import DwellCounts, interval_dwell
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.training.fit import predict_state
 
 
 def evaluate_state(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from torch import nn
 
-from contactlens.errors import InputError
-from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.base.errors import InputError
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.scaling import Scaling
+from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
-from contactlens.tracks.tasks import Task
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
 class Plan(NamedTuple):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
 from contactlens.tracks.models.unet import ConvBlock, UNet
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
 @dataclass(frozen=True)

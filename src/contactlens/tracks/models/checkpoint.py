@@ -8,15 +8,15 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from contactlens.errors import InputError
-from contactlens.files import write_aside
-from contactlens.tracks.loading_grid import LoadingGrid
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
+from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import GateConfig
 from contactlens.tracks.models.scaling import Scaling
+from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.models.track_model import TrackModel
-from contactlens.tracks.tasks import Task, task_named
-from contactlens.tracks.track_set import Driver
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 FORMAT = "contactlens-tracks-1"
 

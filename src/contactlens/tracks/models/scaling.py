@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contactlens.tracks.batch import TrackBatch
+from contactlens.tracks.data.batch import TrackBatch
 
 
 @dataclass(frozen=True)

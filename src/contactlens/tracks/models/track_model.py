@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from contactlens.tracks.loading_grid import LoadingGrid
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.conditioning import SignalContext
@@ -15,8 +14,9 @@ from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
 from contactlens.tracks.models.scaling import Scaling
+from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.models.transformer import Transformer
-from contactlens.tracks.tasks import Task
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
 class Output(NamedTuple):

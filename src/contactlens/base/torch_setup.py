@@ -1,0 +1,52 @@
+"""Seeds and devices, the same for both branches. Needs torch and numpy alone."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from contactlens.base.errors import InputError
+
+
+def seed_everything(seed: int, threads: int) -> None:
+    """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (libraries below use the global state)
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` takes a GPU where there is one. Raises InputError where the device is unknown or not there."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        device = torch.device(chosen)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r}: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def is_device(name: str) -> bool:
+    """Whether `resolve_device` knows the name, wherever there may be such a device."""
+    try:
+        return name == "auto" or bool(torch.device(name).type)
+    except RuntimeError:
+        return False
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that can still be taken on the device; without Linux' own figures, all that the machine has."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
+    free = 1024 * int(found[0]) if found else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))  # a container's
+    return min(free, int(limit[0]) - int(used[0])) if limit and used and limit[0].isdigit() else free
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().split("\n") if Path(path).is_file() else []

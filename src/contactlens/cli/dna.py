@@ -1,0 +1,263 @@
+"""`contactlens dna ...` and the imports of windows: thin, every command is a library call."""
+
+import inspect
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import typer
+
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
+from contactlens.cli import options
+from contactlens.dna.data.names import CHECKPOINT
+from contactlens.dna.explanation.config import Method
+
+if TYPE_CHECKING:
+    from contactlens.dna.data.importing.report import ImportedWindows
+    from contactlens.dna.data.negatives import DistanceMatching
+
+dna = typer.Typer(help="Windows of genomic sequence.", no_args_is_help=True)
+
+Kind = Literal["pairs", "bengi", "regions"]
+IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for imported windows
+CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
+REGION_SUFFIXES = {".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak"}
+
+Fasta = Annotated[Path, typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")]
+WindowBp = Annotated[int, typer.Option(help="Bases of every window.")]
+MaxN = Annotated[float, typer.Option(help="Largest share of unknown bases in the elements (or in the region).")]
+LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, 0 or 1.")]
+Ratio = Annotated[int | None, typer.Option(help="Negatives for each positive, at its distance; all if left out.")]
+Bins = Annotated[int, typer.Option(help="Bins of log distance within which negatives are matched.")]
+AnyChromosome = Annotated[bool, typer.Option(help="Match negatives of other chromosomes too.")]
+KeepUnmatched = Annotated[bool, typer.Option(help="Keep positives without all their negatives.")]
+Negatives = Annotated[Path | None, typer.Option(help="FASTA or BED; shuffles of the positives if left out.")]
+Genome = Annotated[Path | None, typer.Option(help="FASTA that the intervals of a BED file are cut from.")]
+Shuffles = Annotated[int, typer.Option(help="Shuffles of each positive, which keep its dinucleotides.")]
+Seed = Annotated[int, typer.Option(help="Of the choice of negatives, or of the shuffles.")]
+Out = Annotated[Path, typer.Option(help="Folder to write the window set to.")]
+
+
+def _matching(
+    ratio: int | None, bins: int, any_chromosome: bool, keep_unmatched: bool, seed: int
+) -> "DistanceMatching | None":
+    from contactlens.dna.data.negatives import DistanceMatching
+
+    try:
+        return None if ratio is None else DistanceMatching(ratio, bins, not any_chromosome, keep_unmatched, seed)
+    except ValueError as error:
+        raise InputError(str(error).replace("dna.matching.", "--match-distance, --distance-bins, --seed: ")) from None
+
+
+def _write(imported: "ImportedWindows", file: Path, out: Path) -> None:
+    imported.window_set.write(out)
+    typer.echo(f"{file.name}: {imported.report}\nwritten to {out}")
+
+
+@options.imports.command("windows")
+def import_windows(
+    table: Annotated[Path, typer.Argument(help="Pairs: BEDPE, TSV or CSV (also gzipped) or Parquet.")],
+    fasta: Fasta,
+    window_bp: WindowBp,
+    label_column: LabelColumn = None,
+    match_distance: Ratio = None,
+    distance_bins: Bins = 20,
+    any_chromosome: AnyChromosome = False,
+    keep_unmatched: KeepUnmatched = False,
+    max_n_fraction: MaxN = 0.1,
+    seed: Seed = 0,
+    out: Out = IMPORTED,
+) -> None:
+    """Read enhancer-promoter pairs and write a window set."""
+    from contactlens.dna.data.importing.windows import import_windows
+
+    matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
+    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+    _write(import_windows(table, fasta, label_column=label_column, **rules), table, out)
+
+
+@options.imports.command("bengi")
+def import_bengi(
+    table: Annotated[
+        Path, typer.Argument(help="A BENGI list without header, as TransEPI publishes it (also gzipped).")
+    ],
+    fasta: Fasta,
+    window_bp: WindowBp,
+    match_distance: Ratio = None,
+    distance_bins: Bins = 20,
+    any_chromosome: AnyChromosome = False,
+    keep_unmatched: KeepUnmatched = False,
+    max_n_fraction: MaxN = 0.1,
+    seed: Seed = 0,
+    out: Out = IMPORTED,
+) -> None:
+    """Read a BENGI list of enhancer-gene pairs and write a window set."""
+    from contactlens.dna.data.importing.bengi import import_bengi
+
+    matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
+    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+    _write(import_bengi(table, fasta, **rules), table, out)
+
+
+@options.imports.command("regions")
+def import_regions(
+    positives: Annotated[Path, typer.Argument(help="Peaks: FASTA, BED, narrowPeak or broadPeak (also gzipped).")],
+    window_bp: WindowBp,
+    negatives: Negatives = None,
+    genome: Genome = None,
+    shuffles: Shuffles = 1,
+    max_n_fraction: MaxN = 0.1,
+    seed: Seed = 0,
+    out: Out = IMPORTED,
+) -> None:
+    """Read peaks, with given or shuffled negatives, and write a window set."""
+    from contactlens.dna.data.importing.regions import import_regions
+
+    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "seed": seed}
+    imported = import_regions(positives, negatives=negatives, genome=genome, shuffles=shuffles, **rules)
+    _write(imported, positives, out)
+
+
+def _importer(
+    file: Path, kind: Kind | None, fasta: Path | None, window_bp: int | None, values: dict[str, Any]
+) -> Callable[..., None]:
+    """The import that `file` needs, lacking its argument `out` only; values: flags of all imports, by name.
+
+    Raises InputError where a flag that it needs is missing.
+    """
+    suffix = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
+    chosen = kind or ("regions" if suffix in REGION_SUFFIXES else "pairs")
+    if window_bp is None:
+        raise InputError(f"{file}: give the length of the windows with --window-bp")
+    if chosen == "regions":
+        return partial(import_regions, file, window_bp, genome=fasta, **_taken(import_regions, values))
+    if fasta is None:
+        raise InputError(f"{file}: pairs need the FASTA of their chromosomes, --fasta")
+    command: Callable[..., None] = import_bengi if chosen == "bengi" else import_windows
+    return partial(command, file, fasta, window_bp, **_taken(command, values))
+
+
+def _taken(command: Callable[..., None], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in inspect.signature(command).parameters}
+
+
+@dna.command("run")
+def run_dna(
+    file: Annotated[Path | None, typer.Argument(help="Import these pairs or peaks first and run on them.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What FILE is; by its suffix if left out.")] = None,
+    fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
+    window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name, NAME@REVISION."),
+    ] = None,
+    label_column: LabelColumn = None,
+    negatives: Negatives = None,
+    match_distance: Ratio = None,
+    distance_bins: Bins = 20,
+    any_chromosome: AnyChromosome = False,
+    keep_unmatched: KeepUnmatched = False,
+    shuffles: Shuffles = 1,
+    max_n_fraction: MaxN = 0.1,
+    seed: Seed = 0,
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    workspace: options.Workspace = None,
+    stage: options.Stage = None,
+) -> None:
+    """Run the DNA branch with DVC, then bring the MLflow registry up to date."""
+    values = {
+        "label_column": label_column,
+        "negatives": negatives,
+        "match_distance": match_distance,
+        "distance_bins": distance_bins,
+        "any_chromosome": any_chromosome,
+        "keep_unmatched": keep_unmatched,
+        "shuffles": shuffles,
+        "max_n_fraction": max_n_fraction,
+        "seed": seed,
+    }
+    importer = _importer(file, kind, fasta, window_bp, values) if file else None
+    own: list[dict[str, Any]] = [{"dna": {"source": "import"}}] if file else []
+    local = checkpoint is not None and _is_local(checkpoint)
+    own += [{"dna": {"backbone": {"source": CHECKPOINT if local else checkpoint}}}] if checkpoint else []
+
+    def fill(folder: Path) -> None:
+        if importer:
+            importer(out=folder / IMPORTED)
+        if checkpoint and local:
+            _copy_checkpoint(Path(checkpoint), folder / CHECKPOINT)
+
+    options.run_branch("dna", profile, set_, workspace, stage, own=own, fill=fill if importer or local else None)
+
+
+def _is_local(checkpoint: str) -> bool:
+    """Whether this is a folder, and not a name on the hub; InputError for what a run could not start from."""
+    from contactlens.dna.models.caduceus.checkpoint import require_checkpoint
+    from contactlens.dna.models.classifier import DESCRIPTION
+
+    require_checkpoint(checkpoint)
+    if (Path(checkpoint) / DESCRIPTION).exists():
+        typer.echo(f"note: of the classifier {checkpoint} the backbone alone is taken, without its head", err=True)
+    return Path(checkpoint).is_dir()
+
+
+def _copy_checkpoint(source: Path, target: Path) -> None:
+    """Into the workspace, where DVC sees its content."""
+    with write_aside(target) as aside:
+        aside.mkdir()
+        for path in (source / name for name in CHECKPOINT_FILES):
+            if path.is_file():
+                shutil.copyfile(path, aside / path.name)
+
+
+@dna.command("check")
+def check_windows(
+    folder: Annotated[Path, typer.Argument(help="A window set's folder.")],
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+) -> None:
+    """Check a window set with Great Expectations, within the limits of params.yaml."""
+    from contactlens.dna.data.checks import validate_windows
+    from contactlens.dna.data.window_set import WindowSet
+
+    limits = options.params_with(profile, set_).dna.checks
+    result = validate_windows(WindowSet.read(folder), limits, str(folder / "windows.parquet"))
+    typer.echo(f"{folder}: all {len(result.results)} expectations hold")
+
+
+@dna.command("attribute")
+def attribute_dna(
+    checkpoint: Annotated[
+        str, typer.Option(help="Folder in the published Caduceus format, or of a trained classifier.")
+    ],
+    fasta: Fasta,
+    bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
+    method: Annotated[
+        str,
+        typer.Option(help=", ".join(get_args(Method))),
+    ] = "lrp",
+    out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
+    context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
+    ig_steps: Annotated[int, typer.Option(help="Nodes of integrated gradients.")] = 32,
+    rows_per_pass: Annotated[int, typer.Option(help="Most windows in one pass; bounds memory.")] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+) -> None:
+    """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
+
+    A classifier's score is its logit; a backbone without a head is asked how much it expects the intervals' bases.
+    """
+    from contactlens.dna.explanation.attribute import attribute_windows
+    from contactlens.dna.explanation.attributions import AttributionSettings
+    from contactlens.ops.progress import progress_shown
+
+    settings = AttributionSettings(ig_steps, rows_per_pass)
+    with progress_shown("attribute"):
+        found = attribute_windows(
+            checkpoint, fasta, bed, method, context_bp=context_bp, settings=settings, device=device
+        )
+    paths = found.write(out)
+    typer.echo(f"{len(found.intervals):,} intervals by {method}; written to {', '.join(map(str, paths))}")

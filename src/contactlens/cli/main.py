@@ -1,0 +1,286 @@
+"""`contactlens ...`: thin, every command is a library call that a notebook could make."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contactlens.base.errors import InputError, message_of
+from contactlens.cli import dna as cli_dna
+from contactlens.cli import options
+from contactlens.cli import tracks as cli_tracks
+from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+tracks = typer.Typer(help="Enhancer-promoter tracks.", no_args_is_help=True)
+app.add_typer(options.imports, name="import")
+app.add_typer(tracks, name="tracks")
+app.add_typer(cli_dna.dna, name="dna")
+
+File = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet (also gzipped), or the legacy pickle (.pkl).")]
+Columns = Annotated[str | None, typer.Option(help="Column names, separated by commas.")]
+Column = Annotated[str | None, typer.Option(help="Column name.")]
+Unit = Annotated[str | None, typer.Option()]
+
+
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",")] if text else None
+
+
+def _import(file: Path, out: Path, mapping: dict[str, Any], frame_interval: float | None) -> None:
+    """Read `file` by its kind and write the track set to `out`; says what was kept and what was left out."""
+    from contactlens.tracks.data.importing.column_mapping import ColumnMapping
+    from contactlens.tracks.data.importing.legacy import import_legacy
+    from contactlens.tracks.data.importing.table import import_table
+
+    if file.suffix in {".pkl", ".pickle"}:
+        imported = import_legacy(file, length_unit=mapping["length_unit"] or "nm")
+    else:
+        if not mapping["track"] or not mapping["time"]:
+            raise InputError(f"{file}: name the columns that hold the track and the time with --track and --time")
+        imported = import_table(file, ColumnMapping(**mapping), frame_interval)
+    imported.track_set.write(out)
+    typer.echo(f"{file.name}: {imported.report}\nwritten to {out}")
+
+
+def mapping_of(
+    track: Columns = None,
+    time: Column = None,
+    time_unit: Annotated[str, typer.Option(help="ms, s, min, h or frame")] = "s",
+    group: Columns = None,
+    vector: Annotated[str | None, typer.Option(help="Columns of the separation's x,y,z.")] = None,
+    locus1: Annotated[str | None, typer.Option(help="Columns of the first locus's x,y,z.")] = None,
+    locus2: Annotated[str | None, typer.Option(help="Columns of the second locus's x,y,z.")] = None,
+    merged: Annotated[str, typer.Option(help="A frame whose second locus is empty: missing or zero.")] = "missing",
+    distance: Column = None,
+    scalar: Annotated[str | None, typer.Option(help="Column of another driver, such as a repressor.")] = None,
+    length_unit: Annotated[str | None, typer.Option(help="nm, um, mm, ...")] = None,
+    driver_unit: Unit = None,
+    signal: Column = None,
+    signal_unit: Annotated[str, typer.Option()] = "a.u.",
+) -> dict[str, Any]:
+    """The arguments of a ColumnMapping from the flags that every import shares."""
+    return {
+        "track": _names(track) or [],
+        "time": time or "",
+        "time_unit": time_unit,
+        "group": _names(group),
+        "vector": _names(vector),
+        "locus1": _names(locus1),
+        "locus2": _names(locus2),
+        "merged": merged,
+        "distance": distance,
+        "scalar": scalar,
+        "length_unit": length_unit,
+        "driver_unit": driver_unit,
+        "signal": signal,
+        "signal_unit": signal_unit,
+    }
+
+
+def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the flags of `mapping_of`; it receives them as its argument `mapping`."""
+    own, shared = inspect.signature(command), inspect.signature(mapping_of)
+
+    @wraps(command)
+    def combined(**values: Any) -> None:
+        mapping = mapping_of(**{name: values.pop(name) for name in shared.parameters})
+        command(**values, mapping=mapping)
+
+    parameters = [p for p in own.parameters.values() if p.name != "mapping"]
+    merged = {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in [*parameters, *shared.parameters.values()]}
+    combined.__signature__ = own.replace(parameters=list(merged.values()))  # type: ignore[attr-defined]
+    combined.__annotations__ = {name: p.annotation for name, p in merged.items()} | {"return": None}
+    return combined
+
+
+@options.imports.command("tracks")
+@with_mapping
+def import_tracks(
+    file: File,
+    mapping: dict[str, Any],
+    out: Annotated[Path, typer.Option(help="Folder to write the track set to.")] = Path("data/import/tracks"),
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+) -> None:
+    """Read tracks from a long table (one row per track and time) or the legacy pickle, and write a track set."""
+    _import(file, out, mapping, frame_interval)
+
+
+@tracks.command("run")
+@with_mapping
+def run_tracks(
+    mapping: dict[str, Any],
+    file: Annotated[Path | None, typer.Argument(help="Import this file first and run on it.")] = None,
+    task: cli_tracks.TaskName = None,
+    model: cli_tracks.ModelName = None,
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    workspace: options.Workspace = None,
+    stage: options.Stage = None,
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+) -> None:
+    """Run the tracks branch with DVC, then bring the MLflow registry up to date.
+
+    With --task or --model in a workspace named after them, unless --workspace names another.
+    """
+
+    def fill(folder: Path) -> None:
+        if file:
+            _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
+
+    system = cli_tracks.system_overlay(task, model)
+    own = [{"tracks": {"source": "import"}}] if file else []
+    folder = workspace or cli_tracks.workspace_of(task, model, set_)
+    options.run_branch("tracks", profile, set_, folder, stage, system=system, own=own, fill=fill if file else None)
+
+
+tracks.command("systems")(cli_tracks.systems)
+tracks.command("published-states")(cli_tracks.published_states)
+tracks.command("gallery")(cli_tracks.gallery)
+
+
+@tracks.command("check")
+def check_tracks(
+    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+) -> None:
+    """Check a track set with Great Expectations, within the limits of params.yaml."""
+    from contactlens.tracks.data.checks import validate_tracks
+    from contactlens.tracks.data.track_set import TrackSet
+
+    limits = options.params_with(profile, set_).tracks.checks
+    result = validate_tracks(TrackSet.read(folder), limits, str(folder / "frames.parquet"))
+    typer.echo(f"{folder}: all {len(result.results)} expectations hold")
+
+
+@tracks.command("msd")
+def msd_of_tracks(
+    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for msd.csv, the figure and the report.")] = Path("msd"),
+    max_lag: Annotated[int, typer.Option(help="Longest lag, in frames.")] = 40,
+    of_distance: Annotated[bool, typer.Option(help="Of the distance, which a turning nucleus leaves alone.")] = False,
+    replicates: Annotated[int, typer.Option(help="Bootstrap replicates over tracks.")] = 1000,
+    seed: int = 0,
+) -> None:
+    """Mean squared displacement of the separation at each lag, with intervals over tracks and a power law."""
+    import pandas as pd
+
+    from contactlens.base.files import require_replaceable, write_aside
+    from contactlens.ops.report import write_report
+    from contactlens.tracks.data.msd import fit_power_law, mean_squared_displacement
+    from contactlens.tracks.data.track_set import TrackSet
+    from contactlens.tracks.report.figures.msd import with_power_law
+    from contactlens.tracks.report.inputs import ReportInputs
+    from contactlens.tracks.report.sections import tracks_report
+
+    require_replaceable(out, ("msd.csv", "report.html"))
+    track_set = TrackSet.read(folder)
+    msd = mean_squared_displacement(track_set, max_lag, replicates, seed, of_distance=of_distance)
+    law = fit_power_law(msd, msd.lag_s[0], msd.lag_s[-1])
+    with write_aside(out) as aside:
+        aside.mkdir()
+        table = pd.DataFrame({"lag_s": msd.lag_s, "msd_nm2": msd.msd, "low": msd.low, "high": msd.high})
+        with_power_law(table, law.prefactor, law.exponent).to_csv(aside / "msd.csv", index=False)
+        inputs = ReportInputs.of(track_set, aside, aside)
+        report = tracks_report(inputs, f"Motion of {track_set.source}", {"seed": str(seed)})
+        write_report(report, aside / "report.html")
+    typer.echo(f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]; written to {out}")
+
+
+@app.command()
+def run(
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    workspace: options.Workspace = None,
+    stage: options.Stage = None,
+) -> None:
+    """Run both branches with DVC, then bring the MLflow registry up to date."""
+    options.run_branch(None, profile, set_, workspace, stage)
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Check versions, hardware, cluster, stores and disk, and say what will be used; exit status 1 with a problem."""
+    from rich.console import Console
+
+    from contactlens.ops.doctor import as_json, as_table, diagnose
+
+    checks = diagnose()
+    if json:
+        typer.echo(as_json(checks))
+    else:
+        Console().print(as_table(checks))
+    raise typer.Exit(int(any(check.state == "problem" for check in checks)))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
+    host: Annotated[str, typer.Option(help="Address to listen on; others reach this machine alone.")] = "127.0.0.1",
+) -> None:
+    """Open the MLflow UI of this project's store, on this machine alone unless --host says otherwise."""
+    from contactlens.ops.runs.tracking import tracking_uri
+
+    uri = tracking_uri()
+    if uri.startswith(("http://", "https://")):
+        raise InputError(f"{uri}: this server has a UI of its own; open that address in a browser")
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = uri  # not an argument: those are seen by every user of the machine
+    server = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, *server])
+
+
+@app.command()
+def reproduce(
+    run_id: Annotated[str, typer.Argument(help="An MLflow run of a stage, a sweep or a registration.")],
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Run the commit although the run's code differed from it.")
+    ] = False,
+    rtol: Annotated[float, typer.Option(help="Relative difference up to which two metrics agree.")] = 1e-6,
+) -> None:
+    """Run the stage of an MLflow run again, from its code, parameters and data, and compare the metrics.
+
+    Works in a temporary clone; exit status 1 where a metric disagrees.
+    """
+    from tempfile import TemporaryDirectory
+
+    from contactlens.ops.runs.reproduce import reproduce as run_again
+    from contactlens.ops.runs.reproduction_table import show
+    from contactlens.ops.runs.tracking import project_root
+
+    with TemporaryDirectory() as folder:
+        done = run_again(run_id, project_root(), Path(folder) / "clone", allow_changes)
+    raise typer.Exit(0 if show(done, rtol) else 1)
+
+
+@app.command()
+def store() -> None:
+    """Try the remote that `dvc push` and `dvc pull` use: list it, write a small object, remove it again."""
+    from contactlens.ops.remote import try_remote
+    from contactlens.ops.runs.tracking import project_root
+
+    typer.echo(f"{try_remote(project_root())}: can be read and written")
+
+
+def main() -> None:
+    """The console script: a user's mistake or a full disk is one message and exit status 1, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        typer.echo(redacted(f"error: {message}"), err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

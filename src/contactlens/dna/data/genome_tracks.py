@@ -1,0 +1,85 @@
+"""Contributions along the genome as bigWig and bedGraph, for a genome browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contactlens.base.files import write_aside
+from contactlens.dna.data.window_set import WindowSet
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Values of consecutive bases of `chrom` from `start` (0-based)."""
+
+    chrom: str
+    start: int
+    values: np.ndarray
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.values)
+
+
+def stretches(windows: pd.DataFrame, values: np.ndarray) -> list[Stretch]:
+    """Values (N, L) of the windows' bases, in genome order; where windows overlap, their mean.
+
+    windows: `chrom`, `win_start` in the order of the rows of `values`. Chromosomes come sorted by name.
+    """
+    found = []
+    length = values.shape[1]
+    places = windows.reset_index(drop=True).sort_values(["chrom", "win_start"], kind="stable")
+    for chrom, rows in places.groupby("chrom", sort=True):
+        starts = rows["win_start"].to_numpy()
+        breaks = np.flatnonzero(np.diff(starts) > length) + 1
+        for part in np.split(np.arange(len(rows)), breaks):
+            found.append(_mean_of(str(chrom), starts[part], values[rows.index[part]]))
+    return found
+
+
+def _mean_of(chrom: str, starts: np.ndarray, values: np.ndarray) -> Stretch:
+    length = values.shape[1]
+    total = np.zeros(int(starts[-1] - starts[0]) + length)
+    count = np.zeros(len(total))
+    for offset, row in zip(starts - starts[0], values, strict=True):
+        total[offset : offset + length] += row
+        count[offset : offset + length] += 1
+    return Stretch(chrom, int(starts[0]), total / count)
+
+
+def chromosome_sizes(windows: WindowSet) -> dict[str, int]:
+    """Length of each chromosome with a window, in bp, sorted by name.
+
+    Where records of the FASTA are pieces of chromosomes, the real length is unknown: the end of the last window.
+    """
+    table = windows.windows
+    sizes = {str(chrom): int(end) for chrom, end in table.groupby("chrom")["win_end"].max().items()}
+    whole = table[(table["record"] == table["chrom"]) & (table["record_start"] == 0)]
+    sizes |= {str(chrom): windows.genome.lengths[chrom] for chrom in whole["chrom"].unique()}
+    return dict(sorted(sizes.items()))
+
+
+def write_bigwig(path: Path | str, found: Sequence[Stretch], sizes: dict[str, int]) -> None:
+    """`found` as `stretches` gives it; values are stored as float32, the bytes depend on them alone."""
+    import pyBigWig
+
+    with write_aside(path) as aside:
+        track = pyBigWig.open(str(aside), "w")
+        track.addHeader(list(sizes.items()))
+        for piece in found:
+            track.addEntries(piece.chrom, piece.start, values=piece.values.astype(np.float64), span=1, step=1)
+        track.close()
+
+
+def write_bedgraph(path: Path | str, found: Sequence[Stretch]) -> None:
+    """One line a run of bases whose values agree in six significant digits; sorted, without overlap."""
+    with write_aside(path) as aside, aside.open("w") as out:
+        for piece in found:
+            text = np.array([f"{value:.6g}" for value in piece.values + 0.0])  # + 0.0: no "-0"
+            first = np.concatenate([[0], np.flatnonzero(text[1:] != text[:-1]) + 1, [len(text)]])
+            for start, end in pairwise(first.tolist()):
+                out.write(f"{piece.chrom}\t{piece.start + start}\t{piece.start + end}\t{text[start]}\n")

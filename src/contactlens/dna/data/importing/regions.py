@@ -1,0 +1,117 @@
+"""Windows of single regions: peaks, and given or shuffled negatives."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from contactlens.base.errors import InputError
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.importing.pair_windows import (
+    DUPLICATE,
+    UNKNOWN_BASES,
+    require_rules,
+    require_seed,
+    unknown_bases,
+)
+from contactlens.dna.data.importing.peaks import read_peaks
+from contactlens.dna.data.importing.report import ImportedWindows, Sieve, joined
+from contactlens.dna.data.shuffle import dinucleotide_shuffle
+from contactlens.dna.data.window_set import COLUMNS, WindowSet
+
+ON_POSITIVE = "negatives on a positive"
+UNSHUFFLED = "shuffles equal to their positive"
+
+
+def import_regions(
+    positives: Path | str,
+    *,
+    window_bp: int,
+    max_n_fraction: float,
+    seed: int,
+    negatives: Path | str | None = None,
+    genome: Path | str | None = None,
+    shuffles: int = 1,
+) -> ImportedWindows:
+    """Windows of `window_bp` bases from peaks, each a record of its own.
+
+    positives, negatives: FASTA or BED, as `read_peaks` takes them; where no negatives are given, each positive is
+        shuffled `shuffles` times keeping its dinucleotides, and the shuffles count to the positive's chromosome
+    max_n_fraction: largest share of unknown bases in a window
+    seed: of the shuffles
+    genome: FASTA that intervals are cut from
+
+    Raises InputError for what can't be read, and with the counts where a class is left without windows.
+    """
+    require_rules(window_bp, max_n_fraction)
+    require_seed(seed)
+    if negatives is None and shuffles < 1:
+        raise InputError(f"{positives}: without negatives `shuffles` must be at least 1, got {shuffles}")
+    sequence_of = None if genome is None else Genome.open(genome)
+    sieve = _usable(Path(positives), sequence_of, window_bp, max_n_fraction)
+    if negatives is None:
+        other = _shuffled(positives, sieve.rows, shuffles, seed)
+    else:
+        other = _usable(Path(negatives), sequence_of, window_bp, max_n_fraction)
+        other.drop(ON_POSITIVE, _touching(other.rows, sieve.rows, window_bp))
+        other.require_some(str(negatives))
+        other.rows = other.rows.assign(name=other.rows["name"] + "_negative")
+    sieve.rows, other.rows = sieve.rows.assign(label=1), other.rows.assign(label=0)
+    both = joined(sieve, other)
+    loose = int((~sieve.rows["placed"]).sum())
+    notes = (f"{loose:,} positives without coordinates: each its own group when chromosomes are split",) * (loose > 0)
+    report = both.report(notes)
+    source = " and ".join(Path(path).name for path in (positives, negatives or "dinucleotide shuffles"))
+    settings = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "dropped": report.dropped}
+    settings |= {"seed": seed, "shuffles": shuffles if negatives is None else 0}
+    records = Genome.of(dict(zip(both.rows["name"], both.rows["sequence"], strict=True)))
+    return ImportedWindows(WindowSet("region", _windows(both.rows, window_bp), records, source, settings, None), report)
+
+
+def _usable(path: Path, genome: Genome | None, window_bp: int, max_n_fraction: float) -> Sieve:
+    """The windows of a file without repeats and without those of too many unknown bases."""
+    sieve = read_peaks(path, genome, window_bp)
+    unknown = np.array([unknown_bases(sequence) for sequence in sieve.rows["sequence"]])
+    sieve.drop(UNKNOWN_BASES, unknown > max_n_fraction * window_bp)
+    sieve.drop(DUPLICATE, sieve.rows.duplicated(["chrom", "win_start", "sequence"]))
+    repeated = sieve.rows["name"].duplicated()
+    if repeated.any():
+        raise InputError(f"{path}: name {sieve.rows['name'][repeated].iloc[0]!r} stands for different sequences")
+    sieve.require_some(str(path))
+    return sieve
+
+
+def _touching(negatives: pd.DataFrame, positives: pd.DataFrame, window_bp: int) -> np.ndarray:
+    """Which negatives overlap a positive window, or have the bases of one."""
+    touching = negatives["sequence"].isin(positives["sequence"]).to_numpy(copy=True)
+    for chrom, rows in negatives.groupby("chrom", sort=False).indices.items():
+        starts = np.sort(positives.loc[positives["chrom"] == chrom, "win_start"].to_numpy())
+        own = negatives["win_start"].to_numpy()[rows]
+        first = np.searchsorted(starts, own - window_bp, side="right")
+        touching[rows] |= np.searchsorted(starts, own + window_bp, side="left") > first
+    return touching
+
+
+def _shuffled(path: Path | str, positives: pd.DataFrame, shuffles: int, seed: int) -> Sieve:
+    rng = np.random.default_rng(seed)
+    copies = []
+    for copy in range(1, shuffles + 1):
+        sequence = [dinucleotide_shuffle(bases, rng) for bases in positives["sequence"]]
+        names = positives["name"] + f"_shuffled{copy}"
+        where = "shuffle of " + positives["name"]
+        copies.append(positives.assign(sequence=sequence, name=names, where=where, original=positives["sequence"]))
+    sieve = Sieve(pd.concat(copies, ignore_index=True))
+    sieve.drop(UNSHUFFLED, sieve.rows["sequence"] == sieve.rows["original"])
+    sieve.require_some(f"{path}, its shuffles")
+    return sieve
+
+
+def _windows(rows: pd.DataFrame, window_bp: int) -> pd.DataFrame:
+    windows = rows.assign(
+        window_id=rows["name"],
+        win_end=rows["win_start"] + window_bp,
+        record=rows["name"],
+        record_start=rows["win_start"],
+    )
+    table = windows[list(COLUMNS["region"])].reset_index(drop=True)
+    return table.astype({name: "str" if kind is str else "int64" for name, kind in COLUMNS["region"].items()})

@@ -1,0 +1,65 @@
+"""Composition alone: GC content and CpG enrichment, which tell many peaks from background without any motif."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contactlens.dna.data.batch import COLUMNS
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_scaled, positive
+
+
+@dataclass(frozen=True)
+class CompositionConfig:
+    """inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation."""
+
+    inverse_penalties: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check_penalties("composition", self.inverse_penalties)
+
+
+@dataclass(frozen=True)
+class GcContent:
+    """Logistic regression on GC content, its square, and CpG enrichment of the elements."""
+
+    classifier: Any
+
+    @classmethod
+    def fit(cls, train: WindowSet, validation: WindowSet, config: CompositionConfig, seed: int) -> "GcContent":
+        x, x_validation = composition_features(train), composition_features(validation)
+        return cls(fit_scaled(x, labels(train), x_validation, labels(validation), config.inverse_penalties))
+
+    def predict(self, windows: WindowSet) -> Array:
+        return positive(self.classifier, composition_features(windows))
+
+
+def labels(windows: WindowSet) -> Array:
+    """(N,) float64, 0 or 1."""
+    return windows.windows["label"].to_numpy(dtype=np.float64)
+
+
+def element_sequences(windows: WindowSet) -> dict[str, list[str]]:
+    """The bases of each window's enhancer and promoter (pair), or of the window itself (region), by element."""
+    sequences = windows.sequences()
+    if windows.task == "region":
+        return {"region": sequences}
+    cuts = {element: windows.windows[list(bounds)].to_numpy() for element, bounds in COLUMNS.items()}
+    return {
+        element: [bases[start:end] for bases, (start, end) in zip(sequences, cut, strict=True)]
+        for element, cut in cuts.items()
+    }
+
+
+def composition_features(windows: WindowSet) -> Array:
+    """GC content, its square and CpG enrichment of each element, (N, 3 * elements)."""
+    columns = [np.array([composition(bases) for bases in element]) for element in element_sequences(windows).values()]
+    return np.column_stack([values for gc, cpg in (c.T for c in columns) for values in (gc, gc**2, cpg)])
+
+
+def composition(bases: str) -> tuple[float, float]:
+    """GC content, and CpG observed over expected (Gardiner-Garden & Frommer 1987); N counts in neither."""
+    c, g = bases.count("C"), bases.count("G")
+    known = c + g + bases.count("A") + bases.count("T")
+    return (c + g) / max(known, 1), bases.count("CG") * known / max(c * g, 1)

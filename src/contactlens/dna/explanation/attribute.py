@@ -1,0 +1,216 @@
+"""Contributions of bases anywhere in a genome, from any checkpoint in the published format: one call, three files.
+
+With a trained head (`classifier.json` in the folder) the logit is explained. A backbone that was only pre-trained has
+none: there the score is how much it expects the interval's bases (`contactlens.dna.explanation.base_log_odds`).
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
+from contactlens.base.torch_setup import resolve_device
+from contactlens.dna.data.batch import REGIONS
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
+from contactlens.dna.data.importing.interval_table import IntervalTable, read_table
+from contactlens.dna.data.importing.placement import naming_hint
+from contactlens.dna.data.tokens import encode, one_hot_bases, unknown_as_pad
+from contactlens.dna.explanation.attribution_file import Attributions, write_attributions
+from contactlens.dna.explanation.attributions import METHODS, AttributionSettings, attribute
+from contactlens.dna.explanation.base_log_odds import BaseLogOdds
+from contactlens.dna.explanation.mutagenesis import scores
+from contactlens.dna.models.caduceus import load_caduceus
+from contactlens.dna.models.classifier import DESCRIPTION, load_classifier
+
+BED = ("chrom", "start", "end", "name")
+BEDPE = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bases [start, end) of a record that the model is shown, and the elements inside them, in the same coordinates."""
+
+    chrom: str
+    name: str
+    start: int
+    end: int
+    elements: tuple[tuple[int, int], ...]
+
+    @property
+    def id(self) -> str:
+        return "|".join(f"{self.chrom}:{start}-{end}" for start, end in self.elements)
+
+    def regions(self) -> Tensor:
+        """(R, L) bool."""
+        position = torch.arange(self.start, self.end)
+        return torch.stack([(position >= start) & (position < end) for start, end in self.elements])
+
+
+@dataclass(frozen=True)
+class IntervalAttributions:
+    """Contributions by one method to the score of each interval.
+
+    scores: (N,); hypothetical, one_hot: (L, 4) for each interval, A, C, G, T
+    """
+
+    method: str
+    intervals: list[Interval]
+    scores: np.ndarray
+    hypothetical: list[np.ndarray]
+    one_hot: list[np.ndarray]
+
+    def table(self) -> pd.DataFrame:
+        """A row a base: chrom, position (0-based), name, base, contribution, and hypothetical_A to _T."""
+        letters = np.array(list("NACGT"))
+        parts = []
+        for interval, values, bases in zip(self.intervals, self.hypothetical, self.one_hot, strict=True):
+            columns = {
+                "chrom": interval.chrom,
+                "position": np.arange(interval.start, interval.end),
+                "name": interval.name,
+                "base": letters[bases @ np.arange(1, 5)],
+                "contribution": (values * bases).sum(axis=1),
+            }
+            parts.append(pd.DataFrame(columns | {f"hypothetical_{b}": values[:, i] for i, b in enumerate("ACGT")}))
+        return pd.concat(parts, ignore_index=True)
+
+    def arrays(self) -> Attributions:
+        """The same as one array; intervals shorter than the longest are followed by rows of zero."""
+        length = max(len(values) for values in self.hypothetical)
+        hypothetical, one_hot = (
+            np.stack([np.pad(values, ((0, length - len(values)), (0, 0))) for values in found])
+            for found in (self.hypothetical, self.one_hot)
+        )
+        ids = np.array([interval.id for interval in self.intervals], dtype=np.str_)
+        return Attributions(ids, self.scores, one_hot, {self.method: hypothetical})
+
+    def write(self, folder: Path | str) -> list[Path]:
+        """Write attributions.npz, attributions.tsv and, for genome browsers, attributions.bedgraph (where intervals
+        overlap, their mean).
+        """
+        npz, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in ("npz", "tsv", "bedgraph"))
+        table = self.table()
+        write_attributions(npz, self.arrays())
+        with write_aside(tsv) as aside:
+            table.to_csv(aside, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
+        write_bedgraph(bedgraph, _stretches(table))
+        return [npz, tsv, bedgraph]
+
+
+def attribute_windows(
+    checkpoint: Path | str,
+    fasta: Path | str,
+    bed: Path | str,
+    method: str,
+    *,
+    context_bp: int,
+    settings: AttributionSettings,
+    device: str = "cpu",
+) -> IntervalAttributions:
+    """Explain what a checkpoint says of intervals of a genome.
+
+    checkpoint: a folder in the published Caduceus format, or of `save_classifier`
+    bed: BED (chrom, start, end, name if any) for one region each; BEDPE for a classifier of pairs, the enhancer first
+    method: key of `METHODS`
+    context_bp: bases on either side of an interval that the model also sees, as far as its record goes; they get
+        contributions too
+
+    Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
+    """
+    if method not in METHODS:
+        raise InputError(f"no attribution method {method!r}; there are {', '.join(METHODS)}")
+    given = {"context_bp": (context_bp, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
+    for name, (value, least) in given.items():
+        if value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
+    target = resolve_device(device)
+    model, n_elements = load_explained(checkpoint)
+    genome = Genome.open(fasta)
+    intervals = read_intervals(bed, n_elements, genome, context_bp)
+    return _attribute(model.to(target), genome, intervals, method, settings)
+
+
+def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
+    """A model with a score, and how many elements that takes."""
+    if (Path(checkpoint) / DESCRIPTION).exists():
+        classifier = load_classifier(checkpoint)
+        return classifier, len(REGIONS[classifier.task])
+    return BaseLogOdds(load_caduceus(checkpoint)).eval(), 1
+
+
+def read_intervals(path: Path | str, n_elements: int, genome: Genome, context_bp: int) -> list[Interval]:
+    """Rows of a BED file (`n_elements` 1) or BEDPE file (2) as intervals of `genome`."""
+    names = BED if n_elements == 1 else BEDPE
+    table = read_table(path, names)
+    if n_elements == 2 and len(table.cells.columns) < len(BEDPE) - 1:
+        raise InputError(
+            f"{path}: a classifier of pairs takes BEDPE, six columns with the enhancer first; found"
+            f" {len(table.cells.columns)} columns"
+        )
+    table.require(names[:-1])
+    chrom, bounds = _elements(table, n_elements, genome)
+    given = table.cells.get("name", pd.Series(".", index=table.cells.index))
+    intervals = []
+    for one, name, row in zip(chrom, given, bounds, strict=True):
+        elements = tuple((int(start), int(end)) for start, end in row)
+        first, last = min(start for start, _ in elements), max(end for _, end in elements)
+        start, end = max(0, first - context_bp), min(genome.lengths[one], last + context_bp)
+        interval = Interval(one, name, start, end, elements)
+        intervals.append(interval if name not in (".", "") else Interval(one, interval.id, start, end, elements))
+    return intervals
+
+
+def _elements(table: IntervalTable, n_elements: int, genome: Genome) -> tuple[list[str], np.ndarray]:
+    """Record of each row, and bounds (rows, elements, 2)."""
+    suffixes = ("",) if n_elements == 1 else ("1", "2")
+    bounds = []
+    for suffix in suffixes:
+        chrom = table.names(f"chrom{suffix}")
+        unknown = ~chrom.isin(genome.lengths).to_numpy()
+        hint = naming_hint(chrom, genome.lengths)
+        table.refuse(f"chrom{suffix}", unknown, f"records are not in {genome.name}{hint}")
+        start, end = table.interval(f"start{suffix}", f"end{suffix}")
+        beyond = (end > chrom.map(genome.lengths)).to_numpy()
+        table.refuse(f"end{suffix}", beyond, f"ends lie beyond their records in {genome.name}")
+        bounds.append(np.column_stack([start, end]))
+    if n_elements == 2:
+        apart = (table.names("chrom1") != table.names("chrom2")).to_numpy()
+        table.refuse("chrom2", apart, "pairs lie on two records")
+    return table.names(f"chrom{suffixes[0]}").tolist(), np.stack(bounds, axis=1)
+
+
+def _attribute(
+    model: nn.Module, genome: Genome, intervals: list[Interval], method: str, settings: AttributionSettings
+) -> IntervalAttributions:
+    """Intervals of one length are run together."""
+    device = next(model.parameters()).device
+    n = len(intervals)
+    found = IntervalAttributions(method, intervals, np.empty(n), [np.empty(0)] * n, [np.empty(0)] * n)
+    for length in sorted({one.end - one.start for one in intervals}):
+        rows = [i for i, one in enumerate(intervals) if one.end - one.start == length]
+        sequences = [genome.fetch(intervals[i].chrom, intervals[i].start, intervals[i].end) for i in rows]
+        ids = torch.from_numpy(np.stack([unknown_as_pad(encode(one)) for one in sequences]).astype(np.int64)).to(device)
+        regions = torch.stack([intervals[i].regions() for i in rows]).to(device)
+        found.scores[rows] = scores(model, ids, regions, settings.rows_per_pass).cpu().numpy()
+        values = attribute(model, ids, regions, method, settings)
+        one_hot = one_hot_bases(ids).cpu().numpy().astype(np.uint8)
+        for i, row in enumerate(rows):
+            found.hypothetical[row], found.one_hot[row] = values[i], one_hot[i]
+    return found
+
+
+def _stretches(table: pd.DataFrame) -> list[Stretch]:
+    mean = table.groupby(["chrom", "position"], sort=True)["contribution"].mean().reset_index()
+    found = []
+    for chrom, rows in mean.groupby("chrom", sort=True):
+        position, value = rows["position"].to_numpy(), rows["contribution"].to_numpy()
+        breaks = np.flatnonzero(np.diff(position) > 1) + 1
+        for places, values in zip(np.split(position, breaks), np.split(value, breaks), strict=True):
+            found.append(Stretch(str(chrom), int(places[0]), values))
+    return found

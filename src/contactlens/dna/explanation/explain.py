@@ -1,0 +1,196 @@
+"""Explain a window classifier: contributions of all bases of its confident positives, and how far to trust them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from contactlens.base.errors import InputError
+from contactlens.base.progress import counted
+from contactlens.dna.data.batch import WindowBatch, batch_of
+from contactlens.dna.data.clusters import window_clusters
+from contactlens.dna.data.tokens import one_hot_bases
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attribution_file import Attributions
+from contactlens.dna.explanation.attributions import (
+    AttributionSettings,
+    actual_contributions,
+    attribute,
+    region_baseline,
+)
+from contactlens.dna.explanation.base_faithfulness import (
+    Bootstrap,
+    Planted,
+    Rows,
+    curve_rows,
+    error_row,
+    mutation_rows,
+    overlap_rows,
+)
+from contactlens.dna.explanation.config import ExplainConfig
+from contactlens.dna.explanation.lrp import RULES, one_hot_tokens, relevance
+from contactlens.dna.explanation.mutagenesis import scores
+
+GRADIENT = "input_x_gradient"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is stored of an explanation.
+
+    attributions: of every explained window, the most probable first
+    faithfulness: method, metric, estimate, low, high, control, n_windows
+    curves: method, control, curve (deletion, insertion), fraction, score, low, high
+    conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
+        head (shares of bases and of biases), total, gap (total - logit)
+    """
+
+    attributions: Attributions
+    faithfulness: pd.DataFrame
+    curves: pd.DataFrame
+    conservation: pd.DataFrame
+
+
+def explain_windows(
+    model: nn.Module, windows: WindowSet, window_ids: Sequence[str], config: ExplainConfig, seed: int
+) -> Explanation:
+    """Explain `model` (in evaluation mode) on the most probable positives of the named windows.
+
+    Raises InputError where none of them is positive.
+    """
+    batch = batch_of(windows, window_ids) if len(window_ids) else None
+    if batch is None:
+        raise InputError(f"{windows.source}: no windows to explain")
+    batch = batch.to(next(model.parameters()).device)
+    logits = scores(model, batch.ids, batch.regions, config.rows_per_pass).cpu().numpy()
+    chosen = confident(logits, batch.label.cpu().numpy() > 0.5, config)
+    if not len(chosen):
+        raise InputError(f"{windows.source}: none of the {len(logits)} windows to explain is labelled positive")
+    if len(chosen) < config.min_windows:
+        print(f"{len(chosen)} windows are labelled positive, fewer than dna.explain.min_windows = {config.min_windows}")
+    batch, logits = batch.select(chosen.tolist()), logits[chosen]
+    found = attributions_of(model, batch, logits, config)
+    rows: Rows = []
+    clusters = window_clusters(windows.select(batch.window_ids))
+    planted = Planted.of(windows, batch.window_ids)
+    if planted is not None:
+        rows += overlap_rows(
+            batch, {one: found.actual(one) for one in found.hypothetical}, planted, clusters, config, seed
+        )
+    curves, metrics, conservation = _trust(model, batch, found, clusters, config, seed)
+    return Explanation(found, pd.DataFrame(rows + metrics), pd.DataFrame(curves), conservation)
+
+
+def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -> np.ndarray:
+    """Rows to explain of `logits` (N,), those of positive windows (N,) bool alone, the highest first.
+
+    What a network says of windows that it takes for positives by mistake explains its mistakes.
+    """
+    rows = np.flatnonzero(positive)
+    order = rows[np.argsort(-logits[rows], kind="stable")]
+    limit = np.log(config.min_probability / (1 - config.min_probability))
+    n = max(int((logits[rows] >= limit).sum()), config.min_windows)
+    if n > config.max_windows:
+        print(f"of {n:,} confident positives dna.explain.max_windows = {config.max_windows:,} are explained")
+    return order[: min(n, config.max_windows)]
+
+
+def attributions_of(model: nn.Module, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig) -> Attributions:
+    """Contributions by every method of `config`."""
+    settings = AttributionSettings(config.ig_steps, config.rows_per_pass)
+    found: dict[str, np.ndarray] = {
+        one: attribute(model, batch.ids, batch.regions, one, settings) for one in config.methods
+    }
+    return Attributions(
+        window_ids=np.array(batch.window_ids, dtype=np.str_),
+        logits=logits,
+        one_hot=one_hot_bases(batch.ids).cpu().numpy().astype(np.uint8),
+        hypothetical=found,
+    )
+
+
+def _trust(
+    model: nn.Module,
+    batch: WindowBatch,
+    found: Attributions,
+    clusters: np.ndarray,
+    config: ExplainConfig,
+    seed: int,
+) -> tuple[Rows, Rows, pd.DataFrame]:
+    """Curves, metrics and conservation on some of the windows."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
+    few, one_hot = batch.select(drawn.tolist()), found.one_hot[drawn]
+    hypothetical = {method: values[drawn] for method, values in found.hypothetical.items()}
+    contributions = {method: actual_contributions(values, one_hot) for method, values in hypothetical.items()}
+    curves, metrics = curve_rows(model, few, contributions, clusters[drawn], config, seed)
+    metrics += mutation_rows(model, few, hypothetical, clusters[drawn], config, seed)
+    bootstrap = Bootstrap.of(clusters[drawn], config, seed)
+    paths = {
+        "integrated_gradients": [torch.ones_like(few.ids, dtype=torch.bool)],
+        "region_integrated_gradients": few.regions.unbind(1),
+    }
+    for method in (one for one in paths if one in contributions):
+        missed, change = _completeness(model, few, found.logits[drawn], paths[method], contributions[method], config)
+        metrics.append(error_row(method, "completeness_error", missed, change, bootstrap))
+    conservation = conservation_table(model, few, config.rows_per_pass)
+    return curves, metrics + _conservation_rows(conservation, bootstrap), conservation
+
+
+def _completeness(
+    model: nn.Module,
+    batch: WindowBatch,
+    logits: np.ndarray,
+    parts: Sequence[Tensor],
+    contributions: np.ndarray,
+    config: ExplainConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much contributions (N, L) miss the change of the score when each of `parts` (N, L) loses its bases, and
+    that change: (N,) each, absolute values added up over the parts."""
+    changes = [logits - _baseline_scores(model, batch, part, config.rows_per_pass) for part in parts]
+    shares = [(contributions * part.cpu().numpy()).sum(axis=1) for part in parts]
+    missed = np.sum([np.abs(share - change) for share, change in zip(shares, changes, strict=True)], axis=0)
+    return missed, np.abs(changes).sum(axis=0)
+
+
+def _baseline_scores(model: nn.Module, batch: WindowBatch, part: Tensor, rows_per_pass: int) -> np.ndarray:
+    """Scores (N,) with no base in particular in a part (N, L) of each window."""
+    found = []
+    for rows in torch.arange(len(batch)).split(rows_per_pass):
+        few = batch.select(rows)
+        baseline = region_baseline(one_hot_tokens(model, few.ids), few.ids, part[rows.to(part.device)])
+        with torch.no_grad():
+            found.append(model.forward_one_hot(baseline, few.regions).double().cpu())  # type: ignore[operator]
+    return torch.cat(found).numpy()
+
+
+def conservation_table(model: nn.Module, batch: WindowBatch, rows_per_pass: int) -> pd.DataFrame:
+    """Where relevance goes, by LRP, by LRP without each of its rules, and by the plain gradient: see `Explanation`."""
+    variants: dict[str, tuple[str, ...]] = {"lrp": RULES}
+    variants |= {f"lrp_without_{one}": tuple(rule for rule in RULES if rule != one) for one in RULES}
+    variants[GRADIENT] = ()
+    parts = []
+    for method, rules in counted(variants.items(), "rules of relevance"):
+        for rows in torch.arange(len(batch)).split(rows_per_pass):
+            part = batch.select(rows)
+            found = relevance(model, part.ids, part.regions, rules)
+            shares = {"logit": found.score, "tokens": found.tokens.sum(-1), **found.absorbed, "total": found.total}
+            values = {name: value.double().cpu().numpy() for name, value in shares.items() if name != "mask"}
+            parts.append(pd.DataFrame({"window_id": part.window_ids, "method": method, **values}))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(gap=frame["total"] - frame["logit"])
+
+
+def _conservation_rows(conservation: pd.DataFrame, bootstrap: Bootstrap) -> Rows:
+    """What is lost or made up, and for LRP what biases absorb, as shares of the logit."""
+    rows: Rows = []
+    for method in ("lrp", GRADIENT):
+        found = conservation[conservation["method"] == method]
+        logit = found["logit"].to_numpy()
+        rows.append(error_row(method, "conservation_error", found["gap"].to_numpy(), logit, bootstrap))
+        if method == "lrp":
+            shares = {kind: found[kind].to_numpy() for kind in ("convolution", "norm", "head") if found[kind].any()}
+            rows += [error_row(method, f"{kind}_bias_share", share, logit, bootstrap) for kind, share in shares.items()]
+    return rows

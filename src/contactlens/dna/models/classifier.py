@@ -1,0 +1,103 @@
+"""The classifier of windows: a Caduceus backbone under a head over regions, invariant under reverse complement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.dna.data.batch import REGIONS
+from contactlens.dna.models.caduceus import Caduceus, CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
+from contactlens.dna.models.pair_head import RegionHead
+
+Task = Literal["pair", "region"]
+DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """hidden: width of the head's one hidden layer"""
+
+    hidden: int
+
+    def __post_init__(self) -> None:
+        if self.hidden < 1:
+            raise ValueError(f"dna.head.hidden must be at least 1, got {self.hidden}")
+
+
+class WindowClassifier(nn.Module):
+    """Token ids (B, L) and regions (B, R, L) -> logit (B,).
+
+    The state of a base is the mean of what the network says of it on either strand, each at the base's own place and
+    in the same order of channels. A window and its reverse complement then have mirrored states whatever the
+    backbone: `rcps` models give both strands at once, `ph` ones are run on both.
+    """
+
+    def __init__(self, backbone: Caduceus, task: Task, head: HeadConfig) -> None:
+        super().__init__()
+        self.task = task
+        self.backbone = backbone
+        self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden)
+
+    def states(self, ids: Tensor) -> Tensor:
+        """One state per base, (B, L, d)."""
+        return torch.stack(self.backbone.strands(ids)).mean(0)
+
+    def forward(self, ids: Tensor, regions: Tensor) -> Tensor:
+        return self.head(self.states(ids), regions)
+
+    def states_from_prefix(self, streams: Tensor, n_blocks: int) -> Tensor:
+        """`states` from what `backbone.prefix` gave for the first `n_blocks` blocks, (B, 2, L, d)."""
+        return torch.stack(self.backbone.both_strands(streams, n_blocks)).mean(0)
+
+    def forward_one_hot(self, x: Tensor, regions: Tensor) -> Tensor:
+        """The same from weights over the vocabulary (B, L, vocab), differentiable in them."""
+        return self.head(torch.stack(self.backbone.strands_one_hot(x)).mean(0), regions)
+
+
+def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
+    """Write the backbone in the published format, and the head beside it, into `folder`."""
+    from safetensors.torch import save
+
+    with write_aside(folder) as aside:
+        aside.mkdir()
+        with torch.device("meta"):  # a shell for the backbone, which draws no random numbers
+            language_model = CaduceusForMaskedLM(model.backbone.config)
+        language_model.backbone = model.backbone
+        save_caduceus(language_model, aside)
+        write_json(aside / DESCRIPTION, {"task": model.task, "hidden": model.head.n_hidden})
+        tensors = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
+        (aside / HEAD).write_bytes(save(tensors))
+
+
+def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> WindowClassifier:
+    """The model of `save_classifier`; InputError where `folder` does not hold one."""
+    folder = Path(folder)
+    backbone = load_caduceus(folder, dtype).backbone
+    try:
+        task, head = _described(read_json(folder / DESCRIPTION))
+        tensors = load_tensors(folder / HEAD)
+        with torch.device("meta"):  # no size claims memory before it is known to fit the file
+            RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden).load_state_dict(tensors, assign=True)
+        require_numbers(tensors, folder / HEAD)
+        model = WindowClassifier(backbone, task, head)
+        model.head.load_state_dict(tensors)
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: needs {DESCRIPTION} and {HEAD}; a classifier has a trained head") from error
+    except InputError:
+        raise
+    except Exception as error:  # JSON, safetensors and torch each raise their own
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: {DESCRIPTION} and {HEAD} don't describe a head ({reason})") from error
+    return model.to(dtype).eval()
+
+
+def _described(description: Any) -> tuple[Task, HeadConfig]:
+    task, hidden = description["task"], description["hidden"]
+    if task not in list(REGIONS) or type(hidden) is not int:
+        raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden a number; found {task!r}, {hidden!r}")
+    return task, HeadConfig(hidden)

@@ -1,0 +1,161 @@
+"""Masked-language-model pre-training of a small Caduceus on the sequence of chosen chromosomes."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from contactlens.base.errors import InputError
+from contactlens.base.torch_setup import resolve_device
+from contactlens.base.training_state import fingerprint
+from contactlens.dna.data.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
+from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from contactlens.dna.training.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult
+
+IGNORED = -100  # the target that cross_entropy leaves out
+MASKED_AS_MASK, MASKED_AS_RANDOM = 0.8, 0.1  # the rest of the chosen bases stay as they are
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """crop_bp: bases of each training crop
+    crops_per_epoch: drawn anew from the training chromosomes in each epoch
+    validation_crops: drawn once from the validation chromosomes
+    mask_fraction: share of the bases to be predicted
+    """
+
+    crop_bp: int
+    crops_per_epoch: int
+    validation_crops: int
+    mask_fraction: float
+    trainer: TrainerConfig
+
+    def __post_init__(self) -> None:
+        for name in ("crop_bp", "crops_per_epoch", "validation_crops"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"dna.pretrain.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.mask_fraction < 1:
+            raise ValueError(f"dna.pretrain.mask_fraction must lie between 0 and 1, got {self.mask_fraction}")
+
+
+class Masked(NamedTuple):
+    """ids: (B, L) with masked bases; target: (B, L) the base to predict, `IGNORED` elsewhere"""
+
+    ids: Tensor
+    target: Tensor
+
+
+def mask_bases(ids: Tensor, fraction: float, random: torch.Generator) -> Masked:
+    """Choose `fraction` of the bases; 80 % become [MASK], 10 % a random base, 10 % stay.
+
+    Source: Devlin et al. 2019 (BERT), as in Caduceus' pre-training.
+    """
+    bases = torch.tensor(BASES)
+    chosen = (torch.rand(ids.shape, generator=random) < fraction) & torch.isin(ids, bases)
+    fate = torch.rand(ids.shape, generator=random)
+    other = bases[torch.randint(len(BASES), ids.shape, generator=random)]
+    masked = torch.where(chosen & (fate < MASKED_AS_MASK), torch.tensor(MASK), ids)
+    swapped = chosen & (fate >= MASKED_AS_MASK) & (fate < MASKED_AS_MASK + MASKED_AS_RANDOM)
+    return Masked(torch.where(swapped, other, masked), torch.where(chosen, ids, torch.tensor(IGNORED)))
+
+
+def all_hidden(masked: Masked) -> Masked:
+    """The same bases to predict, each as [MASK]: one that is shown could be read off, which no baseline can."""
+    return Masked(torch.where(masked.target != IGNORED, torch.tensor(MASK), masked.ids), masked.target)
+
+
+def draw_crops(sequences: Sequence[np.ndarray], n: int, length: int, random: torch.Generator) -> Tensor:
+    """n crops (n, length) int64 from token arrays, each place equally likely; shorter sequences have none.
+
+    Raises InputError where every sequence is shorter.
+    """
+    places = torch.tensor([max(0, len(sequence) - length + 1) for sequence in sequences])
+    if not places.any():
+        longest = max(map(len, sequences), default=0)
+        raise InputError(f"dna.pretrain.crop_bp: no sequence has {length} bases, the longest has {longest}")
+    ends = places.cumsum(0)
+    drawn = torch.randint(int(ends[-1]), (n,), generator=random)
+    record = torch.searchsorted(ends, drawn, right=True)
+    start = drawn - (ends - places)[record]
+    crops = [sequences[r][s : s + length] for r, s in zip(record.tolist(), start.tolist(), strict=True)]
+    return torch.from_numpy(np.stack(crops).astype(np.int64))
+
+
+def either_strand(crops: Tensor, random: torch.Generator) -> Tensor:
+    """Each crop (n, length) as it is, or its reverse complement, with even odds."""
+    turned = torch.rand(len(crops), generator=random) < 0.5
+    return torch.where(turned.unsqueeze(1), reverse_complement_ids(crops), crops)
+
+
+class Pretrained(NamedTuple):
+    model: CaduceusForMaskedLM
+    training: TrainingResult
+
+
+class _Pretraining:
+    def __init__(
+        self,
+        train: Sequence[str],
+        validation: Sequence[str],
+        model: CaduceusForMaskedLM,
+        config: PretrainConfig,
+        seed: int,
+    ) -> None:
+        self.device = resolve_device(config.trainer.device)
+        self.model, self.config = model.to(self.device), config
+        self.sequences = [unknown_as_pad(encode(sequence)) for sequence in train]
+        random = torch.Generator().manual_seed(seed)
+        held_out = [unknown_as_pad(encode(sequence)) for sequence in validation]
+        crops = draw_crops(held_out, config.validation_crops, config.crop_bp, random)
+        self.validation = all_hidden(mask_bases(crops, config.mask_fraction, random))
+        self.amp = config.trainer.amp and self.device.type == "cuda"
+
+    def losses(self, masked: Masked) -> tuple[Tensor, Tensor]:
+        """Cross-entropy and right-or-wrong of each base to predict."""
+        target = masked.target.to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            logits = self.model(masked.ids.to(self.device)).float()
+        chosen = target != IGNORED
+        logits, target = logits[chosen], target[chosen]
+        return F.cross_entropy(logits, target, reduction="none"), logits.argmax(-1) == target
+
+    def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
+        crops = draw_crops(self.sequences, len(rows), self.config.crop_bp, random)
+        if not self.model.config.rcps:  # an rcps model gives both strands the same loss as it is
+            crops = either_strand(crops, random)
+        losses, _ = self.losses(mask_bases(crops, self.config.mask_fraction, random))
+        return losses.sum() / max(1, len(losses))  # crops of N alone have nothing to predict
+
+    @torch.no_grad()
+    def scores(self) -> EpochLog:
+        size = self.config.trainer.batch_size
+        chunks = zip(self.validation.ids.split(size), self.validation.target.split(size), strict=True)
+        losses, right = zip(*(self.losses(Masked(ids, target)) for ids, target in chunks), strict=True)
+        loss = float(torch.cat(losses).mean())
+        accuracy = float(torch.cat(right).float().mean())
+        return {"validation_loss": loss, "validation_perplexity": math.exp(loss), "validation_accuracy": accuracy}
+
+
+def pretrain(
+    train: Sequence[str],
+    validation: Sequence[str],
+    architecture: CaduceusConfig,
+    config: PretrainConfig,
+    seed: int,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[[EpochLog], None] | None = None,
+) -> Pretrained:
+    """Train a new Caduceus to predict masked bases of the `train` sequences; scored on the `validation` ones."""
+    torch.manual_seed(seed)
+    model = CaduceusForMaskedLM(architecture)
+    task = _Pretraining(train, validation, model, config, seed)
+    data = fingerprint([*map(torch.from_numpy, task.sequences), *task.validation])
+    described = [architecture.to_mapping(), config.crop_bp, config.mask_fraction, data]
+    trainer = Trainer(model, config.crops_per_epoch, task.loss, task.scores, config.trainer, seed, described)
+    return Pretrained(model, trainer.run(checkpoints, on_epoch))

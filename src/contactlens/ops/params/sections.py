@@ -1,0 +1,220 @@
+"""params.yaml, typed: every value the pipeline uses, once, with nothing unknown and nothing missing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from contactlens.base.errors import InputError
+from contactlens.dna.data.check_suites import CheckLimits as DnaCheckLimits
+from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
+from contactlens.dna.data.window_set import Task as WindowTask
+from contactlens.dna.evaluation.baselines import BaselineConfig as DnaBaselineConfig
+from contactlens.dna.evaluation.baselines import fair_rivals as fair_dna_rivals
+from contactlens.dna.evaluation.evaluate import EvaluateConfig as DnaEvaluateConfig
+from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
+from contactlens.dna.models.backbone import BackboneConfig
+from contactlens.dna.models.classifier import HeadConfig
+from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.simulation.simulate import SimulationConfig as DnaSimulationConfig
+from contactlens.dna.training.fit import FineTuneConfig
+from contactlens.dna.training.pretrain import PretrainConfig
+from contactlens.ops.params.strict import from_mapping, load_section, suggestion
+from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
+from contactlens.ops.sweep.space import SweepConfig
+from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.dataset import SplitConfig
+from contactlens.tracks.evaluation import EvaluationConfig, fair_rivals
+from contactlens.tracks.evaluation.baselines import BaselineConfig
+from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
+from contactlens.tracks.evaluation.baselines.states import StateBaselineConfig
+from contactlens.tracks.evaluation.evaluate import EvaluateConfig
+from contactlens.tracks.evaluation.loading_alignment import AlignmentConfig
+from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
+from contactlens.tracks.explanation.config import ExplainConfig
+from contactlens.tracks.explanation.motifs.config import TemporalMotifConfig
+from contactlens.tracks.models import GateConfig, ModelConfig
+from contactlens.tracks.models.architectures import check_fit
+from contactlens.tracks.models.tasks import Task, task_named
+from contactlens.tracks.simulation.reporter import Reporter
+from contactlens.tracks.simulation.simulate import SimulationConfig
+from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
+from contactlens.tracks.training.fit import FitConfig
+from contactlens.tracks.training.losses import LossConfig
+from contactlens.tracks.training.training import TrainConfig, TrainingConfig
+
+PARAMS_FILE = "params.yaml"
+LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat adds one
+
+# Swept key -> section and field that it sets. `depth` is the encoder's; the decoder keeps its lead over it.
+SWEPT = {
+    "lambda_contact": ("loss", "lambda_contact"),
+    "lambda_var": ("loss", "lambda_var"),
+    "lambda_prior": ("loss", "lambda_prior"),
+    "target_logvar": ("loss", "target_logvar"),
+    "anneal_epochs": ("loss", "anneal_epochs"),
+    "gate_sharpness": ("gate", "sharpness"),
+    "radius_init": ("gate", "radius_init"),
+    "learning_rate": ("fit", "learning_rate"),
+    "width": ("model", "width"),
+    "depth": ("model", "encoder_depth"),
+}
+GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
+CALIBRATION_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
+
+
+@dataclass(frozen=True)
+class TracksParams:
+    """The `tracks` section; each part is documented beside the code that it configures."""
+
+    task: str
+    source: Literal["simulate", "import"]
+    simulate: SimulationConfig
+    toy: RandomWalkConfig
+    checks: CheckLimits
+    split: SplitConfig
+    model: ModelConfig
+    gate: GateConfig
+    loss: LossConfig
+    fit: FitConfig
+    sweep: SweepConfig
+    train: TrainConfig
+    baselines: BaselineConfig
+    evaluate: EvaluateConfig
+    state_baselines: StateBaselineConfig
+    evaluate_states: StateEvaluateConfig
+    deconvolution: DeconvolutionConfig
+    evaluate_loading: AlignmentConfig
+    explain: ExplainConfig
+    motifs: TemporalMotifConfig
+    promotion: PromotionRules
+    state_promotion: ClassifierRules
+
+    @property
+    def resolved_task(self) -> Task:
+        return task_named(self.task)
+
+    @property
+    def reporter(self) -> Reporter:
+        known = self.simulate
+        return Reporter(known.ms2_ramp_s, known.ms2_dwell_s, known.polymerase_signal)
+
+    @property
+    def training(self) -> TrainingConfig:
+        return TrainingConfig(self.task, self.model, self.gate, self.loss, self.fit, self.reporter)
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        return EvaluationConfig(
+            self.baselines,
+            self.evaluate,
+            self.state_baselines,
+            self.evaluate_states,
+            self.deconvolution,
+            self.evaluate_loading,
+            self.reporter,
+        )
+
+    @property
+    def search(self) -> SweepConfig:
+        """The sweep's settings. Where the gate also hides MS2 a stronger regularisation does not mean less contact, and
+        nothing is given up for it."""
+        return replace(self.sweep, nll_tolerance=0.0) if self.resolved_task.signal_input else self.sweep
+
+    @property
+    def rules(self) -> PromotionRules | ClassifierRules:
+        """The rules of promotion for what the task predicts, against the baselines that see no more than it does."""
+        rules = self.state_promotion if self.resolved_task.target == "state" else self.promotion
+        return replace(rules, must_beat=fair_rivals(self.resolved_task, rules.must_beat))
+
+    def __post_init__(self) -> None:
+        check_fit(self.resolved_task, self.model)
+        for key in self.sweep.space:
+            if key not in SWEPT:
+                raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")
+
+
+@dataclass(frozen=True)
+class DnaParams:
+    """The `dna` section; each part is documented beside the code that it configures."""
+
+    source: Literal["simulate", "import"]
+    simulate: DnaSimulationConfig
+    checks: DnaCheckLimits
+    split: DnaSplitConfig
+    backbone: BackboneConfig
+    pretrain: PretrainConfig
+    head: HeadConfig
+    fine_tune: FineTuneConfig
+    baselines: DnaBaselineConfig
+    evaluate: DnaEvaluateConfig
+    explain: DnaExplainConfig
+    motifs: MotifConfig
+    promotion: ClassifierRules
+
+    def __post_init__(self) -> None:
+        if self.motifs.method not in self.explain.methods:
+            known, got = ", ".join(self.explain.methods), self.motifs.method
+            raise ValueError(f"dna.motifs.method must be one of explain.methods ({known}), got {got!r}")
+
+    def rules(self, task: WindowTask) -> ClassifierRules:
+        """The rules of promotion for windows of this task, against the baselines that there are for it."""
+        rivals = fair_dna_rivals(task, self.promotion.must_beat, self.baselines)
+        return replace(self.promotion, must_beat=rivals)
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole file. One seed for everything."""
+
+    seed: int
+    tracks: TracksParams
+    dna: DnaParams
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed must lie between 0 and {LARGEST_SEED}, got {self.seed}")
+
+
+def load_params(path: Path | str = PARAMS_FILE) -> Params:
+    """The params file, validated; InputError names the file, line and key at fault."""
+    return load_section(path, Params)
+
+
+def swept_values(params: TracksParams) -> dict[str, Any]:
+    """The value that params.yaml gives to each key a sweep may change: what a sweep calls `defaults`.
+
+    A key that says nothing about the task or the model is left out.
+    """
+    task, model = params.resolved_task, params.model
+    idle = {
+        *(() if model.gated and task.gated else GATE_KEYS),
+        *(() if task.head == "gaussian" and not task.latent else CALIBRATION_KEYS),
+        *(("depth",) if model.name == "transformer" else ()),
+    }
+    return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items() if key not in idle}
+
+
+def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> TracksParams:
+    """`params` with the swept keys at the values in `best` (of a trial, or read from best_params.yaml).
+
+    Raises InputError for a key that is not swept and a value that its section would refuse.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for key, value in best.items():
+        if key not in SWEPT:
+            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(SWEPT))}")
+        section, field = SWEPT[key]
+        changes.setdefault(section, {})[field] = value
+        if key == "depth":
+            changes[section]["decoder_depth"] = value + params.model.decoder_depth - params.model.encoder_depth
+    sections = {
+        section: from_mapping(
+            {section: {**asdict(getattr(params, section)), **changed}},
+            type(getattr(params, section)),
+            section,
+            name,
+        )
+        for section, changed in changes.items()
+    }
+    return replace(params, **sections)

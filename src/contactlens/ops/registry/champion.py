@@ -1,0 +1,50 @@
+"""The champion's files, out of the registry and back into the pipeline: later stages analyse the promoted model."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.ops.registry.register import WEIGHTS_FOLDER, Candidate, Registered, find_champion
+
+ANALYSIS = "analysis"
+TRAINING = "training.json"
+
+
+def write_champion(candidate: Candidate, registered: Registered, judged: str, folder: Path | str) -> None:
+    """Write what was registered of the champion under `analysis`, and champion.json, into `folder`.
+
+    champion.json: `champion` is its content hash, `metrics` its row `judged` of metrics.json and `reasons` why it was
+    promoted. Where no version has been promoted `champion` is null and `reasons` say why the candidate was not. No
+    number of a version or run is among it, so equal content gives equal bytes in any store.
+
+    Where the candidate is the champion the files are its own, otherwise they are fetched from the champion's run.
+    Raises InputError where that does not have them.
+    """
+    champion = find_champion(registered.name)
+    with write_aside(folder) as aside, tempfile.TemporaryDirectory() as fetched:
+        aside.mkdir()
+        if champion is None:
+            write_json(aside / "champion.json", {"champion": None, "reasons": registered.decision.reasons})
+            return
+        if champion.version == registered.version:
+            files, metrics = candidate.artifacts[ANALYSIS], candidate.metrics
+        else:
+            files = sorted(champion.download(ANALYSIS, fetched).iterdir())
+            metrics = champion.download(f"{WEIGHTS_FOLDER}/{candidate.metrics.name}", fetched)
+        for path in files:
+            _copy(path, aside / path.name)
+        described = {"champion": champion.content_hash, "metrics": read_json(metrics).get(judged, {})}
+        write_json(aside / "champion.json", {**described, "reasons": champion.reasons})
+
+
+def write_registered(candidate: Candidate, registered: Registered, path: Path | str) -> None:
+    """Which version the pipeline's files are, as its registered model and content hash: the same in any store."""
+    write_json(path, {"registered_model": registered.name, "content_hash": candidate.content_hash()})
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)

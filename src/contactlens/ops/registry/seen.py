@@ -1,0 +1,37 @@
+"""What a registered model was fitted to: a champion is not judged on that when a later model challenges it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json, write_json
+
+SEEN = "seen.json"
+
+
+def fitted_ids(splits: Mapping[str, Sequence[str]]) -> list[str]:
+    """Of all splits but the test split: models are trained, chosen and recalibrated on these."""
+    return [name for split, names in splits.items() if split != "test" for name in names]
+
+
+def write_seen(folder: Path, examples: Iterable[bytes]) -> Path:
+    """seen.json with a digest of each example, by content: names say little across datasets."""
+    write_json(folder / SEEN, sorted(_digests(examples)))
+    return folder / SEEN
+
+
+def refuse_seen(weights: Path, examples: Iterable[bytes]) -> None:
+    """Raise InputError where the model in this folder was fitted to some of the examples, or does not say to what."""
+    path = weights / SEEN
+    try:
+        seen = set(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: does not tell what the model was fitted to ({error})") from error
+    common = seen & _digests(examples)
+    if common:
+        raise InputError(f"{path}: the model was fitted to {len(common)} of these test examples")
+
+
+def _digests(examples: Iterable[bytes]) -> set[str]:
+    return {hashlib.blake2s(example, digest_size=8).hexdigest() for example in examples}

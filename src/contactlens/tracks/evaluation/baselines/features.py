@@ -1,0 +1,93 @@
+"""Windowed features of the driver for the boosted trees: how near, how long ago, how soon after."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from contactlens.tracks.evaluation.baselines.frames import Array, Frames
+
+
+@dataclass(frozen=True)
+class SignalView:
+    """What the features may read of MS2: as much as the network they are compared with, and no more.
+
+    radius: MS2 is seen in frames whose distance is below it (driver units); None: in none
+    parts: the mean of MS2 in this many equal parts of the track is seen; None: no such means
+    """
+
+    radius: float | None = None
+    parts: int | None = None
+
+
+HIDDEN = SignalView()
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """lag_frames: offsets at which the distance itself is read, positive into the past, negative into the
+    future.
+    window_frames: lengths of the windows before (with the present frame) and after each frame.
+    contact_quantiles: quantiles of the driver below which a frame counts as contact.
+    """
+
+    lag_frames: list[int]
+    window_frames: list[int]
+    contact_quantiles: list[float]
+
+
+def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, view: SignalView = HIDDEN) -> Array:
+    """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing.
+
+    thresholds: contact thresholds in driver units; view: what may be read of MS2
+    """
+    distance = pd.DataFrame(frames.distance.T)  # (T, N): pandas rolls down columns
+    columns = [distance.shift(lag) for lag in config.lag_frames]
+    series = [(distance < threshold).astype(float).where(distance.notna()) for threshold in thresholds]
+    if view.parts is not None:
+        columns += [pd.DataFrame(part.T) for part in _part_means(frames, view.parts)]
+    if view.radius is not None:
+        seen = pd.DataFrame(np.where(frames.distance < view.radius, frames.signal, np.nan).T)
+        series.append(seen)
+        columns += [seen, *_nearest(seen), *(_reversed(part) for part in _nearest(_reversed(seen)))]
+    for window in config.window_frames:
+        for values in (distance, *series):
+            columns += _means(values, window)
+        columns += _minima(distance, window)
+    return np.stack([column.to_numpy(dtype=np.float32).T.ravel() for column in columns], axis=1)
+
+
+def _part_means(frames: Frames, parts: int) -> list[Array]:
+    """Mean of MS2 (N, T) in the part of each frame, in the one before, in the one after and over the track; NaN in a
+    part without an observed frame."""
+    seen = torch.from_numpy(np.stack([frames.signal * frames.observed, frames.observed], axis=1))
+    total, share = F.adaptive_avg_pool1d(seen, parts).numpy().swapaxes(0, 1)  # (N, parts) each
+    mean = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0)
+    T = frames.signal.shape[1]
+    own = np.arange(T) * parts // T
+    whole = np.repeat(np.nanmean(mean, axis=1, keepdims=True), T, axis=1)
+    around = np.pad(mean, ((0, 0), (1, 1)), constant_values=np.nan)
+    return [around[:, own + 1], around[:, own], around[:, own + 2], whole]
+
+
+def _reversed(values: pd.DataFrame) -> pd.DataFrame:
+    return values[::-1].reset_index(drop=True)
+
+
+def _means(values: pd.DataFrame, window: int) -> list[pd.DataFrame]:
+    """Mean over the window ending at each frame, and over the one that starts right after it."""
+    after = _reversed(_reversed(values).rolling(window, min_periods=1).mean())
+    return [values.rolling(window, min_periods=1).mean(), after.shift(-1)]
+
+
+def _minima(values: pd.DataFrame, window: int) -> list[pd.DataFrame]:
+    after = _reversed(_reversed(values).rolling(window, min_periods=1).min())
+    return [values.rolling(window, min_periods=1).min(), after.shift(-1)]
+
+
+def _nearest(seen: pd.DataFrame) -> list[pd.DataFrame]:
+    """The last value seen at or before each frame, and how many frames ago."""
+    at = pd.DataFrame(np.arange(len(seen))[:, None] + np.zeros(seen.shape[1])).where(seen.notna())
+    return [seen.ffill(), (at.ffill() - np.arange(len(seen))[:, None]).abs()]

@@ -1,0 +1,127 @@
+"""Decoders of promoter states on real traces, beside the states published for them.
+
+A compound-state HMM is fitted to the real MS2, a network is trained on simulations with its rates and levels, and both
+decode the real traces. The published states are the decoding of another compound-state HMM, so that agreement with
+them is no accuracy, and comes easier to an HMM.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from contactlens.base.errors import InputError
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import SplitConfig, batch_of, split_tracks
+from contactlens.tracks.data.knirps_states import ON, Agreement, PublishedStates, agreement
+from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
+from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
+from contactlens.tracks.evaluation.matched_simulation import (
+    detection_limit,
+    fill_undetected,
+    matched_config,
+    simulate_undetected,
+)
+from contactlens.tracks.models import TrackModel
+from contactlens.tracks.models.architectures import check_fit
+from contactlens.tracks.models.tasks import model_input, task_named
+from contactlens.tracks.training.fit import predict_state
+from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
+
+Array = np.ndarray
+TASK = "ms2_to_states"
+MEAN = "mean"  # what stands for the embryo in the rows of the mean over embryos
+
+
+@dataclass(frozen=True)
+class PublishedCheckConfig:
+    """n_tracks: simulated traces, as long as the longest real one; split: their shares for training and validation
+    training: of the network; its task becomes `ms2_to_states`, its reporter gives the HMM and the simulation their
+        memory
+    bootstrap_replicates, confidence: of the intervals over embryos
+    """
+
+    n_tracks: int
+    split: SplitConfig
+    training: TrainingConfig
+    compound_hmm: CompoundHmmConfig
+    bootstrap_replicates: int
+    confidence: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "training", replace(self.training, task=TASK))
+        check_fit(task_named(TASK), self.training.model)
+
+
+def check_published(published: PublishedStates, config: PublishedCheckConfig, seed: int) -> pd.DataFrame:
+    """Agreement of raw MS2, its slope, the HMM and the network with the published states; same seed, same table.
+
+    Columns: decoder (ms2, ms2_slope, compound_hmm, network), embryo, fragments, frames, metric (auroc, spearman),
+    estimate, low, high. Rows of embryo `mean` hold the mean over embryos with its interval; the others have none.
+
+    Raises InputError where no spot was detected, where no embryo has published states both on and off, and where the
+    memory of MS2 is too long for the HMM at the traces' frame interval.
+    """
+    batch = batch_of(published.track_set)
+    states = published.grid(batch)
+    _require_contrast(batch, states, published.track_set.source)
+    decoded = decode_traces(batch, config, seed)
+    tables = []
+    for decoder, p_on in decoded.items():
+        found = agreement(
+            p_on, states, batch.observed.numpy(), batch.groups, config.bootstrap_replicates, config.confidence, seed
+        )
+        tables.append(_rows(found).assign(decoder=decoder))
+    columns = ["decoder", "embryo", "fragments", "frames", "metric", "estimate", "low", "high"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def decode_traces(batch: TrackBatch, config: PublishedCheckConfig, seed: int) -> dict[str, Array]:
+    """What each decoder gives every frame of real traces, (N, T), larger where the promoter is rather on."""
+    signal, observed = batch.signal.numpy().astype(np.float64), batch.observed.numpy()
+    limit = detection_limit(signal, observed)
+    filled = fill_undetected(signal, limit, seed)
+    reporter = config.training.reporter
+    kernel = memory_kernel(reporter.ramp_s, reporter.dwell_s, batch.frame_interval_s)
+    hmm = CompoundHmm.fit(filled, observed, kernel, config.compound_hmm, seed)
+    model = _matched_network(hmm, limit, batch.signal.shape[1], config, seed)
+    x = model_input(model.task, batch)
+    return {
+        "ms2": signal,
+        "ms2_slope": _slope(signal, observed),
+        "compound_hmm": hmm.decode(filled, observed),
+        "network": predict_state(model, x, batch.observed, config.training.fit.batch_size),
+    }
+
+
+def _matched_network(
+    hmm: CompoundHmm, limit: float, n_frames: int, config: PublishedCheckConfig, seed: int
+) -> TrackModel:
+    training = config.training
+    matched = matched_config(hmm, training.reporter.ramp_s, training.reporter.dwell_s, config.n_tracks, n_frames)
+    simulated = simulate_undetected(matched, limit, seed)
+    splits = split_tracks(simulated, config.split, seed)
+    train, validation = (batch_of(simulated, splits[name]) for name in ("train", "validation"))
+    return train_model(spec_of(training, simulated, train), training, train, validation, seed).model.cpu()
+
+
+def _slope(signal: Array, observed: Array) -> Array:
+    """Central difference per frame (N, T) of the signal, linear over missing frames."""
+    known = pd.DataFrame(np.where(observed, signal, np.nan)).interpolate(axis=1, limit_direction="both")
+    return np.gradient(known.to_numpy(), axis=1)
+
+
+def _require_contrast(batch: TrackBatch, states: Array, source: str) -> None:
+    observed = batch.observed.numpy()
+    if not (batch.signal.numpy()[observed] > 0).any():
+        raise InputError(f"{source}: no frame has a signal above 0")
+    on = pd.Series((states >= ON)[observed]).groupby(np.repeat(batch.groups, observed.sum(axis=1)))
+    if not on.mean().between(0, 1, inclusive="neither").any():
+        raise InputError(f"{source}: no embryo has published states both on and off")
+
+
+def _rows(found: Agreement) -> pd.DataFrame:
+    embryos = found.by_embryo.melt(["embryo", "fragments", "frames"], var_name="metric", value_name="estimate")
+    fragments, frames = found.by_embryo["fragments"].sum(), found.by_embryo["frames"].sum()
+    overall = found.overall.assign(embryo=MEAN, fragments=fragments, frames=frames)
+    return pd.concat([embryos, overall], ignore_index=True)

@@ -1,0 +1,104 @@
+"""Faithfulness of a study's attributions: curves, infidelity, completeness, sensitivity; with controls."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from contactlens.attribution import faithfulness as faith
+from contactlens.attribution.lag import ratio_interval, resamples
+from contactlens.attribution.method_names import is_gradient
+from contactlens.base.progress import counted
+from contactlens.tracks.explanation.config import ExplainConfig
+from contactlens.tracks.explanation.curves import curve_rows
+from contactlens.tracks.explanation.examples import Examples, Remembered
+from contactlens.tracks.explanation.lag import Rows, metric_row
+from contactlens.tracks.explanation.methods import method_of
+from contactlens.tracks.explanation.study import RANDOM, Study
+
+Floats = NDArray[np.float64]
+COMPLETE = ("integrated_gradients", "deep_lift")
+"""Methods whose shares add up to the output's change from the reference."""
+
+
+def faithfulness(
+    study: Study, output: str, attributions: dict[str, Tensor], config: ExplainConfig, draws: Floats
+) -> tuple[dict[str, Rows], Rows]:
+    """Curves by kind and rows of faithfulness.csv for an output; attributions (P, F, C, T) by method."""
+    examples = Examples.of(study, len(study.x), config.targets_per_track)
+    curves, metrics = curve_rows(examples, output, attributions, config, draws)
+    metrics += _infidelity(examples, output, attributions, config, draws)
+    for method in [name for name in COMPLETE if name in attributions]:
+        metrics += _completeness(examples, output, method, attributions[method], config, draws)
+    metrics += _sensitivity(study, output, [name for name in attributions if name != RANDOM], config)
+    return curves, metrics
+
+
+def _infidelity(
+    examples: Examples, output: str, attributions: dict[str, Tensor], config: ExplainConfig, draws: Floats
+) -> Rows:
+    """Share of the mean square change of the output, when blocks are removed, that is left unexplained."""
+    model = Remembered(examples.study.giving(output))
+
+    def unexplained(values: Tensor, per_unit: bool) -> Floats:
+        error = faith.block_infidelity(
+            model,
+            examples.x,
+            values,
+            examples.study.reference,
+            examples.targets(output),
+            (examples.observed,),
+            per_unit=per_unit,
+            window=config.infidelity_window_frames,
+            n_samples=config.infidelity_samples,
+            seed=examples.study.settings.seed,
+            rows_per_pass=config.rows_per_pass,
+        )
+        return examples.by_track(error)
+
+    total = unexplained(torch.zeros_like(examples.x), False)
+    rows: Rows = []
+    for method, values in counted(attributions.items(), f"infidelity of {output}"):
+        error = unexplained(examples.of_matrix(values), is_gradient(method))
+        share = ratio_interval(error, total, draws, config.interval_level)
+        rows.append(metric_row(method, output, "infidelity", share))
+    return rows
+
+
+def _completeness(
+    examples: Examples, output: str, method: str, attributions: Tensor, config: ExplainConfig, draws: Floats
+) -> Rows:
+    """What the shares miss of the output's change from the reference, as a share of that change."""
+    study, targets = examples.study, examples.targets(output)
+    extra = (examples.observed,)
+    model, rows = study.giving(output), config.rows_per_pass
+    here = faith.predictions(model, examples.x, targets, extra, rows)
+    change = here - faith.predictions(model, examples.reference, targets, extra, rows)
+    missed = examples.of_matrix(attributions).sum(dim=(1, 2)) - change
+    error = ratio_interval(
+        examples.by_track(missed.abs()), examples.by_track(change.abs()), draws, config.interval_level
+    )
+    return [metric_row(method, output, "completeness_error", error)]
+
+
+def _sensitivity(study: Study, output: str, names: list[str], config: ExplainConfig) -> Rows:
+    """Mean over tracks of the largest relative change of the explanation of one output frame under noise."""
+    examples = Examples.of(study, config.sensitivity_tracks, 1)
+    draws = resamples(len(examples.x), config.bootstrap_replicates, study.settings.seed)
+    methods = {name: method_of(study, name) for name in names} | {RANDOM: faith.random_attribution}
+    rows: Rows = []
+    for name, method in counted(methods.items(), f"sensitivity of {output}"):
+        change = faith.max_sensitivity(
+            method,
+            study.giving(output),
+            examples.x,
+            study.reference,
+            examples.targets(output),
+            (examples.observed,),
+            study.settings,
+            n_samples=config.sensitivity_samples,
+        )
+        values = examples.by_track(change)
+        mean = ratio_interval(values, np.ones_like(values), draws, config.interval_level)
+        rows.append(metric_row(name, output, "sensitivity", mean))
+    return rows

@@ -1,0 +1,152 @@
+"""What the hyper-parameter search tried, and how far the learned radius depends on it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from contactlens.reporting.figure_style import (
+    BLACK,
+    BLUE,
+    VERMILION,
+    legend_below,
+    new_figure,
+    styled,
+    true_line,
+    with_unit,
+)
+from contactlens.tracks.data.track_set import Driver
+
+RESULTS = {"trial", "kind", "epochs", "radius", "validation_nll", "validation_crps", "validation_mace"}
+KINDS = {"fixed": ("fixed trial", VERMILION, "D"), "search": ("search trial", BLUE, "o")}
+KEY_UNITS = {
+    "lambda_contact": "nats",
+    "lambda_var": "nats",
+    "lambda_prior": "nats",
+    "target_logvar": "log variance",
+    "anneal_epochs": "epochs",
+    "width": "channels",
+    "depth": "levels",
+}
+NLL_LABEL = with_unit("validation NLL", "nats per frame")
+
+
+def searched_keys(trials: pd.DataFrame) -> list[str]:
+    """The columns of `trials.csv` that were searched and took more than one value."""
+    return [column for column in map(str, trials) if column not in RESULTS and len(trials[column].unique()) > 1]
+
+
+def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
+    for kind, rows in trials.groupby("kind", sort=False):
+        label, color, marker = KINDS.get(str(kind), (str(kind), BLACK, "^"))
+        axis.scatter(rows[x], rows[y], color=color, marker=marker, s=26, alpha=0.8, linewidth=0, label=label)
+
+
+def _scale_x(axis: Axes, values: pd.Series) -> None:
+    """Logarithmic where values span a factor of 30; linear near zero where zero is among them."""
+    positive = values[values > 0]
+    if (values < 0).any() or positive.empty or positive.max() < 30 * positive.min():
+        return
+    if (values == 0).any():
+        threshold = 10.0 ** math.floor(math.log10(positive.min()))
+        axis.set_xscale("symlog", linthresh=threshold, linscale=0.6)
+        axis.set_xlim(-0.3 * threshold, 2 * positive.max())
+        decades = math.ceil(math.log10(positive.max() / threshold) / 4)
+        powers = np.arange(round(math.log10(threshold)), math.log10(positive.max()) + 0.1, max(decades, 1))
+        axis.set_xticks([0.0, *(10.0**powers)])
+        axis.minorticks_off()
+    else:
+        axis.set_xscale("log")
+
+
+def _join_grid(axis: Axes, trials: pd.DataFrame, y: str) -> None:
+    """Join the fixed trials that differ in lambda_contact alone, that is from one starting radius."""
+    fixed = trials[trials["kind"] == "fixed"]
+    usual = fixed.loc[fixed["lambda_contact"] > 0, "radius_init"]
+    grid = fixed[fixed["radius_init"].isin(usual)].sort_values("lambda_contact", kind="stable")
+    axis.plot(grid["lambda_contact"], grid[y], color=VERMILION, linewidth=1, label="only lambda_contact changed")
+
+
+def _draw_starts(axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None) -> None:
+    starts = trials[trials["lambda_contact"] == 0]
+    _points(axis, starts, "radius_init", "radius")
+    ends = [starts["radius_init"].min(), starts["radius_init"].max()]
+    axis.plot(ends, ends, color=BLACK, linestyle=":", linewidth=1, label="unchanged")
+    true_line(axis, true_radius, "true radius", horizontal=True)
+    axis.set_xlabel(with_unit("starting radius", driver.unit))
+    axis.set_ylabel(with_unit("learned radius", driver.unit))
+    axis.set_title("start, at lambda_contact 0")
+
+
+@styled
+def radius_figure(trials: pd.DataFrame, driver: Driver, true_radius: float | None = None) -> Figure:
+    """Learned radius and validation NLL over lambda_contact; learned against starting radius at 0 of it.
+
+    trials: rows of `trials.csv`; radii in the driver's unit.
+    """
+    trials = trials.dropna(subset=["validation_nll"])
+    figure = new_figure(10.2, 3.4)
+    left, middle, right = figure.subplots(1, 3)
+    _points(left, trials, "lambda_contact", "radius")
+    _scale_x(left, trials["lambda_contact"])
+    _join_grid(left, trials, "radius")
+    true_line(left, true_radius, "true radius", horizontal=True)
+    _draw_nll(middle, trials, "lambda_contact")
+    _join_grid(middle, trials, "validation_nll")
+    for axis in (left, middle):
+        axis.set_xlabel(with_unit("lambda_contact", "nats"))
+    left.set(ylabel=with_unit("learned radius", driver.unit), title="learned radius")
+    middle.set(ylabel=NLL_LABEL, title="validation NLL")
+    _draw_starts(right, trials, driver, true_radius)
+    legend_below(figure, [left, middle, right])
+    return figure
+
+
+def ceiling(values: pd.Series) -> float:
+    """The highest value worth an axis: a few failed trials must not flatten all others."""
+    quarter, upper = values.quantile([0.25, 0.75])
+    return float(min(values.max(), upper + 3 * (upper - quarter)))
+
+
+def _clip(axis: Axes, values: pd.Series) -> None:
+    top, bottom = ceiling(values), float(values.min())
+    margin = 0.07 * (top - bottom) or 0.1
+    axis.set_ylim(bottom - margin, top + margin)
+
+
+def _draw_nll(axis: Axes, trials: pd.DataFrame, key: str) -> None:
+    """Validation NLL against a key, below the ceiling; trials above it are arrow heads at the upper edge."""
+    top = ceiling(trials["validation_nll"])
+    above = trials["validation_nll"] > top
+    _points(axis, trials[~above], key, "validation_nll")
+    lost = trials[above]
+    if len(lost):
+        axis.scatter(lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis")
+    best = trials.iloc[int(trials["validation_nll"].argmin())]
+    axis.scatter([best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial")
+    _clip(axis, trials["validation_nll"])
+    if pd.api.types.is_numeric_dtype(trials[key]):
+        _scale_x(axis, trials[key])
+
+
+@styled
+def sweep_figure(trials: pd.DataFrame, driver: Driver) -> Figure:
+    """Validation NLL against every searched key, one panel a key. trials: rows of `trials.csv`."""
+    trials = trials.dropna(subset=["validation_nll"])
+    keys = searched_keys(trials)
+    units = KEY_UNITS | {"radius_init": driver.unit}
+    columns = min(4, len(keys))
+    rows = math.ceil(len(keys) / columns)
+    figure = new_figure(0.8 + 2.6 * columns, 0.7 + 2.2 * rows)
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axis, key in zip(axes.flat, keys, strict=False):
+        _draw_nll(axis, trials, key)
+        axis.set_xlabel(with_unit(key, units.get(key, "1")))
+    for axis in axes.flat[len(keys) :]:
+        axis.set_axis_off()
+    for axis in axes[:, 0]:
+        axis.set_ylabel(NLL_LABEL)
+    legend_below(figure, [axes[0, 0]])
+    return figure

@@ -1,0 +1,241 @@
+"""The tracks report: which figures and tables answer which question."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock
+from contactlens.reporting.tables import promotion_finding
+from contactlens.tracks.data.track_set import SIGNAL_COLUMN
+from contactlens.tracks.evaluation.rivals import readers
+from contactlens.tracks.report import figures
+from contactlens.tracks.report.captions import caption
+from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
+from contactlens.tracks.report.findings import (
+    coverage_finding,
+    dwell_finding,
+    explanation_finding,
+    loading_finding,
+    nll_finding,
+    radius_finding,
+    state_finding,
+)
+from contactlens.tracks.report.inputs import ReportInputs
+from contactlens.tracks.report.latent import is_loading, loading_section
+from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table
+from contactlens.tracks.report.motifs import motif_section
+from contactlens.tracks.report.states import (
+    length_section,
+    state_calibration_section,
+    state_comparison_section,
+    state_example_section,
+)
+from contactlens.tracks.report.training import promotion_section, sweep_section, training_section
+
+ACCURACY = ["nll", "crps", "mae", "r2"]
+
+
+def _power_law(msd: pd.DataFrame) -> float | None:
+    """Exponent of the fitted column, None where nothing was fitted."""
+    if "fitted_nm2" not in msd:
+        return None
+    return float(np.polyfit(np.log(msd["lag_s"]), np.log(msd["fitted_nm2"]), 1)[0])
+
+
+def motion_section(inputs: ReportInputs) -> list[Block]:
+    msd = inputs.table("msd")
+    if msd is None:
+        return []
+    return [inputs.figure("msd", figures.msd_figure(msd, _power_law(msd)), msd, caption("msd"))]
+
+
+def example_section(inputs: ReportInputs) -> list[Block]:
+    predictions = inputs.predictions()
+    if predictions is None or inputs.table("seeds") is None:
+        return []
+    examples = figures.example_frames(predictions, figures.choose_examples(predictions))
+    figure = figures.examples_figure(
+        examples, inputs.driver, inputs.signal_unit, inputs.radius, inputs.true_radius, inputs.promoter_state
+    )
+    return [inputs.figure("examples", figure, examples, caption("examples"))]
+
+
+def overview_section(inputs: ReportInputs) -> list[Block]:
+    predictions, seeds = inputs.predictions(), inputs.table("seeds")
+    profile, reliability = inputs.table("lag_profile"), inputs.table("reliability")
+    if not inputs.gated or predictions is None or seeds is None or profile is None or reliability is None:
+        return []
+    example = figures.example_frames(predictions, figures.choose_examples(predictions, [50]))
+    view = figures.Overview(
+        example=example,
+        gate=figures.gate_frame(seeds, predictions[inputs.driver.gate_column].to_numpy()),
+        seeds=seeds,
+        profile=profile,
+        reliability=reliability,
+        radius=inputs.radius,
+        true_radius=inputs.true_radius,
+        promoter_state=inputs.promoter_state,
+    )
+    figure = figures.overview_figure(view, inputs.driver, inputs.signal_unit)
+    return [inputs.figure("overview", figure, example, caption("overview"))]
+
+
+def gate_section(inputs: ReportInputs) -> list[Block]:
+    predictions, seeds, trials = inputs.predictions(), inputs.table("seeds"), inputs.table("trials")
+    blocks: list[Block] = []
+    if not inputs.gated:
+        return blocks
+    if predictions is not None and seeds is not None:
+        frame = figures.gate_frame(seeds, predictions[inputs.driver.gate_column].to_numpy())
+        figure = figures.gate_figure(frame, seeds, inputs.driver, inputs.true_radius)
+        blocks.append(inputs.figure("gate", figure, frame, caption("gate", driver=inputs.driver.name)))
+    if trials is not None:
+        figure = figures.radius_figure(trials, inputs.driver, inputs.true_radius)
+        blocks.append(inputs.figure("radius", figure, trials, caption("radius")))
+    return blocks
+
+
+def _signal_metrics(inputs: ReportInputs) -> pd.DataFrame | None:
+    """Rows of `metrics.csv` that score the predicted signal."""
+    metrics = inputs.table("metrics")
+    return None if metrics is None else metrics[~is_loading(metrics)]
+
+
+def comparison_section(inputs: ReportInputs) -> list[Block]:
+    metrics = _signal_metrics(inputs)
+    if metrics is None:
+        return []
+    figure = figures.comparison_figure(metrics, inputs.signal_unit)
+    return [
+        inputs.figure("comparison", figure, metrics, caption("comparison")),
+        TableBlock(metric_table(metrics, ACCURACY, inputs.signal_unit), caption("accuracy")),
+        *difference_blocks(metrics, caption("differences")),
+    ]
+
+
+def calibration_section(inputs: ReportInputs) -> list[Block]:
+    draw: dict[str, Callable[[pd.DataFrame], Figure]] = {
+        "reliability": figures.reliability_figure,
+        "pit": figures.pit_figure,
+        "ence_bins": lambda bins: figures.ence_figure(bins, inputs.signal_unit),
+    }
+    tables = {name: inputs.table(name) for name in draw}
+    blocks: list[Block] = [
+        inputs.figure(name, draw[name](table), table, caption(name))
+        for name, table in tables.items()
+        if table is not None
+    ]
+    metrics = _signal_metrics(inputs)
+    if metrics is not None:
+        names = dict.fromkeys(metrics["metric"])
+        chosen = [name for name in names if name not in ACCURACY and DIFFERENCE not in name]
+        blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), caption("calibration")))
+    return blocks
+
+
+SectionBuilder = tuple[str, str, Callable[[ReportInputs], list[Block]]]
+MOTION: SectionBuilder = (
+    "Motion",
+    "How the two loci move against each other, whatever the signal does.",
+    motion_section,
+)
+GATE: SectionBuilder = ("The learned threshold", "Where the gate opens, and how far that can be trusted.", gate_section)
+CLOSING: list[SectionBuilder] = [
+    ("Faithfulness", "Whether these explanations say what the model does.", faithfulness_section),
+    ("Temporal motifs", "Which histories of contact the model relies on.", motif_section),
+    ("Training", "Whether training had converged, and how much the seed matters.", training_section),
+    ("Sweep", "What the hyper-parameter search tried.", sweep_section),
+    ("Promotion", "Whether this model may replace the one in use.", promotion_section),
+]
+SECTIONS: list[SectionBuilder] = [
+    MOTION,
+    ("At a glance", "What was learned, and how sure it is.", overview_section),
+    ("Example tracks", "What goes in, what comes out, and what was measured.", example_section),
+    ("Loading of polymerases", "Whether the latent ones mark real events.", loading_section),
+    GATE,
+    ("Comparison with baselines", "Whether a network was needed at all.", comparison_section),
+    (
+        "Calibration",
+        "Whether the predicted uncertainty is the right size, frame by frame.",
+        calibration_section,
+    ),
+    ("Which moments drive the signal", "Where each prediction comes from.", explanation_section),
+    *CLOSING,
+]
+STATE_SECTIONS: list[SectionBuilder] = [
+    MOTION,
+    ("Example tracks", "What goes in, what was decoded, and what was true.", state_example_section),
+    GATE,
+    ("Comparison with baselines", "Whether a network was needed at all.", state_comparison_section),
+    ("Times on and off", "Whether decoded states last as long as true ones.", length_section),
+    ("Calibration", "Whether P(on) can be taken at its word.", state_calibration_section),
+    ("Which moments decide the state", "Where each prediction comes from.", explanation_section),
+    *CLOSING,
+]
+
+
+def tracks_sections(inputs: ReportInputs) -> list[Section]:
+    """Draw every figure whose inputs are there; a section with nothing to show is left out."""
+    sections = STATE_SECTIONS if inputs.decodes_states else SECTIONS
+    found = [(title, intro, build(inputs)) for title, intro, build in sections]
+    return [Section(title, intro, blocks) for title, intro, blocks in found if blocks]
+
+
+def _prediction_findings(inputs: ReportInputs) -> list[Finding | None]:
+    metrics, dwell = inputs.table("metrics"), inputs.table("dwell")
+    if metrics is None:
+        return []
+    metrics = _fair(metrics, inputs)
+    if inputs.decodes_states:
+        return [state_finding(metrics), dwell_finding(dwell) if dwell is not None else None]
+    loading = loading_finding(metrics)
+    # What a model of latents predicts is its own input: less than a constant's NLL says nothing of it.
+    return [loading, coverage_finding(metrics)] if loading else [nll_finding(metrics), coverage_finding(metrics)]
+
+
+def _fair(metrics: pd.DataFrame, inputs: ReportInputs) -> pd.DataFrame:
+    """Without the baselines that read what is hidden from the model, which are no rivals of it."""
+    channels = inputs.channels
+    if not channels:
+        return metrics
+    signal = SIGNAL_COLUMN in channels
+    kept = readers(metrics["model"].unique(), driver=len(channels) > signal, signal=signal)
+    return metrics[metrics["model"].isin(kept)]
+
+
+def tracks_findings(inputs: ReportInputs) -> list[Finding]:
+    """The answers of the summary for which there are inputs."""
+    seeds, faithfulness, reasons = inputs.table("seeds"), inputs.table("faithfulness"), inputs.promotion_reasons
+    found = [
+        radius_finding(seeds, inputs.driver, inputs.true_radius, inputs.decodes_states and inputs.sees_signal)
+        if seeds is not None and inputs.gated
+        else None,
+        *_prediction_findings(inputs),
+        explanation_finding(faithfulness) if faithfulness is not None else None,
+        promotion_finding(reasons) if reasons else None,
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def _lead(inputs: ReportInputs) -> str:
+    predictions = inputs.predictions()
+    if predictions is None:
+        return f"Tracks of {inputs.driver.name} without a signal: what can be said of their motion."
+    target = "when the promoter is on" if inputs.decodes_states else "the signal"
+    through = (
+        f" through a gate that opens where the {inputs.driver.name} is below a threshold, which it had to learn"
+        if inputs.gated
+        else ""
+    )
+    return (
+        f"A network was trained to predict {target}{through}. What follows is what it learned, "
+        "how sure it is, and how far both can be believed. Scores are of "
+        f"{predictions['track_id'].nunique()} test tracks with {len(predictions):,} frames."
+    )
+
+
+def tracks_report(inputs: ReportInputs, title: str, provenance: Mapping[str, str]) -> Report:
+    """The whole tracks report, its figures written to `inputs.figures`."""
+    return Report(title, _lead(inputs), tracks_findings(inputs), tracks_sections(inputs), provenance)

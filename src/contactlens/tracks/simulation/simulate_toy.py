@@ -1,0 +1,57 @@
+"""The smallest tracks there are: a random walk as the distance, and a signal that is 1 while it is short."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from contactlens.base.errors import InputError
+from contactlens.tracks.data.track_set import SCALAR_COLUMN, SIGNAL_COLUMN, Driver, TrackSet
+
+FRAME_INTERVAL_S = 1.0
+SOURCE = "random walks"
+
+
+@dataclass(frozen=True)
+class RandomWalkConfig:
+    """Walks between 0 and 1 that are reflected at both ends; lengths have no unit.
+
+    step: SD of a frame's step; a visit below the contact distance lasts some (contact_distance / step)**2 frames
+    contact_distance: the signal is 1 below it and 0 above
+    signal_noise: SD of the noise on the signal
+    """
+
+    n_tracks: int = 200
+    n_frames: int = 201
+    n_groups: int = 20
+    step: float = 0.03
+    contact_distance: float = 0.05
+    signal_noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("n_tracks", "n_frames", "n_groups"):
+            if getattr(self, name) < 1:
+                raise InputError(f"toy.{name}: must be at least 1, got {getattr(self, name)}")
+        if not self.step > 0 or not 0 < self.contact_distance < 1 or not self.signal_noise >= 0:
+            raise InputError("toy: step must be positive, contact_distance inside (0, 1), signal_noise not negative")
+
+
+def simulate_toy(config: RandomWalkConfig, seed: int) -> TrackSet:
+    """A track set with a scalar driver; the same seed gives the same bytes."""
+    rng = np.random.default_rng(seed)
+    n, T = config.n_tracks, config.n_frames
+    steps = config.step * rng.standard_normal((n, T))
+    free = rng.uniform(size=(n, 1)) + np.cumsum(steps, axis=1)
+    distance = np.abs((free + 1) % 2 - 1)  # folded at 0 and 1, as reflection does
+    signal = (distance < config.contact_distance) + config.signal_noise * rng.standard_normal((n, T))
+    frames = pd.DataFrame(
+        {
+            "track_id": np.repeat([f"t{i:06d}" for i in range(n)], T),
+            "group": np.repeat([f"experiment_{i % config.n_groups:02d}" for i in range(n)], T),
+            "frame": np.tile(np.arange(T), n),
+            "time_s": np.tile(np.arange(T) * FRAME_INTERVAL_S, n),
+            SCALAR_COLUMN: distance.ravel(),
+            SIGNAL_COLUMN: signal.ravel(),
+        }
+    )
+    return TrackSet(frames, FRAME_INTERVAL_S, Driver("scalar", "distance", "a.u."), "a.u.", SOURCE)

@@ -1,0 +1,16 @@
+"""Simulated tracks, by the simulator's name."""
+
+from typing import Literal
+
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig, simulate_toy
+
+Simulator = Literal["rouse", "random_walk"]
+
+
+def simulate_by(simulator: Simulator, polymer: SimulationConfig, walk: RandomWalkConfig, seed: int) -> TrackSet:
+    """Tracks of the simulator that a task names; each simulator has its own section of parameters."""
+    if simulator == "random_walk":
+        return simulate_toy(walk, seed)
+    return simulate(polymer, seed)

@@ -1,0 +1,141 @@
+"""From a configuration and two splits to a trained model: what the sweep's trials and the final training share."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from contactlens.base.progress import counted, counting
+from contactlens.base.torch_setup import seed_everything
+from contactlens.base.training_state import fingerprint, source_digest
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.checkpoint import ModelSpec
+from contactlens.tracks.models.tasks import task_named
+from contactlens.tracks.simulation.reporter import Reporter
+from contactlens.tracks.training.fit import EpochLog, FitConfig, FitResult, fit
+from contactlens.tracks.training.losses import LossConfig
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One row of the table of systems (`task` and `model`) with its gate, loss and optimisation.
+
+    reporter: what a model with latents assumes of MS2
+    """
+
+    task: str
+    model: ModelConfig
+    gate: GateConfig
+    loss: LossConfig
+    fit: FitConfig
+    reporter: Reporter
+
+    def with_fit(self, **changes: Any) -> "TrainingConfig":
+        """The same system, optimised otherwise."""
+        return replace(self, fit=replace(self.fit, **changes))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """n_seeds: trainings that differ in their seed alone; the best on validation is kept."""
+
+    n_seeds: int
+
+    def __post_init__(self) -> None:
+        if self.n_seeds < 1:
+            raise ValueError(f"train.n_seeds must be at least 1, got {self.n_seeds}")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, its spec and how training went."""
+
+    seed: int
+    model: TrackModel
+    spec: ModelSpec
+    result: FitResult
+
+    def summary(self) -> dict[str, float]:
+        """The seed's row in the table of seeds."""
+        return {
+            "seed": self.seed,
+            "best_epoch": self.result.best_epoch,
+            "validation_nll": self.result.best_validation_nll,
+            "radius": self.model.contact_radius,
+            "gate_alpha": self.model.gate_alpha,
+        }
+
+
+def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> ModelSpec:
+    """The spec of the model that `config` means on these data; the scaling is measured on the training split."""
+    latent = task_named(config.task).latent
+    dt = track_set.frame_interval_s
+    return ModelSpec(
+        task=config.task,
+        driver=track_set.driver,
+        model=config.model,
+        gate=config.gate,
+        scaling=Scaling.of(train),
+        frame_interval_s=dt,
+        signal_unit=track_set.signal_unit or "",
+        grid=config.reporter.grid(dt, config.model.bernoulli_vae.bins_per_frame) if latent else None,
+    )
+
+
+def train_model(
+    spec: ModelSpec,
+    config: TrainingConfig,
+    train: TrackBatch,
+    validation: TrackBatch,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[EpochLog], None] | None = None,
+) -> Trained:
+    """Train one model from one seed; see `fit` for `checkpoint` and `on_epoch`."""
+    seed_everything(seed, config.fit.threads)
+    model = spec.build()
+    with counting(f"epochs from seed {seed}", config.fit.max_epochs) as count:
+
+        def after(log: EpochLog) -> None:
+            count.to(log["epoch"] + 1)
+            if on_epoch is not None:
+                on_epoch(log)
+
+        result = fit(model, train, validation, config.loss, config.fit, seed, checkpoint, after)
+    return Trained(seed, model, spec, result)
+
+
+def train_seeds(
+    spec: ModelSpec,
+    config: TrainingConfig,
+    train: TrackBatch,
+    validation: TrackBatch,
+    seeds: list[int],
+    checkpoints: Path | str,
+    on_epoch: Callable[[int, EpochLog], None],
+) -> list[Trained]:
+    """Train once per seed; checkpoints of a run that was killed are taken up. `on_epoch` gets all seeds' epochs."""
+    identity = _identity(spec, config, train, validation)
+    states = {seed: Path(checkpoints) / f"{identity}-{seed}.pt" for seed in seeds}
+    return [
+        train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
+        for seed, state in counted(states.items(), "seeds trained")
+    ]
+
+
+def code_digest() -> str:
+    """Of this branch's source."""
+    return source_digest(Path(__file__).parents[1], ["**/*.py"])
+
+
+def _identity(spec: ModelSpec, config: TrainingConfig, train: TrackBatch, validation: TrackBatch) -> str:
+    """Names a training by its code, configuration and data, so that no other one takes up its checkpoint."""
+    parts = [code_digest(), spec.to_json(), repr(config)]
+    for batch in (train, validation):
+        tensors = (batch.driver, batch.signal, batch.observed, batch.state)
+        parts += [repr(batch.track_ids), fingerprint(tensor for tensor in tensors if tensor is not None)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,364 @@
+"""Each baseline learns what it can see and nothing else; truths are planted or counted by brute force."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from contactlens.base.errors import InputError
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.baselines import (
+    BaselineConfig,
+    CnnBaseline,
+    CnnConfig,
+    CompositionConfig,
+    DistanceConfig,
+    DistanceLogistic,
+    ElementPropensity,
+    GcContent,
+    KmerConfig,
+    KmerLogistic,
+    PropensityConfig,
+    fair_rivals,
+    fit_baselines,
+)
+from contactlens.dna.evaluation.baselines.cnn import Cnn
+from contactlens.dna.evaluation.baselines.composition import composition, labels
+from contactlens.dna.evaluation.baselines.kmer import kmer_counts
+
+PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
+DISTANCE, PROPENSITY = DistanceConfig(5, PENALTIES), PropensityConfig(2.0, 5, PENALTIES)
+ADDITIVE = KmerConfig((5, 6), 0, PENALTIES)
+PRODUCTS = replace(ADDITIVE, interaction_components=8)
+CNN = CnnConfig(
+    filters=24,
+    kernel_size=11,
+    hidden=24,
+    dropout=0.1,
+    learning_rate=0.005,
+    weight_decay=0.001,
+    batch_size=32,
+    max_epochs=20,
+    patience=6,
+    starts=1,
+    device="cpu",
+)
+LENGTH, ENHANCER, PROMOTER = 160, (8, 68), (88, 148)
+A, B, C, D = "TGACGTCATC", "CCAAGGTTAG", "GATAAGGCAC", "ACCGGAAGTA"
+
+
+def reverse_complement(bases: str) -> str:
+    return bases[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+
+def random_bases(rng: np.random.Generator, n: int, p: tuple[float, ...] = (0.25,) * 4) -> str:
+    return "".join(rng.choice(list("ACGT"), size=n, p=p))
+
+
+def planted(rng: np.random.Generator, motifs: dict[tuple[int, int], str]) -> str:
+    """A random window with each motif somewhere in its interval, on a random strand."""
+    bases = random_bases(rng, LENGTH)
+    for (start, end), motif in motifs.items():
+        at = rng.integers(start, end - len(motif) + 1)
+        motif = reverse_complement(motif) if rng.random() < 0.5 else motif
+        bases = bases[:at] + motif + bases[at + len(motif) :]
+    return bases
+
+
+def pairs(sequences: list[str], label: np.ndarray, enhancers: np.ndarray | None = None) -> WindowSet:
+    """One record a window; enhancers (N, 2), or the same in all."""
+    n = len(sequences)
+    bounds = np.tile(ENHANCER, (n, 1)) if enhancers is None else enhancers
+    names = [f"w{i}" for i in range(n)]
+    table = pd.DataFrame(
+        {
+            "window_id": names,
+            "chrom": "sim1",
+            "win_start": np.arange(n) * LENGTH,
+            "win_end": (np.arange(n) + 1) * LENGTH,
+            "enh_rel_start": bounds[:, 0],
+            "enh_rel_end": bounds[:, 1],
+            "prom_rel_start": PROMOTER[0],
+            "prom_rel_end": PROMOTER[1],
+            "label": label.astype(np.int64),
+            "record": names,
+            "record_start": np.arange(n) * LENGTH,
+        }
+    )
+    return WindowSet("pair", table, Genome.of(dict(zip(names, sequences, strict=True))), "toy", {}, None)
+
+
+def regions(windows: WindowSet) -> WindowSet:
+    table = windows.windows.drop(columns=[name for name in windows.windows if "_rel_" in name])
+    return replace(windows, task="region", windows=table)
+
+
+def split(windows: WindowSet, at: tuple[int, int]) -> tuple[WindowSet, WindowSet, WindowSet]:
+    names = windows.windows["window_id"].tolist()
+    return windows.select(names[: at[0]]), windows.select(names[at[0] : at[1]]), windows.select(names[at[1] :])
+
+
+def parts_of(element: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    edges = np.linspace(*element, count + 1).astype(int).tolist()
+    return list(pairwise(edges))
+
+
+@cache
+def matching(sites: int = 1) -> tuple[WindowSet, WindowSet, WindowSet]:
+    """Positive where enhancer A meets promoter C or B meets D: no motif alone says anything. Sites in each element."""
+    rng = np.random.default_rng(1)
+    first, second = rng.integers(0, 2, (2, 1000))
+
+    def window(i: int, j: int) -> str:
+        enhancer = dict.fromkeys(parts_of(ENHANCER, sites), (A, B)[i])
+        return planted(rng, enhancer | dict.fromkeys(parts_of(PROMOTER, sites), (C, D)[j]))
+
+    return split(pairs([window(*both) for both in zip(first, second, strict=True)], first == second), (600, 750))
+
+
+@cache
+def separable() -> tuple[WindowSet, WindowSet, WindowSet]:
+    """Positive where the enhancer holds A."""
+    rng = np.random.default_rng(2)
+    label = rng.integers(0, 2, 600)
+    sequences = [planted(rng, {ENHANCER: A} if y else {}) for y in label]
+    return split(pairs(sequences, label), (300, 400))
+
+
+def auroc(model, windows: WindowSet) -> float:
+    probability = model.predict(windows)
+    assert probability.shape == (len(windows.windows),)
+    assert ((probability >= 0) & (probability <= 1)).all()
+    return float(roc_auc_score(labels(windows), probability))
+
+
+def turned(windows: WindowSet) -> WindowSet:
+    """Every window read from the other strand, its elements mirrored."""
+    table = windows.windows.copy()
+    for element in ("enh", "prom"):
+        start, end = f"{element}_rel_start", f"{element}_rel_end"
+        table[start], table[end] = LENGTH - windows.windows[end], LENGTH - windows.windows[start]
+    records = dict(zip(table["record"], map(reverse_complement, windows.sequences()), strict=True))
+    return replace(windows, windows=table, genome=Genome.of(records))
+
+
+def test_kmer_counts_equal_a_count_by_hand():
+    rng = np.random.default_rng(0)
+    sequences = [random_bases(rng, 40), "ACGTNNacgtRACGTTT".upper(), "AC", "", "N" * 20]
+    for k in (1, 3, 4):
+        counts = kmer_counts(sequences, k).toarray()
+        known = sorted({min(w, reverse_complement(w)) for w in _all_words(k)})
+        assert counts.shape == (len(sequences), len(known))
+        for row, bases in zip(counts, sequences, strict=True):
+            words = [bases[i : i + k] for i in range(len(bases) - k + 1)]
+            expected = Counter(min(w, reverse_complement(w)) for w in words if set(w) <= set("ACGT"))
+            assert row.tolist() == [expected[word] for word in known]
+
+
+def _all_words(k: int) -> list[str]:
+    return [""] if k == 0 else [base + word for base in "ACGT" for word in _all_words(k - 1)]
+
+
+def test_composition_by_hand():
+    gc, cpg = composition("ACGCGTNN")
+    assert gc == pytest.approx(4 / 6)
+    assert cpg == pytest.approx(2 * 6 / (2 * 2))  # two CpG; C * G / length expected
+    assert composition("NNNN") == (0, 0)
+
+
+def test_kmers_and_cnn_learn_a_motif_of_one_class():
+    train, validation, test = separable()
+    assert auroc(KmerLogistic.fit(train, validation, ADDITIVE, 0), test) > 0.97
+    assert auroc(CnnBaseline.fit(train, validation, CNN, 0), test) > 0.97
+
+
+def test_a_match_is_learned_by_products_and_by_the_cnn_and_by_nothing_that_adds():
+    train, validation, test = matching()
+    for weak in (
+        KmerLogistic.fit(train, validation, ADDITIVE, 0),
+        ElementPropensity.fit(train, validation, PROPENSITY, 0),
+        DistanceLogistic.fit(train, validation, DISTANCE, 0),
+    ):
+        assert auroc(weak, test) == pytest.approx(0.5, abs=0.12)
+    assert auroc(KmerLogistic.fit(train, validation, PRODUCTS, 0), test) > 0.97
+    train, validation, test = matching(sites=2)
+    assert auroc(CnnBaseline.fit(train, validation, CNN, 0), test) > 0.95
+
+
+@pytest.mark.parametrize("model", ["products", "propensity", "distance", "cnn"])
+def test_a_window_and_its_reverse_complement_get_the_same_probability(model: str):
+    train, validation, test = matching()
+    fitted = {
+        "products": lambda: KmerLogistic.fit(train, validation, PRODUCTS, 0),
+        "propensity": lambda: ElementPropensity.fit(train, validation, PROPENSITY, 0),
+        "distance": lambda: DistanceLogistic.fit(train, validation, DISTANCE, 0),
+        "cnn": lambda: CnnBaseline.fit(train, validation, replace(CNN, max_epochs=1), 0),
+    }[model]()
+    np.testing.assert_allclose(fitted.predict(turned(test)), fitted.predict(test), atol=1e-6)
+
+
+def test_cnn_weights_follow_the_seed_and_leave_the_callers_generator_alone():
+    train, validation, test = separable()
+    short = replace(CNN, max_epochs=2)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one, two, other = (CnnBaseline.fit(train, validation, short, seed).predict(test) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(3), expected)
+    assert one.tobytes() == two.tobytes() != other.tobytes()
+
+
+def test_cnn_maxima_are_of_each_element_alone():
+    """Bases far from an element don't change its maxima, and the maximum over the window is never the smaller."""
+    torch.manual_seed(0)
+    model = Cnn(2, CNN).eval()
+    seen: list[torch.Tensor] = []
+    model.norms[2].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    ids = torch.randint(7, 11, (6, 400))
+    regions = torch.zeros(6, 2, 400, dtype=torch.bool)
+    regions[:, 0, 50:90] = regions[:, 1, 300:340] = True
+    other = ids.clone()
+    other[:, 150:250] = torch.randint(7, 11, (6, 100))
+    other[:, 310] = 17 - other[:, 310]  # A <-> T, C <-> G inside the promoter
+    with torch.no_grad():
+        model(ids, regions), model(other, regions)
+    before, after = (pooled.reshape(6, 3, CNN.filters) for pooled in seen)
+    assert torch.equal(before[:, 1], after[:, 1])
+    assert not torch.equal(before[:, 2], after[:, 2]) and not torch.equal(before[:, 0], after[:, 0])
+    assert (before[:, :1] >= before[:, 1:]).all()
+
+
+def test_distance_recovers_the_curve_that_made_the_labels():
+    rng = np.random.default_rng(3)
+    n = 3000
+    width = rng.integers(4, 60, n)
+    enhancers = np.stack([ENHANCER[1] - width, np.full(n, ENHANCER[1])], axis=1)
+    windows = pairs(["A" * LENGTH] * n, np.zeros(n), enhancers)
+    truth = expit(3 * np.sin(windows.distances() / 8))
+    windows.windows["label"] = (rng.random(n) < truth).astype(np.int64)
+    train, validation, test = split(windows, (2000, 2500))
+    fitted = DistanceLogistic.fit(train, validation, DistanceConfig(8, PENALTIES), 0)
+    assert np.mean(np.abs(fitted.predict(test) - truth[2500:])) < 0.06
+
+
+def test_distance_that_never_varies_gives_the_prevalence():
+    train, validation, test = separable()
+    probability = DistanceLogistic.fit(train, validation, DISTANCE, 0).predict(test)
+    np.testing.assert_allclose(probability, labels(train).mean(), atol=1e-3)
+
+
+def elements_of_habit(shared: bool) -> tuple[WindowSet, WindowSet, WindowSet]:
+    """Twelve promoters, each positive in nearly all or in nearly none of its windows."""
+    rng = np.random.default_rng(4)
+    promoters = [random_bases(rng, PROMOTER[1] - PROMOTER[0]) for _ in range(24)]
+    who = rng.integers(0, 12, 600)
+    label = rng.random(600) < np.where(who % 2, 0.95, 0.05)
+    who[400:] += 0 if shared else 12
+    sequences = [random_bases(rng, PROMOTER[0]) + promoters[i] + random_bases(rng, LENGTH - PROMOTER[1]) for i in who]
+    return split(pairs(sequences, label), (300, 400))
+
+
+def test_propensity_wins_where_elements_recur_and_fails_where_they_do_not():
+    train, validation, test = elements_of_habit(shared=True)
+    assert auroc(ElementPropensity.fit(train, validation, PROPENSITY, 0), test) > 0.9
+    train, validation, test = elements_of_habit(shared=False)
+    assert auroc(ElementPropensity.fit(train, validation, PROPENSITY, 0), test) < 0.7
+
+
+def test_propensity_does_not_see_a_training_windows_own_label():
+    """Elements that occur once each say nothing: a model that saw its own label would be sure of it."""
+    rng = np.random.default_rng(5)
+    windows = pairs([random_bases(rng, LENGTH) for _ in range(400)], rng.integers(0, 2, 400))
+    train, validation, _ = split(windows, (250, 399))
+    fitted = ElementPropensity.fit(train, validation, PROPENSITY, 0)
+    assert auroc(fitted, train) < 0.75
+    assert fitted.predict(train).std() < 0.15
+
+
+def test_gc_content_learns_composition_and_no_motif():
+    rng = np.random.default_rng(6)
+    label = rng.integers(0, 2, 500)
+    rich, poor = (0.2, 0.3, 0.3, 0.2), (0.3, 0.2, 0.2, 0.3)
+    sequences = [random_bases(rng, LENGTH, rich if y else poor) for y in label]
+    train, validation, test = split(regions(pairs(sequences, label)), (200, 300))
+    assert auroc(GcContent.fit(train, validation, CompositionConfig(PENALTIES), 0), test) > 0.95
+    balanced = "ACGTTGCATCAG"
+    sequences = [planted(rng, {(0, LENGTH): balanced} if y else {}) for y in label]
+    train, validation, test = split(regions(pairs(sequences, label)), (200, 300))
+    assert auroc(GcContent.fit(train, validation, CompositionConfig(PENALTIES), 0), test) < 0.65
+    assert auroc(KmerLogistic.fit(train, validation, PRODUCTS, 0), test) > 0.95
+
+
+def test_every_baseline_of_a_task_by_name():
+    config = BaselineConfig(
+        DISTANCE,
+        PROPENSITY,
+        CompositionConfig(PENALTIES),
+        replace(ADDITIVE, lengths=(3,)),
+        replace(CNN, max_epochs=1),
+    )
+    train, validation, test = separable()
+    fitted = fit_baselines(train, validation, config, 0)
+    assert list(fitted) == ["distance", "element_propensity", "kmer_logistic", "cnn"]
+    of_regions = fit_baselines(regions(train), regions(validation), config, 0)
+    assert list(of_regions) == ["gc_content", "kmer_logistic", "cnn"]
+    with_products = replace(config, kmer=replace(config.kmer, interaction_components=2))
+    assert list(fit_baselines(regions(train), regions(validation), with_products, 0)) == list(of_regions)
+    of_pairs = fit_baselines(train, validation, with_products, 0)
+    named = [f"{name}_recalibrated" for name in (*of_regions, *of_pairs, "unknown")]
+    fitted_to = {"region": (of_regions, config), "pair": (of_pairs, with_products)}
+    for task, (names, settings) in fitted_to.items():
+        fair = fair_rivals(task, named, settings)
+        assert set(fair) == {f"{name}_recalibrated" for name in (*names, "unknown")}
+    assert "kmer_products" not in fair_rivals("pair", [*of_pairs], config)
+    assert list(of_pairs) == ["distance", "element_propensity", "kmer_logistic", "kmer_products", "cnn"]
+    assert of_pairs["kmer_logistic"].predict(test).tobytes() == fitted["kmer_logistic"].predict(test).tobytes()
+    assert all(np.isfinite(model.predict(regions(test))).all() for model in of_regions.values())
+
+
+def test_a_split_of_one_class_is_named():
+    config = BaselineConfig(DISTANCE, PROPENSITY, CompositionConfig(PENALTIES), ADDITIVE, CNN)
+    train, validation, _ = separable()
+    negatives = validation.windows.query("label == 0")["window_id"].tolist()
+    with pytest.raises(InputError, match="toy: the validation split has windows of one label only"):
+        fit_baselines(train, validation.select(negatives), config, 0)
+
+
+def test_unknown_bases_are_no_obstacle():
+    train, validation, test = separable()
+    sequences = [bases[:30] + "N" * 20 + bases[50:] for bases in test.sequences()]
+    masked = replace(test, genome=Genome.of(dict(zip(test.windows["record"], sequences, strict=True))))
+    for model in (
+        KmerLogistic.fit(train, validation, ADDITIVE, 0),
+        CnnBaseline.fit(train, validation, replace(CNN, max_epochs=1), 0),
+        ElementPropensity.fit(train, validation, PROPENSITY, 0),
+    ):
+        assert np.isfinite(model.predict(masked)).all()
+
+
+@pytest.mark.parametrize(
+    ("config", "change"),
+    [
+        (DISTANCE, {"knots": 1}),
+        (DISTANCE, {"inverse_penalties": ()}),
+        (PROPENSITY, {"folds": 1}),
+        (PROPENSITY, {"smoothing": 0.0}),
+        (CompositionConfig(PENALTIES), {"inverse_penalties": (0.0,)}),
+        (ADDITIVE, {"lengths": (11,)}),
+        (ADDITIVE, {"interaction_components": -1}),
+        (CNN, {"filters": 0}),
+        (CNN, {"dropout": 1.0}),
+        (CNN, {"learning_rate": 0.0}),
+    ],
+)
+def test_impossible_settings_are_refused(config, change: dict):
+    with pytest.raises(ValueError, match="must"):
+        replace(config, **change)

@@ -1,0 +1,181 @@
+"""Every method on models whose contributions are known in closed form, and on a small classifier."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from contactlens.dna.data.tokens import BASES, PAD, one_hot_bases, reverse_complement_ids
+from contactlens.dna.explanation.attributions import (
+    METHODS,
+    AttributionSettings,
+    actual_contributions,
+    attribute,
+    region_baseline,
+    uniform_baseline,
+)
+from contactlens.dna.explanation.config import Method
+from contactlens.dna.explanation.lrp import one_hot_tokens
+from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
+from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+
+L = 48
+SETTINGS = AttributionSettings(ig_steps=16, rows_per_pass=3)
+
+
+class Linear(nn.Module):
+    """Score = sum over bases of weight[position, base], and a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(L, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+
+    def forward_one_hot(self, x, regions):
+        return (x * self.weight).sum((1, 2)) + 3
+
+    def forward(self, ids, regions):
+        return self.forward_one_hot(one_hot_tokens(self, ids), regions)
+
+
+def windows(n=5):
+    ids = torch.randint(7, 11, (n, L), generator=torch.Generator().manual_seed(2))
+    ids[0, 10:13] = PAD
+    regions = torch.zeros(n, 2, L, dtype=torch.bool)
+    regions[:, 0, 5:20], regions[:, 1, 30:40] = True, True
+    return ids, regions
+
+
+def classifier() -> WindowClassifier:
+    torch.manual_seed(1)
+    model = WindowClassifier(Caduceus(CaduceusConfig(d_model=16, n_layer=2)), "pair", HeadConfig(16)).double().eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("weight") and "norm" not in name:
+                parameter.normal_(0, 1 if "embedding" in name or "conv1d" in name else parameter.shape[-1] ** -0.5)
+    return model
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_linear_model_gives_back_its_weights(method):
+    model = Linear()
+    ids, regions = windows()
+    found = attribute(model, ids, regions, method, SETTINGS)
+    weight = model.weight.detach()[:, list(BASES)].expand(len(ids), -1, -1)
+    if method not in ("input_x_gradient", "lrp"):
+        weight = weight - weight.mean(-1, keepdim=True)
+    inside = method in ("region_integrated_gradients", "mutagenesis")
+    where = regions.any(1) if inside else torch.ones_like(ids, dtype=torch.bool)
+    expected = weight * (where & (ids != PAD)).unsqueeze(-1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.dtype == np.float32 and found[0, 10:13].any() == np.False_
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_classifier_mirrored_windows_have_mirrored_contributions(method):
+    model = classifier()
+    ids, regions = windows(2)
+    settings = AttributionSettings(ig_steps=4, rows_per_pass=64)
+    one = attribute(model, ids, regions, method, settings)
+    other = attribute(model, reverse_complement_ids(ids), regions.flip(-1), method, settings)
+    np.testing.assert_allclose(one, other[:, ::-1, ::-1], rtol=1e-5, atol=1e-6)
+    assert np.abs(one).max() > 1e-3
+
+
+def test_batches_do_not_change_the_result():
+    model = classifier()
+    ids, regions = windows()
+    for method in ("lrp", "saliency", "integrated_gradients"):
+        alone = attribute(model, ids, regions, method, AttributionSettings(6, 1))
+        np.testing.assert_allclose(
+            attribute(model, ids, regions, method, AttributionSettings(6, 4)), alone, rtol=1e-5, atol=1e-7
+        )
+
+
+def test_input_x_gradient_is_the_gradient_by_the_one_hot_base():
+    model = classifier()
+    ids, regions = windows()
+    x = one_hot_tokens(model, ids).requires_grad_()
+    model.forward_one_hot(x, regions).sum().backward()
+    found = attribute(model, ids, regions, "input_x_gradient", SETTINGS)
+    expected = x.grad[..., list(BASES)] * (ids != PAD).unsqueeze(-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+    saliency = attribute(model, ids, regions, "saliency", SETTINGS)
+    np.testing.assert_allclose(saliency, found - found.mean(-1, keepdims=True), atol=1e-6)
+
+
+def test_integrated_gradients_are_complete_and_get_better_with_steps():
+    model = classifier()
+    ids, regions = windows()
+    x = one_hot_tokens(model, ids)
+    baseline = uniform_baseline(x, ids)
+    assert torch.equal(baseline[0, 11], x[0, 11]) and torch.allclose(baseline.sum(-1), torch.ones(()).double())
+    with torch.no_grad():
+        change = (model(ids, regions) - model.forward_one_hot(baseline, regions)).numpy()
+    errors = []
+    for steps in (2, 64):
+        hypothetical = attribute(model, ids, regions, "integrated_gradients", AttributionSettings(steps, 8))
+        shares = actual_contributions(hypothetical, one_hot_bases(ids).numpy()).sum(axis=1)
+        errors.append(np.abs(shares - change).sum() / np.abs(change).sum())
+    assert errors[1] < 0.05 and errors[1] < errors[0] / 4
+
+
+def test_contributions_in_a_region_add_up_to_what_the_score_loses_without_it():
+    model = classifier()
+    ids, regions = windows()
+    settings = AttributionSettings(ig_steps=300, rows_per_pass=8)
+    hypothetical = attribute(model, ids, regions, "region_integrated_gradients", settings)
+    shares = actual_contributions(hypothetical, one_hot_bases(ids).numpy())
+    x = one_hot_tokens(model, ids)
+    for region in regions.unbind(1):
+        with torch.no_grad():
+            without = model.forward_one_hot(region_baseline(x, ids, region), regions)
+            change = (model(ids, regions) - without).numpy()
+        found = (shares * region.numpy()).sum(axis=1)
+        assert np.abs(found - change).sum() < 0.05 * np.abs(change).sum()
+
+
+class Match(nn.Module):
+    """Score = -(a - b)^2, where a and b count G in either region: how well the two match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones((), dtype=torch.float64))
+
+    def forward_one_hot(self, x, regions):
+        a, b = torch.einsum("bl,brl->rb", x[..., BASES[2]], regions.to(x.dtype))
+        return -self.scale * (a - b) ** 2
+
+    def forward(self, ids, regions):
+        return self.forward_one_hot(one_hot_tokens(self, ids), regions)
+
+
+def test_a_match_is_credited_one_region_at_a_time_alone():
+    """Six G in either region: without those of one the score falls by (6 - 10 / 4)^2, 10 of its bases being 1/4 G. Both
+    fade together along the ordinary path, which leaves nothing to share."""
+    ids = torch.full((1, L), BASES[0])
+    regions = torch.zeros(1, 2, L, dtype=torch.bool)
+    for row, start in enumerate((5, 30)):
+        regions[0, row, start : start + 10] = True
+        ids[0, start : start + 6] = BASES[2]
+    found = {
+        method: actual_contributions(attribute(Match(), ids, regions, method, SETTINGS), one_hot_bases(ids).numpy())
+        for method in ("integrated_gradients", "region_integrated_gradients")
+    }
+    assert np.abs(found["integrated_gradients"]).max() < 1e-6
+    for region in regions[0].numpy():
+        assert found["region_integrated_gradients"][0, region].sum() == pytest.approx(3.5**2)
+
+
+def test_names_in_params_are_the_methods():
+    assert set(get_args(Method)) == set(METHODS)
+
+
+def test_weights_and_gradients_of_the_model_stay():
+    model = classifier()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for method in METHODS:
+        attribute(model, *windows(2), method, AttributionSettings(2, 64))
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())

@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from contactlens.dna.models.pair_head import RegionHead
+
+
+def test_a_region_gives_the_mean_over_its_bases_and_an_empty_one_zero() -> None:
+    head = RegionHead(d_model=3, n_regions=2, hidden=4)
+    states = torch.randn(2, 9, 3)
+    regions = torch.zeros(2, 2, 9, dtype=torch.bool)
+    regions[0, 0, 2:5] = True
+    regions[1, 1, [0, 8]] = True
+    pooled = head.pooled(states, regions)
+    torch.testing.assert_close(pooled[0, 0], states[0, 2:5].mean(0))
+    torch.testing.assert_close(pooled[1, 1], (states[1, 0] + states[1, 8]) / 2)
+    assert not pooled[0, 1].any()
+    assert not pooled[1, 0].any()
+
+
+def test_pair_is_compared_by_difference_and_product() -> None:
+    head = RegionHead(d_model=2, n_regions=2, hidden=4)
+    features = head.features(torch.tensor([[[1.0, -2.0], [3.0, 5.0]]]))
+    assert features.tolist() == [[1, -2, 3, 5, 2, 7, 3, -10]]
+
+
+@pytest.mark.parametrize("n_regions", [1, 2])
+def test_logit_is_that_of_a_plain_network_of_two_layers(n_regions: int) -> None:
+    torch.manual_seed(0)
+    head = RegionHead(d_model=3, n_regions=n_regions, hidden=5)
+    plain = torch.nn.Sequential(head.hidden, torch.nn.ReLU(), head.out)
+    states, regions = torch.randn(4, 7, 3), torch.rand(4, n_regions, 7) < 0.5
+    expected = plain(head.features(head.pooled(states, regions))).squeeze(-1)
+    torch.testing.assert_close(head(states, regions), expected)
+
+
+def test_mirrored_states_and_regions_give_the_same_logit() -> None:
+    torch.manual_seed(1)
+    head = RegionHead(d_model=3, n_regions=2, hidden=5).double()
+    states, regions = torch.randn(4, 7, 3, dtype=torch.float64), torch.rand(4, 2, 7) < 0.4
+    mirrored = head(states.flip(1), regions.flip(-1))
+    torch.testing.assert_close(head(states, regions), mirrored, rtol=0, atol=1e-14)
+
+
+def test_bases_outside_of_the_regions_are_not_seen() -> None:
+    head = RegionHead(d_model=3, n_regions=1, hidden=5)
+    states, regions = torch.randn(1, 7, 3), torch.zeros(1, 1, 7, dtype=torch.bool)
+    regions[..., 2:4] = True
+    changed = torch.where(regions[0, 0, :, None], states, torch.randn(1, 7, 3))
+    assert torch.equal(head(states, regions), head(changed, regions))
+
+
+def test_other_numbers_of_regions_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 or 2 regions, not 3"):
+        RegionHead(d_model=3, n_regions=3, hidden=5)

@@ -1,0 +1,194 @@
+"""The whole motif analysis: what it writes can be read by other tools and is the same in a rerun."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contactlens.base.files import read_json
+from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.motif_database import motif
+from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.motifs.analysis import MotifAnalysis, analyse_motifs, write_motifs
+from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.motifs.contributions import Contributions
+
+L, EXPLAINED, UNEXPLAINED = 200, 130, 4
+PLANTED = "MA0139.2"  # CTCF
+CONFIG = MotifConfig(
+    method="lrp",
+    window_bp=200,
+    peaks_per_window=1,
+    smoothing_bp=101,
+    min_sequences=80,
+    sliding_window_bp=20,
+    flank_bp=5,
+    seqlet_fdr=0.2,
+    leiden_runs=2,
+    max_seqlets=5000,
+    trim_share=0.3,
+    min_width_bp=5,
+    max_q=0.05,
+    top_matches=3,
+    random_motifs=4,
+)
+TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "hits", "recovery")
+OTHERS = ("positive.meme", "negative.meme", "hits.bed", "contributions.bw", "contributions.bedgraph", "summary.json")
+
+
+def simulated(effect: float) -> tuple[WindowSet, Contributions]:
+    """CTCF twice in every window, its bases' contributions `effect` x information; the last windows not explained."""
+    rng, one, n = np.random.default_rng(0), motif(PLANTED), EXPLAINED + UNEXPLAINED
+    bases, hypothetical, planted = rng.integers(0, 4, (n, L)), np.zeros((n, L, 4)), []
+    if effect:
+        hypothetical = rng.normal(0, 0.02, (n, L, 4))
+    for row in range(n):
+        for start in (50 + rng.integers(0, 20), 110 + rng.integers(0, 20)):
+            reverse = bool(rng.random() < 0.5)
+            p = one.probabilities[::-1, ::-1] if reverse else one.probabilities
+            place = slice(int(start), int(start) + len(p))
+            bases[row, place] = [rng.choice(4, p=share / share.sum()) for share in p]
+            hypothetical[row, place] += effect * (p - 0.25)
+            strand = "-" if reverse else "+"
+            planted.append((f"w{row}", PLANTED, one.name, place.start, place.stop, strand, "region"))
+    starts = 1000 + (L + 50) * np.arange(n)
+    table = pd.DataFrame({"window_id": [f"w{row}" for row in range(n)], "chrom": "sim1", "win_start": starts})
+    table["win_end"] = table["win_start"] + L
+    table["label"], table["record"], table["record_start"] = 1, "sim1", 0
+    truth = pd.DataFrame(planted, columns=["window_id", "motif_id", "name", "start", "end", "strand", "element"])
+    letters = np.full(starts[-1] + L + 300, "A")
+    for start, row in zip(starts, bases, strict=True):
+        letters[start : start + L] = np.array(list("ACGT"))[row]
+    windows = WindowSet("region", table, Genome.of({"sim1": "".join(letters)}), "test", {}, truth)
+    explained = rng.permutation(EXPLAINED)
+    ids = table["window_id"].to_numpy(dtype=str)[explained]
+    one_hot = np.eye(4, dtype=np.uint8)[bases[explained]]
+    return windows, Contributions(ids, np.zeros(EXPLAINED), hypothetical[explained].astype(np.float32), one_hot)
+
+
+def analysed(windows: WindowSet, contributions: Contributions, folder: Path) -> MotifAnalysis:
+    folder.mkdir()
+    found = analyse_motifs(contributions, windows, CONFIG, 7, folder / "modisco.h5")
+    write_motifs(found, contributions, windows, folder)
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[WindowSet, Contributions, MotifAnalysis, Path]:
+    folder = tmp_path_factory.mktemp("planted") / "motifs"
+    windows, contributions = simulated(0.4)
+    return windows, contributions, analysed(windows, contributions, folder), folder
+
+
+@pytest.mark.slow
+def test_the_planted_motif_is_named_in_every_table(planted) -> None:
+    _, _, found, folder = planted
+    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    best = tables["patterns"].sort_values("n_seqlets").iloc[-1]["pattern"]
+    assert best.startswith("pos_") and found.names[best] == f"{best}:CTCF"
+    first = tables["tomtom"].query("pattern == @best and rank == 1").iloc[0]
+    assert first["matrix_id"] == PLANTED and first["q"] < 1e-4
+    assert tables["tomtom"].groupby("pattern")["rank"].max().eq(CONFIG.top_matches).all()
+    (row,) = tables["recovery"].to_dict("records")
+    assert row["matrix_id"] == PLANTED and row["best_pattern"] == best
+    assert row["recall"] > 0.7 and row["precision"] > 0.9
+    assert row["n_sites"] == 2 * EXPLAINED  # sites in windows that were not explained can't be found
+    assert len(tables["tomtom_random"]) == CONFIG.random_motifs * len(tables["patterns"])
+    summary = read_json(folder / "summary.json")
+    assert summary == {"patterns": len(tables["patterns"]), "windows": EXPLAINED, "reason": found.discovery.reason}
+    assert "no negative pattern" in summary["reason"]
+
+
+@pytest.mark.slow
+def test_hits_lie_on_the_genome_where_the_pattern_reads(planted) -> None:
+    """The bases under the BED's hits, read on their strand, are the pattern's frequencies."""
+    windows, _, found, folder = planted
+    bed = pd.read_csv(folder / "hits.bed", sep="\t", names=["chrom", "start", "end", "name", "score", "strand"])
+    assert len(bed) == len(pd.read_csv(folder / "hits.csv"))
+    pattern = max(found.discovery.patterns, key=lambda one: one.n_seqlets)
+    mine = bed[bed["name"] == found.names[pattern.name]]
+    complement = str.maketrans("ACGT", "TGCA")
+    counts = np.zeros_like(pattern.core)
+    for chrom, start, end, strand in mine[["chrom", "start", "end", "strand"]].itertuples(index=False):
+        word = windows.genome.fetch(chrom, start, end)
+        word = word.translate(complement)[::-1] if strand == "-" else word
+        counts[np.arange(len(word)), ["ACGT".index(base) for base in word]] += 1
+    np.testing.assert_allclose(counts / len(mine), pattern.core, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_browser_tracks_hold_the_contributions_of_each_base(planted) -> None:
+    import pyBigWig
+
+    windows, contributions, _, folder = planted
+    track = pyBigWig.open(str(folder / "contributions.bw"))
+    assert track.chroms() == {"sim1": windows.genome.lengths["sim1"]}
+    starts = windows.windows.set_index("window_id")["win_start"]
+    for name, values in zip(contributions.window_ids, contributions.actual, strict=True):
+        start = int(starts[name])
+        np.testing.assert_allclose(track.values("sim1", start, start + L), values, atol=1e-6)
+    names = ["chrom", "start", "end", "value"]
+    graph = pd.read_csv(folder / "contributions.bedgraph", sep="\t", names=names)
+    assert (graph["end"] - graph["start"]).sum() == EXPLAINED * L
+    total = ((graph["end"] - graph["start"]) * graph["value"]).sum()
+    assert total == pytest.approx(contributions.actual.sum(), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_other_tools_read_the_patterns(planted) -> None:
+    import h5py
+    from Bio import motifs
+
+    _, _, found, folder = planted
+    with (folder / "positive.meme").open() as file:
+        names = [one.name for one in motifs.parse(file, "minimal")]
+    assert names == [one.name for one in found.discovery.patterns if one.name.startswith("pos")]
+    with h5py.File(folder / "modisco.h5") as content:
+        assert len(content["pos_patterns"]) >= len(names)
+
+
+@pytest.mark.slow
+def test_a_rerun_gives_the_same_bytes(planted, tmp_path: Path) -> None:
+    windows, contributions, _, folder = planted
+    analysed(windows, contributions, tmp_path / "again")
+    first, again = contents(folder), contents(tmp_path / "again")
+    assert set(first) == {f"{name}.csv" for name in TABLES} | {*OTHERS, "modisco.h5"}
+    assert [name for name in first if first[name] != again.get(name)] == []
+
+
+def test_nothing_found_leaves_every_file_with_its_header_and_the_reason(tmp_path: Path) -> None:
+    windows, contributions = simulated(0.0)
+    found = analysed(windows, contributions, tmp_path / "none")
+    assert len(found.discovery) == 0 and found.names == {}
+    files = contents(tmp_path / "none")
+    assert set(files) == {f"{name}.csv" for name in TABLES} | {*OTHERS, "modisco.h5"}
+    tables = {name: pd.read_csv(tmp_path / "none" / f"{name}.csv") for name in TABLES}
+    assert all(tables[name].empty and len(tables[name].columns) > 4 for name in TABLES[:-1])
+    (row,) = tables["recovery"].to_dict("records")
+    assert (row["TF"], row["recall"], row["n_sites"], row["n_seqlets"]) == ("CTCF", 0.0, 2 * EXPLAINED, 0)
+    assert all(files[f"{sign}.meme"].startswith(b"MEME version 4") for sign in ("positive", "negative"))
+    assert files["hits.bed"] == b""
+    # Without contributions there are no peaks either.
+    reason = "0 windows around attribution peaks, fewer than the 80 that are needed"
+    assert read_json(tmp_path / "none" / "summary.json") == {"patterns": 0, "windows": 0, "reason": reason}
+
+
+def test_without_known_truth_there_is_no_recovery(tmp_path: Path) -> None:
+    windows, contributions = simulated(0.0)
+    unknown = WindowSet("region", windows.windows, windows.genome, "real", {}, None)
+    found = analysed(unknown, contributions, tmp_path / "real")
+    assert found.recovered is None
+    assert set(contents(tmp_path / "real")) == {f"{name}.csv" for name in TABLES[:-1]} | {*OTHERS, "modisco.h5"}
+
+
+def test_too_few_windows_say_how_many(tmp_path: Path) -> None:
+    windows, contributions = simulated(0.4)
+    few = contributions.select(contributions.window_ids[:30].tolist())
+    found = analysed(windows, few, tmp_path / "few")
+    assert found.discovery.reason == "30 windows around attribution peaks, fewer than the 80 that are needed"
+    assert len(found.peaks) == 30 and len(pd.read_csv(tmp_path / "few" / "contributions.bedgraph", sep="\t")) > 0

@@ -1,0 +1,81 @@
+"""Tomtom's q-values and alignments against independent computations."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from contactlens.dna.data.motif_database import jaspar_core
+from contactlens.dna.motifs.tomtom import all_matches, benjamini_hochberg, called_names, top_matches
+
+TARGETS = jaspar_core()[::12]
+
+
+def test_q_values_are_those_of_scipy() -> None:
+    p = np.random.default_rng(0).beta(0.5, 2, size=(4, 300))
+    p[:, :5] = p[:, 5:10]  # ties
+    np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p, axis=1))
+
+
+def test_no_query_gives_no_match_and_no_base_is_an_error() -> None:
+    assert all_matches({}, TARGETS).empty
+    with pytest.raises(ValueError, match="one base or more"):
+        all_matches({"a": np.empty((0, 4))}, TARGETS)
+
+
+def complete_score(query: np.ndarray, target: np.ndarray, offset: int, medians: np.ndarray) -> float:
+    """Tomtom's score of an alignment: columns compared by Euclidean distance, minus what a median column gives."""
+    score = 0.0
+    for n, column in enumerate(query):
+        if 0 <= n + offset < len(target):
+            score += medians[n] - np.linalg.norm(column - target[n + offset])
+    return score
+
+
+@pytest.mark.slow
+def test_offset_strand_and_overlap_against_brute_force() -> None:
+    rng = np.random.default_rng(1)
+    queries = {f"random{n}": rng.dirichlet(np.full(4, 0.3), size=int(rng.integers(6, 16))) for n in range(6)}
+    targets = [target.probabilities for target in TARGETS]
+    matches = all_matches(queries, TARGETS)
+    by_id = {target.matrix_id: target.probabilities for target in TARGETS}
+    columns = np.concatenate([*targets, *(target[::-1, ::-1] for target in targets)])
+    exact = []
+    for pattern, rows in matches.groupby("pattern"):
+        query = queries[pattern]
+        distances = np.linalg.norm(query[:, None] - columns[None], axis=-1)
+        medians = np.median(distances, axis=1)
+        # memelite counts in 100 bins a column, and takes target columns as one that agree to 1 %
+        step = (np.ptp(medians[:, None] - distances) / 100 + 0.02) * len(query)
+        for row in rows.itertuples():
+            turned = {"+": by_id[row.matrix_id], "-": by_id[row.matrix_id][::-1, ::-1]}
+            best = max(
+                complete_score(query, target, offset, medians)
+                for target in turned.values()
+                for offset in range(1 - len(query), len(target))
+            )
+            target = turned[row.strand]
+            found = complete_score(query, target, row.offset, medians)
+            assert found > best - step
+            exact.append(np.isclose(found, best))
+            assert row.overlap == sum(0 <= n + row.offset < len(target) for n in range(len(query)))
+    assert np.mean(exact) > 0.9
+
+
+@pytest.mark.slow
+def test_a_piece_of_a_motif_is_found_where_it_was_cut() -> None:
+    source = next(target for target in jaspar_core() if target.matrix_id == "MA0139.2")
+    length = len(source.probabilities)
+    piece = source.probabilities[3:13]
+    queries = {
+        "piece": piece,
+        "reverse": piece[::-1, ::-1],
+        "flanked": np.concatenate([np.full((4, 4), 0.25), source.probabilities]),
+        "float32": piece.astype(np.float32),
+    }
+    best = top_matches(all_matches(queries, jaspar_core()), 1).set_index("pattern")
+    assert (best["matrix_id"] == "MA0139.2").all() and (best["q"] < 1e-3).all()
+    assert best.loc["piece", ["strand", "offset", "overlap"]].tolist() == ["+", 3, 10]
+    assert best.loc["reverse", ["strand", "offset"]].tolist() == ["-", length - 13]
+    assert best.loc["flanked", ["strand", "offset", "overlap"]].tolist() == ["+", -4, length]
+    assert called_names(best.reset_index(), 0.05)["piece"] == "piece:CTCF"
+    assert called_names(best.reset_index(), 1e-300) == {}

@@ -1,0 +1,308 @@
+"""Fine-tuning: what moves, what it learns, and that a rerun gives the same bytes."""
+
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+
+from contactlens.base.errors import InputError
+from contactlens.base.torch_setup import available_memory, seed_everything
+from contactlens.dna.data.batch import WindowBatch
+from contactlens.dna.data.tokens import PAD, encode
+from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
+from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.training.fit import FineTuneConfig, auroc, fine_tune, freeze, predict, refined_loss
+from contactlens.dna.training.trainer import Trainer, TrainerConfig
+
+L = 64
+ENHANCER, PROMOTER = slice(2, 28), slice(36, 62)
+TRAINER = TrainerConfig(
+    learning_rate=5e-3,
+    weight_decay=0.01,
+    batch_size=4,
+    accumulate=1,
+    max_epochs=3,
+    patience=3,
+    warmup_share=0.1,
+    gradient_clip=1.0,
+    amp=False,
+    device="cpu",
+    threads=1,
+)
+CONFIG = FineTuneConfig(unfrozen_layers=1, cache_frozen=False, trainer=TRAINER)
+
+
+def build(seed: int = 0, hidden: int = 6, **changes: object) -> WindowClassifier:
+    seed_everything(seed, 1)
+    config = CaduceusConfig(**({"d_model": 8, "n_layer": 2, "ssm_cfg": SsmConfig(d_state=2)} | changes))
+    return WindowClassifier(Caduceus(config), "pair", HeadConfig(hidden))
+
+
+def windows(n: int, seed: int = 0, words: tuple[tuple[str, str], tuple[str, str]] | None = None) -> WindowBatch:
+    """Random windows with labels by chance, or where `words` are given by whether the words in both elements match."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(7, 11, (n, L))
+    label = np.arange(n) % 2
+    if words is not None:
+        first = rng.integers(0, 2, n)
+        second = np.where(label == 1, first, 1 - first)
+        for row, kinds in enumerate(zip(first, second, strict=True)):
+            for element, names, kind in zip((ENHANCER, PROMOTER), words, kinds, strict=True):
+                start = int(rng.integers(element.start, element.stop - 8))
+                ids[row, start : start + 8] = encode(names[kind])
+    regions = np.zeros((n, 2, L), dtype=bool)
+    regions[:, 0, ENHANCER], regions[:, 1, PROMOTER] = True, True
+    names = [f"w{seed}_{row}" for row in range(n)]
+    return WindowBatch(torch.from_numpy(ids), torch.from_numpy(regions), torch.from_numpy(label).float(), names)
+
+
+def test_auroc_is_sklearns_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    for levels in (2, 5, 1000):
+        for _ in range(20):
+            label, score = rng.integers(0, 2, 50), rng.integers(0, levels, 50) / 7
+            assert auroc(label, score) == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+    assert auroc(np.array([0, 1]), np.array([3.0, 3.0])) == 0.5
+    assert np.isnan(auroc(np.ones(4), np.arange(4.0))) and np.isnan(auroc(np.zeros(4), np.arange(4.0)))
+
+
+@pytest.mark.parametrize(("unfrozen", "frozen"), [(0, 2), (1, 1), (2, 0), (5, 0)])
+def test_freezing_counts_from_the_last_block(unfrozen: int, frozen: int) -> None:
+    """The head and the final norm are always trained, the embedding only where no block is frozen."""
+    model = build()
+    assert freeze(model, unfrozen) == frozen
+    trained = ["head.", "backbone.norm_f.", *(f"backbone.layers.{n}." for n in range(frozen, 2))]
+    trained += ["backbone.embedding."] if not frozen else []
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    fine_tune(model, windows(16), windows(8, 1), replace(CONFIG, unfrozen_layers=unfrozen), 0)
+    moved = {name for name, value in model.named_parameters() if not torch.equal(before[name], value)}
+    assert moved == {name for name in before if name.startswith(tuple(trained))}
+
+
+@pytest.mark.parametrize("amount", [0, 1, 2])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rcps": True, "fused_add_norm": True, "n_layer": 3},
+        {"rcps": True, "fused_add_norm": False, "n_layer": 3},
+        {"rcps": False, "n_layer": 2},
+    ],
+    ids=["fused", "unfused", "ph"],
+)
+def test_cached_activations_change_nothing_but_the_time(changes: dict[str, object], amount: int) -> None:
+    train, validation = windows(16), windows(8, 1)
+    runs = []
+    for cached in (False, True):
+        model = build(**changes).double()
+        config = replace(CONFIG, unfrozen_layers=amount, cache_frozen=cached)
+        runs.append((model, fine_tune(model, train, validation, config, 0)))
+    (plain, without), (model, with_cache) = runs
+    for mine, its in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(with_cache.validation_logits, without.validation_logits, rtol=0, atol=1e-6)
+    assert without.validation_logits.std() > 1e-4
+
+
+def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """24 windows, two strands, 64 positions of 8 floats."""
+    needed = 24 * 2 * L * 8 * 4
+    config = replace(CONFIG, cache_frozen=True)
+    monkeypatch.setattr("contactlens.dna.training.fit.available_memory", lambda _: needed)
+    fine_tune(build(), windows(16), windows(8, 1), config, 0)
+    monkeypatch.setattr("contactlens.dna.training.fit.available_memory", lambda _: needed - 1)
+    model = build()
+    model.backbone.layers[0].register_forward_hook(lambda *_: pytest.fail("the cache was filled"))
+    with pytest.raises(InputError, match=r"dna\.fine_tune\.cache_frozen: 24 windows of 64 bp take .* GiB on cpu"):
+        fine_tune(model, windows(16), windows(8, 1), config, 0)
+
+
+def test_available_memory_is_what_the_kernel_says() -> None:
+    psutil = pytest.importorskip("psutil")
+    found = available_memory(torch.device("cpu"))
+    assert 2**20 < found <= psutil.virtual_memory().available * 1.2
+
+
+def test_with_a_cache_frozen_blocks_see_each_window_once() -> None:
+    seen = {False: 0, True: 0}
+    for cached in seen:
+        model = build()
+
+        def count(_: object, inputs: tuple[torch.Tensor, ...], __: object, cached: bool = cached) -> None:
+            seen[cached] += len(inputs[0]) // 2  # both strands
+
+        model.backbone.layers[0].register_forward_hook(count)
+        fine_tune(model, windows(16), windows(8, 1), replace(CONFIG, cache_frozen=cached), 0)
+    assert seen == {False: 16 + 3 * (16 + 8), True: 16 + 8}  # the head's scale, then three epochs
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_head_starts_from_training_states_of_mean_0_and_variance_1(cached: bool) -> None:
+    model, train = build(), windows(16)
+    still = replace(TRAINER, learning_rate=1e-12, max_epochs=1)
+    fine_tune(model, train, windows(8, 1), FineTuneConfig(1, cached, still), 0)
+    with torch.no_grad():
+        v = model.head.pooled(model.states(train.ids), train.regions) * model.head.gain + model.head.bias
+    sd, mean = torch.std_mean(v.flatten(0, 1), dim=0)
+    torch.testing.assert_close(mean, torch.zeros(8), rtol=0, atol=1e-3)
+    torch.testing.assert_close(sd, torch.ones(8), rtol=1e-3, atol=0)
+
+
+def test_a_window_and_its_reverse_complement_train_the_same() -> None:
+    batch = windows(6)
+    batch.ids[0, 20:24] = PAD
+    for changes in ({"n_layer": 3}, {"n_layer": 2, "fused_add_norm": False}, {"rcps": False}):
+        gradients = []
+        for one in (batch, batch.reverse_complement()):
+            model = build(**changes).double()
+            F.binary_cross_entropy_with_logits(model(one.ids, one.regions), one.label.double()).backward()
+            gradients.append({name: p.grad for name, p in model.named_parameters()})
+        for name, gradient in gradients[0].items():
+            torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-9, atol=1e-13)
+
+
+def test_predictions_are_the_models_in_any_batches() -> None:
+    model, batch = build(), windows(7)
+    model.train()
+    found = predict(model, batch, 3)
+    assert found.dtype == np.float64 and found.shape == (7,) and not model.training
+    with torch.no_grad():
+        alone = [float(model(batch.ids[n : n + 1], batch.regions[n : n + 1])) for n in range(7)]
+    np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(predict(model, batch, 100), found, rtol=1e-5, atol=1e-7)
+
+
+def test_scores_are_those_of_the_validation_logits_and_the_best_epoch_is_kept() -> None:
+    model, validation = build(), windows(9, 1)
+    logs: list[dict[str, float]] = []
+    done = fine_tune(model, windows(16), validation, CONFIG, 0, on_epoch=logs.append)
+    assert done.validation_logits.shape == (3, 9) and logs == done.training.history
+    label = validation.label.numpy()
+    for log, logit in zip(logs, done.validation_logits, strict=True):
+        p = 1 / (1 + np.exp(-logit))
+        assert log["validation_loss"] == pytest.approx(log_loss(label, p), rel=1e-5)
+        assert log["validation_auroc"] == pytest.approx(roc_auc_score(label, logit))
+        assert log["validation_accuracy"] == pytest.approx(np.mean((p > 0.5) == label))
+        assert log["validation_refined_loss"] <= log["validation_loss"] + 1e-9
+        scores = {"validation_loss", "validation_refined_loss", "validation_auroc", "validation_accuracy"}
+        assert set(log) == {"epoch", "train_loss"} | scores
+    best = done.training.best_epoch
+    assert best == np.argmin([log["validation_refined_loss"] for log in logs])
+    np.testing.assert_allclose(predict(model, validation, 4), done.validation_logits[best], rtol=1e-6)
+
+
+def test_refined_loss_is_what_the_best_scale_and_shift_leave() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 400)
+    label = rng.random(400) < 1 / (1 + np.exp(-logit))
+    scikit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(logit[:, None], label)
+    expected = log_loss(label, scikit.predict_proba(logit[:, None]))
+    for scale, shift in ((1.0, 0.0), (9.0, 0.0), (0.1, -3.0)):
+        found = refined_loss(torch.tensor(label), torch.tensor(scale * logit + shift))
+        assert found == pytest.approx(expected, abs=1e-6)
+    wrong_way = refined_loss(torch.tensor(label), torch.tensor(-logit))
+    share = label.mean()
+    entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert wrong_way == pytest.approx(entropy, abs=1e-3)
+
+
+def test_same_seed_gives_the_same_weights_and_another_others() -> None:
+    def trained(seed: int) -> tuple[dict[str, torch.Tensor], np.ndarray]:
+        model = build()
+        logits = fine_tune(model, windows(16), windows(8, 1), CONFIG, seed).validation_logits
+        return model.state_dict(), logits
+
+    (first, logits), (again, same), (other, _) = (trained(seed) for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert logits.tobytes() == same.tobytes()
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_fine_tuning_resumes_to_the_same_weights_and_logits(tmp_path: Path) -> None:
+    def killed(log: dict[str, float]) -> None:
+        if log["epoch"] == 1:
+            raise KilledError
+
+    train, validation, whole, again = windows(16), windows(8, 1), build(), build()
+    expected = fine_tune(whole, train, validation, CONFIG, 0)
+    with pytest.raises(KilledError):
+        fine_tune(build(), train, validation, CONFIG, 0, tmp_path, killed)
+    logs: list[dict[str, float]] = []
+    with patch.object(Trainer, "epoch", autospec=True, side_effect=Trainer.epoch) as epoch:
+        found = fine_tune(again, train, validation, CONFIG, 0, tmp_path, logs.append)
+    assert epoch.call_count == 1 and logs == expected.training.history and found.training == expected.training
+    assert found.validation_logits.tobytes() == expected.validation_logits.tobytes()
+    state = whole.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
+
+
+def altered(batch: WindowBatch, part: str) -> WindowBatch:
+    """The same names with another base, label or element."""
+    other = batch.select(range(len(batch)))
+    if part == "ids":
+        other.ids[0, 5] = 17 - other.ids[0, 5]
+    elif part == "label":
+        other.label[0] = 1 - other.label[0]
+    elif part == "regions":
+        other.regions[0, 0, 28] = True
+    return other
+
+
+@pytest.mark.parametrize("part", ["backbone", "head", "depth", "ids", "label", "regions", "validation", "function"])
+def test_checkpoints_of_other_weights_or_windows_are_ignored(part: str, tmp_path: Path) -> None:
+    """Such as those of a run before the backbone was trained anew, under the same names of windows."""
+    train, validation = windows(16), windows(8, 1)
+    fine_tune(build(), train, validation, CONFIG, 0, tmp_path)
+    model, config = build(1 if part == "backbone" else 0), CONFIG
+    if part == "head":
+        model = WindowClassifier(model.backbone, "pair", HeadConfig(9))
+    elif part == "function":
+        model = build(fused_add_norm=False)
+    elif part == "depth":
+        config = replace(CONFIG, unfrozen_layers=2)
+    elif part == "validation":
+        validation = altered(validation, "ids")
+    else:
+        train = altered(train, part)
+    with patch.object(Trainer, "epoch", autospec=True, side_effect=Trainer.epoch) as epoch:
+        fine_tune(model, train, validation, config, 0, tmp_path)
+    assert epoch.call_count == 3
+
+
+MOTIFS = (("GATTACCA", "CCTGCGGA"), ("TTCAAGGT", "AGCGTGTC"))
+
+
+def learned(labels_by_chance: bool) -> float:
+    """AUROC on windows not seen, of which word stands in one element says nothing: only whether both match does."""
+    train, validation, test = (windows(n, seed, MOTIFS) for n, seed in ((512, 1), (64, 2), (256, 3)))
+    if labels_by_chance:
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+        train = replace(train, label=train.label[order])
+    trainer = replace(TRAINER, learning_rate=1e-2, batch_size=32, max_epochs=8, patience=8)
+    model = build(hidden=64, d_model=16, n_layer=1, ssm_cfg=SsmConfig(d_state=4))
+    fine_tune(model, train, validation, FineTuneConfig(2, False, trainer), 0)
+    return roc_auc_score(test.label, predict(model, test, 64))
+
+
+@pytest.mark.slow
+def test_pairs_of_words_are_learned() -> None:
+    assert learned(labels_by_chance=False) > 0.95
+
+
+@pytest.mark.slow
+def test_shuffled_labels_teach_nothing() -> None:
+    assert abs(learned(labels_by_chance=True) - 0.5) < 0.12
+
+
+def test_a_negative_number_of_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match="unfrozen_layers must be at least 0"):
+        replace(CONFIG, unfrozen_layers=-1)

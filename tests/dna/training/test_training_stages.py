@@ -1,0 +1,123 @@
+"""The two training stages: what a run leaves for the next one, and what it doesn't."""
+
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from contactlens.base.files import write_json
+from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
+from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
+from contactlens.dna.training import fit, trainer
+from contactlens.dna.training import pretrain as pretraining
+from stage_script import load_script
+
+ROOT = Path(__file__).parents[3]
+CHANGES = {
+    "backbone": {"d_model": 8, "n_layer": 1, "d_state": 2},
+    "pretrain": {"crops_per_epoch": 16, "validation_crops": 4, "crop_bp": 64},
+    "head": {"hidden": 4},
+}
+STATES = ".checkpoints"
+
+
+class Run:
+    """In place of an MLflow run."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails, self.epochs = fails, 0
+
+    def epoch_logger(self) -> Any:
+        def log(_: dict[str, float]) -> None:
+            self.epochs += 1
+
+        def flush() -> None:
+            if self.fails:
+                raise ConnectionError("the tracking server is down")
+
+        log.flush = flush  # type: ignore[attr-defined]
+        return log
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few simulated windows, their splits and a backbone, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section, changes in CHANGES.items():
+        params["dna"][section].update(changes)
+    for section in ("pretrain", "fine_tune"):
+        params["dna"][section]["trainer"].update(max_epochs=2, threads=1, batch_size=4, device="cpu")
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    windows = simulate_windows(SimulationConfig(n_chromosomes=2, n_windows=16, n_unlabelled=2), 0)
+    windows.write("data/dna")
+    by_chromosome = [group["window_id"].tolist() for _, group in windows.windows.groupby("chrom")]
+    write_json("models/dna/splits.json", dict(zip(("train", "validation"), by_chromosome, strict=True)))
+    torch.manual_seed(0)
+    architecture = CaduceusConfig(d_model=8, n_layer=1, ssm_cfg=SsmConfig(d_state=2))
+    save_caduceus(CaduceusForMaskedLM(architecture), "models/dna/pretrained")
+    return tmp_path
+
+
+STAGES = [
+    ("dna_fine_tune", "models/dna/classifier/head.safetensors", fit, "binary_cross_entropy_with_logits"),
+    ("dna_pretrain", "models/dna/pretrained/model.safetensors", pretraining, "cross_entropy"),
+]
+
+
+@pytest.mark.parametrize(("stage", "weights", "module", "loss"), STAGES, ids=["fine_tune", "pretrain"])
+def test_a_finished_stage_leaves_no_state_so_that_another_loss_is_trained(
+    stage: str, weights: str, module: ModuleType, loss: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(run: Run) -> bytes:
+        monkeypatch.setattr(pipeline, "stage_run", lambda *_: nullcontext(run))
+        monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
+        pipeline.main()
+        return (project / weights).read_bytes()
+
+    pipeline = load_script(stage)
+    first = Run()
+    before = run(first)
+    assert first.epochs == 2 and list((project / STATES).rglob("*.pt")) == []
+    usual = getattr(module.F, loss)
+    other = SimpleNamespace(**{**vars(module.F), loss: lambda *args, **named: usual(*args, **named) ** 2})
+    monkeypatch.setattr(module, "F", other)
+    second = Run()
+    assert run(second) != before
+    assert second.epochs == 2
+
+
+def test_a_stage_that_fails_after_training_keeps_its_epochs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = load_script("dna_fine_tune")
+    monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
+    for run in (Run(fails=True), Run()):
+        monkeypatch.setattr(pipeline, "stage_run", lambda *_, run=run: nullcontext(run))
+        if run.fails:
+            with pytest.raises(ConnectionError):
+                pipeline.main()
+            assert run.epochs == 2 and len(list((project / STATES).rglob("*.pt"))) == 2
+            monkeypatch.setattr(trainer.Trainer, "epoch", None)  # another one would fail
+        else:
+            pipeline.main()
+            assert run.epochs == 2 and list((project / STATES).rglob("*.pt")) == []
+    assert (project / "models/dna/classifier/head.safetensors").is_file()
+
+
+def test_the_state_of_other_code_is_not_taken_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The digest follows the sources of loss and model, and no others."""
+    copied = tmp_path / "dna"
+    shutil.copytree(Path(trainer.__file__).parents[1], copied)
+    monkeypatch.setattr(trainer, "__file__", str(copied / "training" / "trainer.py"))
+    before = trainer.code_digest()
+    for name in ("report/data.py", "report/figures/evaluation.py"):
+        (copied / name).write_text("changed")
+        assert trainer.code_digest() == before
+    for name in ("training/fit.py", "models/caduceus/mamba.py"):
+        (copied / name).write_text("changed")
+        assert trainer.code_digest() != before
+        before = trainer.code_digest()

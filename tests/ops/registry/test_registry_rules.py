@@ -1,0 +1,125 @@
+"""Promotion is a pure function of numbers: each rule alone can stop it, and says why."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
+
+RULES = PromotionRules("tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02)
+WHY = "it does something else, or was fitted to some of them"
+
+
+def metrics(nll: float | None = 1.0, coverage: float = 0.89, mace: float = 0.01, trees: float = 1.1) -> Any:
+    row = {"nll": nll, "coverage_90": coverage, "mace": mace}
+    return {
+        "network": {name: {"estimate": value, "low": value, "high": value} for name, value in row.items()},
+        "trees": {"nll": {"estimate": trees}},
+        "constant": {"nll": {"estimate": 1.4}},
+    }
+
+
+@pytest.mark.parametrize("champion", [None, 1.01])
+def test_a_model_that_meets_every_rule_is_promoted(champion: float | None) -> None:
+    decision = RULES.decide(metrics(), champion)
+    assert decision.promote
+    assert len(decision.reasons) == 4 + (champion is not None)
+    assert all(reason.startswith("passed: ") for reason in decision.reasons)
+
+
+@pytest.mark.parametrize(
+    ("values", "champion", "reason"),
+    [
+        ({"trees": 1.0}, None, "failed: NLL of network, 1, is not below that of trees, 1"),
+        ({"trees": math.nan}, None, "failed: NLL of network, 1, is not below that of trees, nan"),
+        (
+            {"coverage": 0.93},
+            None,
+            "failed: error of the 90 % band's coverage, 0.03, is not below the limit, 0.02",
+        ),
+        (
+            {"coverage": 0.87},
+            None,
+            "failed: error of the 90 % band's coverage, 0.03, is not below the limit, 0.02",
+        ),
+        ({"mace": 0.05}, None, "failed: MACE, 0.05, is not below the limit, 0.02"),
+        ({}, 0.9, "failed: NLL of network, 1, is not below the champion's on the same data, 0.9"),
+        ({}, 1.0, "failed: NLL of network, 1, is not below the champion's on the same data, 1"),
+        ({}, math.nan, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
+    ],
+)
+def test_each_rule_alone_stops_it(values: dict[str, float], champion: float | None, reason: str) -> None:
+    decision = RULES.decide(metrics(**values), champion)
+    assert not decision.promote
+    assert [text for text in decision.reasons if text.startswith("failed")] == [reason]
+
+
+def test_a_missing_number_is_never_a_pass() -> None:
+    decision = RULES.decide(metrics(nll=None), 1.2)
+    assert [reason.split(":")[0] for reason in decision.reasons] == ["failed"] * 3 + ["passed"] * 2
+    assert not RULES.decide({}, None).promote
+
+
+CLASSIFIER = ClassifierRules("dna", "network_recalibrated", ("distance", "cnn"), min_auroc=0.8, max_ece=0.1)
+
+
+def scores(auroc: float | None = 0.9, ece: float | None = 0.05, cnn: float | None = 0.85) -> Any:
+    return {
+        "network_recalibrated": {"auroc": {"estimate": auroc, "low": 0.1, "high": 1.0}, "ece": {"estimate": ece}},
+        "distance": {"auroc": {"estimate": 0.5}},
+        "cnn": {"auroc": {"estimate": cnn}},
+    }
+
+
+@pytest.mark.parametrize("champion", [None, 0.9, 0.2])
+def test_a_classifier_that_meets_every_rule_and_equals_the_champion_is_promoted(champion: float | None) -> None:
+    decision = CLASSIFIER.decide(scores(), champion)
+    assert decision.promote
+    assert len(decision.reasons) == 4 + (champion is not None)
+    assert all(reason.startswith("passed: ") for reason in decision.reasons)
+
+
+@pytest.mark.parametrize(
+    ("values", "champion", "reason"),
+    [
+        ({"cnn": 0.9}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, 0.9"),
+        ({"cnn": math.inf}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, nan"),
+        ({"cnn": None}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, nan"),
+        (
+            {"auroc": 0.8, "cnn": 0.6},
+            None,
+            "failed: AUROC of network_recalibrated, 0.8, is not above the limit, 0.8",
+        ),
+        ({"ece": 0.1}, None, "failed: ECE of network_recalibrated, 0.1, is not below the limit, 0.1"),
+        ({"ece": -math.inf}, None, "failed: ECE of network_recalibrated, nan, is not below the limit, 0.1"),
+        (
+            {},
+            0.91,
+            "failed: AUROC of network_recalibrated, 0.9, is not at least the champion's on the same data, 0.91",
+        ),
+        ({}, math.nan, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
+        ({}, math.inf, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
+    ],
+)
+def test_each_rule_alone_stops_a_classifier(values: Any, champion: float | None, reason: str) -> None:
+    decision = CLASSIFIER.decide(scores(**values), champion)
+    assert not decision.promote
+    assert [text for text in decision.reasons if text.startswith("failed")] == [reason]
+
+
+@pytest.mark.parametrize("auroc", [None, math.nan, math.inf, -math.inf])
+def test_an_auroc_that_is_no_number_fails_every_rule_on_it(auroc: float | None) -> None:
+    decision = CLASSIFIER.decide(scores(auroc=auroc), 0.1)
+    assert [reason.split(":")[0] for reason in decision.reasons] == ["failed"] * 4 + ["passed"]
+    assert not CLASSIFIER.decide({}, None).promote
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("min_auroc", 1.0), ("min_auroc", -0.1), ("max_ece", 0.0), ("max_ece", 1.1), ("registered_model", "a/b")],
+)
+def test_nonsense_rules_are_refused(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"promotion.{field} must"):
+        replace(CLASSIFIER, **{field: value})

@@ -1,0 +1,181 @@
+"""The evaluation's tables against the plain metrics, on tracks whose signal is on or off."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from contactlens import calibration
+from contactlens.calibration import RecalibrationConfig
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.track_set import Driver, TrackSet
+from contactlens.tracks.evaluation.evaluate import (
+    EvaluateConfig,
+    Evaluation,
+    GaussianFrames,
+    SplitPredictions,
+    evaluate,
+    nested_metrics,
+    predicted_frames,
+)
+
+CONFIG = EvaluateConfig(
+    bootstrap_replicates=200,
+    confidence=0.95,
+    coverage_levels=[0.5, 0.9],
+    reliability_levels=19,
+    pit_bins=10,
+    ence_bins=6,
+    recalibration=RecalibrationConfig(sd_bins=10, residual_bins=4, residual_groups=30),
+)
+TRACKS, FRAMES = 40, 150
+
+
+def on_off(seed: int) -> tuple[TrackBatch, GaussianFrames, GaussianFrames]:
+    """Tracks, a network that knows the on-probability, and a baseline that does not; a fifth is missing."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(1, 2, size=(TRACKS, FRAMES))
+    on = rng.random(p.shape) < p
+    signal = 5 * on + (0.5 + on) * rng.normal(size=p.shape)
+    observed = rng.random(p.shape) > 0.2
+    observed[:, 0] = True
+    batch = TrackBatch(
+        driver=torch.tensor(np.where(observed, 300 * (1 - p), 0), dtype=torch.float32)[:, None],
+        signal=torch.tensor(np.where(observed, signal, 0), dtype=torch.float32),
+        observed=torch.tensor(observed),
+        track_ids=[f"t{i:02d}" for i in range(TRACKS)],
+        groups=["g"] * TRACKS,
+        frame_interval_s=30.0,
+    )
+    network = GaussianFrames(5 * p, np.sqrt(25 * p * (1 - p) + 0.5))
+    return batch, network, GaussianFrames(np.full_like(p, 5 / 3), np.full_like(p, 2.6))
+
+
+def track_set_of(batch: TrackBatch) -> TrackSet:
+    row, frame = np.nonzero(batch.observed.numpy())
+    frames = pd.DataFrame(
+        {
+            "track_id": np.array(batch.track_ids)[row],
+            "group": "g",
+            "frame": frame,
+            "time_s": 30.0 * frame,
+            "ep_distance_nm": batch.driver[:, 0].numpy()[row, frame],
+            "ms2": batch.signal.numpy()[row, frame],
+        }
+    )
+    return TrackSet(frames, 30.0, Driver("distance", "distance", "nm"), "a.u.", "test")
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return on_off(0), on_off(1)
+
+
+@pytest.fixture(scope="module")
+def evaluation(splits) -> Evaluation:
+    (calibration_batch, *fitted), (test, *predicted) = splits
+    models = {
+        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
+    }
+    return evaluate(calibration_batch, test, models, CONFIG, seed=5)
+
+
+def number(evaluation: Evaluation, model: str, metric: str, column: str = "estimate") -> float:
+    rows = evaluation.metrics.set_index(["model", "metric"])
+    return float(rows.loc[(model, metric), column])
+
+
+def test_rows(evaluation: Evaluation):
+    models = ["network", "network_recalibrated", "constant", "constant_recalibrated"]
+    assert list(evaluation.metrics.columns) == ["model", "metric", "estimate", "low", "high"]
+    assert list(evaluation.metrics["model"].drop_duplicates()) == models
+    assert not evaluation.metrics.duplicated(["model", "metric"]).any()
+    assert np.isfinite(evaluation.metrics[["estimate", "low", "high"]].to_numpy()).all()
+    assert (evaluation.metrics["low"] <= evaluation.metrics["high"]).all()
+
+
+def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: Evaluation, splits):
+    _, (test, network, _) = splits
+    seen = test.observed.numpy()
+    y, mean, sd = test.signal.numpy()[seen].astype(float), network.mean[seen], network.sd[seen]
+    pits = calibration.pit(y, mean, sd)
+    expected = {
+        "nll": calibration.gaussian_nll(y, mean, sd).mean(),
+        "crps": calibration.gaussian_crps(y, mean, sd).mean(),
+        "mace": calibration.mace(pits, calibration.quantile_levels(19)),
+        "coverage_90": calibration.coverage(pits, 0.9),
+        "ence": calibration.ence(y, mean, sd, 6),
+        "r2": calibration.r2(y, mean),
+    }
+    for metric, value in expected.items():
+        assert number(evaluation, "network", metric) == pytest.approx(value, rel=1e-9), metric
+
+
+def test_recalibration_helps_and_meets_its_limits(evaluation: Evaluation):
+    new = "network_recalibrated"
+    assert number(evaluation, "network", "mace") > 0.02
+    assert number(evaluation, new, "mace") < 0.02
+    assert number(evaluation, new, "ence") < 0.1
+    assert 0.88 < number(evaluation, new, "coverage_90") < 0.92
+    assert number(evaluation, new, "nll") < number(evaluation, "network", "nll")
+
+
+def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(evaluation: Evaluation):
+    for suffix in ("", "_recalibrated"):
+        network, baseline = "network" + suffix, "constant" + suffix
+        for score in ("nll", "crps"):
+            name = f"{score}_minus_{baseline}"
+            gap = number(evaluation, network, score) - number(evaluation, baseline, score)
+            assert number(evaluation, network, name) == pytest.approx(gap, abs=1e-12)
+            assert number(evaluation, network, name, "high") < 0
+
+
+def test_reliability_pit_and_bins(evaluation: Evaluation):
+    reliability = evaluation.reliability
+    assert list(reliability.columns) == ["model", "level", "expected", "observed", "low", "high"]
+    raw = reliability[reliability["model"] == "network"]
+    error = np.abs(raw["observed"] - raw["expected"]).mean()
+    assert error == pytest.approx(number(evaluation, "network", "mace"), rel=1e-9)
+    for _, rows in evaluation.pit.groupby("model"):
+        assert (rows["density"] * (rows["bin_right"] - rows["bin_left"])).sum() == pytest.approx(1)
+    new = evaluation.pit[evaluation.pit["model"] == "network_recalibrated"]
+    np.testing.assert_allclose(new["density"], 1, atol=0.2)
+    bins = evaluation.ence_bins[evaluation.ence_bins["model"] == "network"]
+    ence = np.mean(np.abs(bins["rmv"] - bins["rmse"]) / bins["rmv"])
+    assert ence == pytest.approx(number(evaluation, "network", "ence"), rel=1e-9)
+
+
+def test_missing_frames_count_for_nothing(evaluation: Evaluation, splits):
+    (calibration_batch, *fitted), (test, *predicted) = splits
+    spoilt = [GaussianFrames(*(np.where(test.observed.numpy(), values, 1e9) for values in grid)) for grid in predicted]
+    models = {
+        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
+    }
+    noisy = replace(test, signal=test.signal.masked_fill(~test.observed, 1e9))
+    again = evaluate(calibration_batch, noisy, models, CONFIG, seed=5)
+    pd.testing.assert_frame_equal(again.metrics, evaluation.metrics)
+
+
+def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: Evaluation, splits):
+    _, (test, network, _) = splits
+    table = predicted_frames(test, network, evaluation.recalibration)
+    assert list(table.columns) == ["mean", "sd", "low90", "high90"]
+    assert len(table) == int(test.observed.sum())
+    signal = test.signal[test.observed].numpy()
+    assert ((signal >= table["low90"]) & (signal <= table["high90"])).mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_number_that_could_not_be_had_is_null(evaluation: Evaluation):
+    spoilt = evaluation.metrics.copy()
+    spoilt.loc[0, "low"] = np.nan
+    row = spoilt.loc[0]
+    nested = nested_metrics(spoilt)
+    assert nested[row["model"]][row["metric"]] == {"estimate": row["estimate"], "low": None, "high": row["high"]}
+
+
+@pytest.mark.parametrize("change", [{"confidence": 1.5}, {"pit_bins": 0}, {"coverage_levels": [0.5, 90]}])
+def test_impossible_settings_are_refused(change: dict):
+    with pytest.raises(ValueError, match="evaluate"):
+        replace(CONFIG, **change)

@@ -1,0 +1,208 @@
+"""The evaluation of states on a telegraph seen through noise, whose best decoder and rates are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import expit
+from sklearn import metrics as sk
+
+from contactlens.base.errors import InputError
+from contactlens.calibration.classification import logit_of
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.evaluation.evaluate import nested_metrics
+from contactlens.tracks.evaluation.evaluate_states import (
+    StateEvaluation,
+    StatePredictions,
+    decoded_frames,
+    evaluate_states,
+)
+from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
+from contactlens.tracks.evaluation.state_segments import DwellCounts
+
+CONFIG = StateEvaluateConfig(bootstrap_replicates=200, confidence=0.95, calibration_bins=8, segment_bins=12)
+TRACKS, FRAMES, DT = 40, 200, 20.0
+ON, OFF = 0.05, 0.15  # chance to switch on, off from one frame to the next
+K_ON, K_OFF = (-np.log1p(-ON - OFF) / DT * share for share in (0.25, 0.75))
+
+
+def telegraph(seed: int) -> tuple[TrackBatch, np.ndarray, np.ndarray]:
+    """Tracks whose last is never observed, log odds of on from a signal of noise SD 0.5, and a signal of noise SD 2."""
+    rng = np.random.default_rng(seed)
+    state = rng.random((TRACKS, 1)) < ON / (ON + OFF)
+    for _ in range(FRAMES - 1):
+        last = state[:, -1:]
+        state = np.hstack([state, last ^ (rng.random(last.shape) < np.where(last, OFF, ON))])
+    observed = rng.random(state.shape) > 0.05
+    observed[-1] = False
+    clear, noisy = (state + sd * rng.normal(size=state.shape) for sd in (0.5, 2.0))
+    batch = TrackBatch(
+        driver=torch.zeros(TRACKS, 1, FRAMES),
+        signal=torch.zeros(TRACKS, FRAMES),
+        observed=torch.from_numpy(observed),
+        track_ids=[f"t{i:02d}" for i in range(TRACKS)],
+        groups=["g"] * TRACKS,
+        frame_interval_s=DT,
+        state=torch.from_numpy(state.astype(np.float32)),
+    )
+    return batch, (clear - 0.5) / 0.25 + np.log(ON / OFF), noisy
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return telegraph(0), telegraph(1)
+
+
+@pytest.fixture(scope="module")
+def models(splits) -> dict[str, StatePredictions]:
+    """The network's log odds are twice too large: its ranking is the best one, its probabilities are too sure."""
+    (_, odds, noisy), (_, test_odds, test_noisy) = splits
+    return {
+        "network": StatePredictions(expit(2 * odds), expit(2 * test_odds)),
+        "threshold": StatePredictions(expit(noisy), expit(test_noisy)),
+    }
+
+
+@pytest.fixture(scope="module")
+def evaluation(splits, models) -> StateEvaluation:
+    return evaluate_states(splits[0][0], splits[1][0], models, CONFIG, seed=3)
+
+
+def number(table: pd.DataFrame, model: str, name: str, column: str = "estimate") -> float:
+    return float(table.set_index(list(table.columns[:2])).loc[(model, name), column])
+
+
+def test_rows(evaluation: StateEvaluation):
+    table = evaluation.metrics
+    assert list(table.columns) == ["model", "metric", "estimate", "low", "high"]
+    forms = ["network", "network_recalibrated", "threshold", "threshold_recalibrated"]
+    assert list(table["model"].drop_duplicates()) == forms
+    assert not table.duplicated(["model", "metric"]).any()
+    assert np.isfinite(table[["estimate", "low", "high"]].to_numpy()).all()
+    assert set(nested_metrics(table)["network"]) > {"auroc", "balanced_accuracy", "ece", "nll_minus_threshold"}
+
+
+def test_estimates_are_those_of_scikit_learn_on_observed_frames(evaluation: StateEvaluation, splits, models):
+    test = splits[1][0]
+    seen, threshold = test.observed.numpy(), evaluation.decoders["network"].threshold
+    y, p = test.state.numpy()[seen], models["network"].test[seen]
+    expected = {
+        "balanced_accuracy": sk.balanced_accuracy_score(y, p >= threshold),
+        "f1": sk.f1_score(y, p >= threshold),
+        "brier": sk.brier_score_loss(y, p),
+    }
+    for metric, value in expected.items():
+        assert number(evaluation.metrics, "network", metric) == pytest.approx(value, rel=1e-9), metric
+    assert number(evaluation.metrics, "network", "auroc") == pytest.approx(sk.roc_auc_score(y, p), abs=1e-4)
+
+
+def test_recalibration_finds_the_true_odds_and_leaves_the_calls(evaluation: StateEvaluation):
+    table, platt = evaluation.metrics, evaluation.decoders["network"].recalibration
+    assert (platt.slope, platt.offset) == pytest.approx((0.5, 0), abs=0.15)
+    assert number(table, "network_recalibrated", "ece") < 0.5 * number(table, "network", "ece")
+    assert number(table, "network_recalibrated", "nll") < number(table, "network", "nll")
+    for metric in ("balanced_accuracy", "f1", "accuracy"):
+        assert number(table, "network_recalibrated", metric) == number(table, "network", metric)
+
+
+def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(evaluation: StateEvaluation):
+    for metric, sign in (("balanced_accuracy", 1), ("auroc", 1), ("nll", -1)):
+        for suffix in ("", "_recalibrated"):
+            own, other = (number(evaluation.metrics, name + suffix, metric) for name in ("network", "threshold"))
+            name = f"{metric}_minus_threshold{suffix}"
+            low, gap, high = (
+                number(evaluation.metrics, "network" + suffix, name, c) for c in ("low", "estimate", "high")
+            )
+            assert gap == pytest.approx(own - other, abs=1e-12)
+            assert min(sign * low, sign * high) > 0
+
+
+def test_dwell_times_of_the_truth_hold_the_rates(evaluation: StateEvaluation):
+    for name, rate in (("k_on_per_s", K_ON), ("k_off_per_s", K_OFF)):
+        low, high = (number(evaluation.dwell, "truth", name, column) for column in ("low", "high"))
+        assert low < rate < high
+    assert number(evaluation.dwell, "truth", "mean_on_s") == pytest.approx(DT / OFF, rel=0.1)
+
+
+def test_noisy_decoding_switches_too_often_and_says_so(evaluation: StateEvaluation):
+    dwell = evaluation.dwell
+    for model in ("network", "threshold"):
+        gap = number(dwell, model, "mean_on_s") - number(dwell, "truth", "mean_on_s")
+        assert number(dwell, model, "mean_on_s_minus_truth") == pytest.approx(gap)
+        assert number(dwell, model, "mean_on_s_minus_truth", "high") < 0
+    distance = {model: number(dwell, model, "length_distance_off") for model in ("network", "threshold")}
+    assert 0 < distance["network"] < distance["threshold"]
+
+
+def test_a_perfect_decoder_has_the_lengths_of_the_truth(splits):
+    batches = [batch for batch, *_ in splits]
+    perfect = StatePredictions(*(batch.state.numpy() for batch in batches))
+    found = evaluate_states(*batches, {"network": perfect}, CONFIG, seed=3)
+    assert number(found.dwell, "network", "length_distance_on") == 0
+    assert number(found.dwell, "network", "k_off_per_s_minus_truth", "high") == 0
+    assert number(found.metrics, "network", "balanced_accuracy", "low") == 1
+    by_model = [rows.drop(columns="model").reset_index(drop=True) for _, rows in found.segments.groupby("model")]
+    pd.testing.assert_frame_equal(*by_model)
+    assert (found.per_track["accuracy"] == 1).all()
+
+
+def test_true_switching_times_stand_beside_the_frames(splits, models):
+    counts = DwellCounts(np.tile([300.0, 100.0], (TRACKS, 1)), np.ones((TRACKS, 2)), None)
+    counts.ends[-1] = 1e9  # of the track that was never observed
+    found = evaluate_states(splits[0][0], splits[1][0], models, CONFIG, seed=3, exact=counts)
+    assert number(found.dwell, "truth_exact", "k_on_per_s") == pytest.approx(1 / 300)
+    assert number(found.dwell, "truth_exact", "k_off_per_s") == pytest.approx(1 / 100)
+
+
+def test_curves_and_tracks(evaluation: StateEvaluation, splits, models):
+    test, seen = splits[1][0], splits[1][0].observed.numpy()
+    for name, rows in evaluation.roc.groupby("model"):
+        assert np.trapezoid(rows["tpr"], rows["fpr"]) == pytest.approx(
+            number(evaluation.metrics, name, "auroc"), abs=2e-3
+        )
+        y, called = test.state.numpy()[seen], models[name].test[seen] >= rows["threshold"].iloc[60]
+        assert rows["tpr"].iloc[60] == pytest.approx(called[y == 1].mean(), abs=1e-3)
+    reliability = evaluation.reliability[evaluation.reliability["model"] == "network"]
+    error = np.average(np.abs(reliability["observed"] - reliability["predicted"]), weights=reliability["count"])
+    assert error == pytest.approx(number(evaluation.metrics, "network", "ece"), rel=1e-9)
+    tracks = evaluation.per_track[evaluation.per_track["model"] == "network"]
+    assert list(tracks["track_id"]) == test.track_ids[:-1]
+    mean = np.average(tracks["accuracy"], weights=tracks["frames"])
+    assert mean == pytest.approx(number(evaluation.metrics, "network", "accuracy"))
+
+
+def test_missing_frames_count_for_nothing(evaluation: StateEvaluation, splits, models):
+    test = splits[1][0]
+    spoilt = {
+        name: model._replace(test=np.where(test.observed.numpy(), model.test, np.nan)) for name, model in models.items()
+    }
+    turned = replace(test, state=torch.where(test.observed, test.state, 1 - test.state))
+    again = evaluate_states(splits[0][0], turned, spoilt, CONFIG, seed=3)
+    for name in StateEvaluation.TABLES:
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(evaluation, name))
+
+
+def test_decoded_frames_are_in_step_with_the_batch(evaluation: StateEvaluation, splits, models):
+    test, decoder = splits[1][0], evaluation.decoders["network"]
+    table = decoded_frames(test, models["network"].test, decoder)
+    seen = test.observed.numpy()
+    np.testing.assert_array_equal(table["state"], test.state.numpy()[seen] == 1)
+    np.testing.assert_array_equal(table["on"], models["network"].test[seen] >= decoder.threshold)
+    expected = expit(decoder.recalibration(logit_of(models["network"].test[seen])))
+    np.testing.assert_allclose(table["p_on"], expected)
+
+
+def test_states_that_cannot_be_scored_are_refused(splits, models):
+    calibration, test = splits[0][0], splits[1][0]
+    with pytest.raises(InputError, match="test split have no known promoter state"):
+        evaluate_states(calibration, replace(test, state=None), models, CONFIG, seed=0)
+    with pytest.raises(InputError, match="calibration split never switches"):
+        evaluate_states(replace(calibration, state=torch.zeros(TRACKS, FRAMES)), test, models, CONFIG, seed=0)
+
+
+@pytest.mark.parametrize("change", [{"confidence": 1.5}, {"segment_bins": 0}, {"bootstrap_replicates": 0}])
+def test_impossible_settings_are_refused(change: dict):
+    with pytest.raises(ValueError, match="evaluate"):
+        replace(CONFIG, **change)

@@ -1,0 +1,131 @@
+"""Decoders beside published states: a made-up file whose states are known, and the shared one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from track_inputs import real
+from typer.testing import CliRunner
+
+from contactlens.base.errors import InputError
+from contactlens.cli.main import app
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.evaluation.matched_simulation import simulate_undetected
+from contactlens.tracks.simulation.simulate import SimulationConfig
+
+ROOT = Path(__file__).parents[3]
+DECODERS = ["ms2", "ms2_slope", "compound_hmm", "network"]
+SMALL = (
+    "tracks.simulate.ms2_ramp_s=20",
+    "tracks.simulate.ms2_dwell_s=60",
+    "tracks.state_baselines.compound_hmm.restarts=1",
+    "tracks.state_baselines.compound_hmm.max_iterations=8",
+    "tracks.model.width=8",
+    "tracks.fit.max_epochs=6",
+    "tracks.fit.threads=1",
+    "tracks.evaluate_states.bootstrap_replicates=200",
+)
+TRUE = SimulationConfig(
+    n_tracks=40,
+    n_frames=40,
+    n_groups=4,
+    frame_interval_s=20.0,
+    substeps_per_frame=1,
+    contact_radius_nm=1e9,
+    beads=2,
+    loci=(0, 1),
+    k_on_per_s=0.008,
+    k_off_per_s=0.012,
+    loading_rate_per_s=4.0,
+    ms2_noise=20.0,
+    ms2_ramp_s=20.0,
+    ms2_dwell_s=60.0,
+)
+
+
+@pytest.fixture(scope="module")
+def known() -> pd.DataFrame:
+    """Traces in the format of the shared file; their published states are the true ones, made a little unsure."""
+    tracks = simulate_undetected(TRUE, 10.0, seed=5)
+    state = batch_of(tracks).state
+    assert state is not None
+    frames = tracks.frames
+    columns = {"fragment": frames["track_id"], "embryo": frames["group"], "time_s": frames["time_s"]}
+    p_on = np.random.default_rng(0).uniform(0.1, 0.3, len(frames)) + 0.6 * state.numpy().ravel()
+    return pd.DataFrame({**columns, "knirps_au": 2.0, "ms2_au": frames["ms2"], "p_on": p_on})
+
+
+def decode(table: pd.DataFrame, folder: Path, name: str, *arguments: str) -> bytes:
+    """The bytes of agreement.csv that the command writes for a table; raises what the command raises."""
+    file = folder / "states.csv"
+    table.to_csv(file, index=False)
+    return run(file, folder / name, *arguments)
+
+
+def run(file: Path, out: Path, *arguments: str) -> bytes:
+    result = CliRunner().invoke(app, ["tracks", "published-states", str(file), "--out", str(out), *arguments])
+    if result.exception is not None:
+        raise result.exception
+    return (out / "agreement.csv").read_bytes()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(ROOT)
+    return ["--tracks", "120", *(part for setting in SMALL for part in ("--set", setting))]
+
+
+def test_decoders_are_compared_by_embryo_and_overall(known: pd.DataFrame, tmp_path: Path, small: list[str]):
+    content = decode(known, tmp_path, "first", *small)
+    table = pd.read_csv(tmp_path / "first" / "agreement.csv")
+    embryos = sorted(known["embryo"].unique())
+    assert list(table["decoder"].unique()) == DECODERS
+    assert set(table["embryo"]) == {*embryos, "mean"}
+    rows = table.set_index(["decoder", "metric", "embryo"])["estimate"].sort_index()
+    for name, own in known.groupby("embryo"):
+        assert rows["ms2", "auroc", name] == pytest.approx(roc_auc_score(own["p_on"] >= 0.5, own["ms2_au"]))
+        assert rows["ms2", "spearman", name] == pytest.approx(stats.spearmanr(own["p_on"], own["ms2_au"])[0])
+    mean = table[table["embryo"] == "mean"].set_index(["decoder", "metric"])
+    for key, row in mean.iterrows():
+        assert row["estimate"] == pytest.approx(rows.loc[key].loc[embryos].mean())
+        assert row["low"] <= row["estimate"] <= row["high"]
+        assert (row["fragments"], row["frames"]) == (40, 1600)
+    auroc = mean["estimate"].xs("auroc", level="metric")
+    assert auroc["network"] > auroc["ms2"] + 0.05 and auroc["compound_hmm"] > auroc["ms2"] + 0.05
+    assert decode(known, tmp_path, "second", *small) == content
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="p_on"), "no column 'p_on'"),
+        (lambda table: table.assign(ms2_au=0.0), "states.csv: no frame has a signal above 0"),
+        (lambda table: table.assign(p_on=0.1), "states.csv: no embryo has published states both on and off"),
+        (lambda table: table.assign(time_s=table["time_s"] / 20), r"a memory of 61 frames makes 2\^61 compound states"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_nothing_written(
+    known: pd.DataFrame,
+    tmp_path: Path,
+    small: list[str],
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    message: str,
+):
+    with pytest.raises(InputError, match=message):
+        decode(change(known), tmp_path, "out", *small)
+    assert [path.name for path in tmp_path.iterdir()] == ["states.csv"]
+
+
+@pytest.mark.slow
+def test_the_network_is_nearer_to_the_published_states_than_ms2_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    run(real("knirps_cphmm_states.csv.gz"), tmp_path / "out", "--set", "tracks.fit.threads=1")
+    table = pd.read_csv(tmp_path / "out" / "agreement.csv").query("metric == 'auroc'").set_index(["decoder", "embryo"])
+    network, ms2 = (table.loc[name] for name in ("network", "ms2"))
+    assert len(network) == 10
+    assert (network["estimate"] > ms2["estimate"]).all()
+    assert network.loc["mean", "low"] > ms2.loc["mean", "high"]
