@@ -46,8 +46,10 @@ class Imported(NamedTuple):
     report: ImportReport
 
 
-def import_table(path: Path | str, mapping: ColumnMapping, frame_interval_s: float | None = None) -> Imported:
-    """Read the tracks of a .csv, .tsv, .txt (each also .gz) or .parquet table.
+def import_table(
+    path: Path | str | pd.DataFrame, mapping: ColumnMapping, frame_interval_s: float | None = None
+) -> Imported:
+    """Read the tracks of a .csv, .tsv, .txt (each also .gz) or .parquet table, or of a DataFrame.
 
     Frames are numbered from the first row in time of each track; without `frame_interval_s` the interval is
     the one that the time stamps show. Rows with an empty driver or signal are missing frames. Lengths come
@@ -56,9 +58,9 @@ def import_table(path: Path | str, mapping: ColumnMapping, frame_interval_s: flo
     Raises InputError, naming file, column, count and first offending rows, for what can't be read as tracks.
     """
     mapping.check()
-    if frame_interval_s is not None and not 0 < frame_interval_s < np.inf:
-        raise InputError(f"{path}: the frame interval must be a positive number of seconds")
     table = read_columns(path, [*mapping.names, *mapping.numbers], mapping.names)
+    if frame_interval_s is not None and not 0 < frame_interval_s < np.inf:
+        raise InputError(f"{table.path}: the frame interval must be a positive number of seconds")
     frames = _identify(table, mapping)
     interval_s = _place_in_time(frames, table, mapping, frame_interval_s)
     merged = _add_driver(frames, table, mapping)
@@ -67,9 +69,9 @@ def import_table(path: Path | str, mapping: ColumnMapping, frame_interval_s: flo
     kept, report = keep_complete(frames, mapping.driver, mapping.signal is not None, merged)
     if kept.empty:
         wanted = "a driver" if mapping.signal is None else "a driver and a signal"
-        raise InputError(f"{path}: no row has {wanted} ({len(frames):,} rows read)")
+        raise InputError(f"{table.path}: no row has {wanted} ({len(frames):,} rows read)")
     unit = None if mapping.signal is None else mapping.signal_unit
-    return Imported(ts.TrackSet(kept, interval_s, mapping.driver, unit, Path(path).name), report)
+    return Imported(ts.TrackSet(kept, interval_s, mapping.driver, unit, table.path.name), report)
 
 
 def keep_complete(

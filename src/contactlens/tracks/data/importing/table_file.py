@@ -71,14 +71,16 @@ class Table:
         return numbers
 
 
-def read_columns(path: Path | str, columns: list[str], as_text: list[str]) -> Table:
-    """Read `columns` of a .csv, .tsv, .txt (each also .gz) or .parquet file.
+def read_columns(path: Path | str | pd.DataFrame, columns: list[str], as_text: list[str]) -> Table:
+    """Read `columns` of a .csv, .tsv, .txt (each also .gz) or .parquet file, or of a DataFrame.
 
     Columns in `as_text` keep their spelling, such as leading zeros. The separator of a text file is that of
     tab, comma and semicolon which its header holds most of.
 
     Raises InputError where the file is missing, empty, damaged, of another kind, or lacks a column.
     """
+    if isinstance(path, pd.DataFrame):
+        return _of_frame(path, columns)
     path = Path(path)
     require_file(path)
     if path.stat().st_size == 0:
@@ -90,6 +92,16 @@ def read_columns(path: Path | str, columns: list[str], as_text: list[str]) -> Ta
     if table.cells.empty:
         raise InputError(f"{path}: the table has a header but no rows")
     return table
+
+
+def _of_frame(frame: pd.DataFrame, columns: list[str]) -> Table:
+    path, names = Path("DataFrame"), [str(name) for name in frame.columns]
+    _require_columns(path, columns, names)
+    _require_single_use(path, columns, names)
+    cells = frame.set_axis(names, axis="columns")[list(dict.fromkeys(columns))]
+    if cells.empty:
+        raise InputError(f"{path}: the table has no rows")
+    return Table(path, cells.set_axis(pd.RangeIndex(1, len(cells) + 1)), "row")
 
 
 def _read_parquet(path: Path, columns: list[str]) -> Table:
