@@ -42,21 +42,6 @@ def test_sums_equal_a_loop_over_pairs_of_frames(contact_model):
         assert denominator[i] == pytest.approx(sum(contact[0][s] for _, s in pairs))
 
 
-def test_interval_of_a_mean_has_the_width_of_its_standard_error():
-    values = np.random.default_rng(1).normal(3.0, 2.0, size=(400, 1))
-    draws = lag.resamples(400, 2000, seed=0)
-    result = lag.ratio_interval(values, np.ones_like(values), draws, 0.95)
-    assert result.estimate[0] == pytest.approx(values.mean())
-    error = values.std() / np.sqrt(400)
-    assert result.high[0] - result.low[0] == pytest.approx(2 * 1.96 * error, rel=0.1)
-
-
-def test_lags_without_weight_are_nan_and_not_zero():
-    numerator, denominator = np.zeros((3, 2)), np.array([[1.0, 0.0]] * 3)
-    result = lag.ratio_interval(numerator, denominator, lag.resamples(3, 10, 0), 0.9)
-    assert result.estimate[0] == 0 and np.isnan([result.estimate[1], result.low[1], result.high[1]]).all()
-
-
 def test_summaries_in_closed_form():
     lags = np.array([-20.0, -10.0, 0.0, 10.0, 20.0])
     truth = np.array([0.0, 0.0, 1.0, 3.0, 0.0])

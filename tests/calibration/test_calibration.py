@@ -8,8 +8,14 @@ from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from contactlens import calibration
-from contactlens.calibration import Gaussian, Recalibration, RecalibrationConfig, quantile_levels
-from contactlens.calibration.bootstrap import histogram_metric, mean_metric, reliability_metric
+from contactlens.calibration import Gaussian, Recalibration, RecalibrationConfig, quantile_levels, resample_counts
+from contactlens.calibration.bootstrap import (
+    histogram_metric,
+    mean_metric,
+    percentile_interval,
+    ratio_interval,
+    reliability_metric,
+)
 from contactlens.calibration.metrics import equal_count_bins
 from contactlens.calibration.recalibration import SdMap
 
@@ -219,3 +225,27 @@ def test_paired_difference_cancels_what_tracks_share():
     paired = calibration.interval(calibration.difference(first, second), counts, 0.95)
     assert paired.low < -0.3 < paired.high < 0
     assert (paired.high - paired.low) < 0.1 * (alone.high - alone.low)
+
+
+def test_interval_of_a_mean_has_the_width_of_its_standard_error():
+    values = np.random.default_rng(1).normal(3.0, 2.0, size=(400, 1))
+    draws = resample_counts(400, 2000, seed=0)
+    result = ratio_interval(values, np.ones_like(values), draws, 0.95)
+    assert result.estimate[0] == pytest.approx(values.mean())
+    error = values.std() / np.sqrt(400)
+    assert result.high[0] - result.low[0] == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_lags_without_weight_are_nan_and_not_zero():
+    numerator, denominator = np.zeros((3, 2)), np.array([[1.0, 0.0]] * 3)
+    result = ratio_interval(numerator, denominator, resample_counts(3, 10, 0), 0.9)
+    assert result.estimate[0] == 0 and np.isnan([result.estimate[1], result.low[1], result.high[1]]).all()
+
+
+def test_replicates_without_a_value_do_not_count_in_an_interval():
+    values = np.random.default_rng(2).normal(size=(500, 2))
+    with_gaps = np.concatenate([values, np.full((40, 2), np.nan)])
+    found = percentile_interval(np.zeros(2), with_gaps, 0.9)
+    np.testing.assert_array_equal(
+        [found.low, found.high], np.quantile(values, [(1 - 0.9) / 2, 1 - (1 - 0.9) / 2], axis=0)
+    )

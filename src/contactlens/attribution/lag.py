@@ -1,9 +1,9 @@
-"""Lag profiles: what attributions say about the response to an input some time ago, with intervals."""
-
-from dataclasses import dataclass
+"""Lag profiles: what attributions say about the response to an input some time ago."""
 
 import numpy as np
 from numpy.typing import NDArray
+
+from contactlens.calibration.bootstrap import ratio
 
 Floats = NDArray[np.float64]
 
@@ -24,42 +24,6 @@ def lag_sums(
     inputs = np.where(inside, inputs, 0)
     weights = np.where(inside & valid[inputs] & valid[frames][:, None], weight[inputs], 0.0)
     return (weights * np.take_along_axis(scores, inputs, axis=1)).sum(axis=0), weights.sum(axis=0)
-
-
-def resamples(n: int, replicates: int, seed: int) -> Floats:
-    """How often each of n units is drawn in each bootstrap replicate, (replicates, n)."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=replicates).astype(np.float64)
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """numerator / denominator, NaN where the denominator is 0."""
-    safe = np.where(denominator == 0, np.nan, denominator)
-    return np.asarray(numerator / safe)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with a bootstrap percentile interval; each an array of one shape."""
-
-    estimate: Floats
-    low: Floats
-    high: Floats
-
-
-def interval(estimate: Floats | float, replicates: Floats, level: float) -> Interval:
-    """Percentile interval over the first axis of `replicates`; replicates that are NaN are left out."""
-    tail = (1 - level) / 2
-    defined = ~np.isnan(replicates).all(axis=0)
-    filled = np.where(defined, replicates, 0.0)
-    low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
-    return Interval(np.asarray(estimate), np.where(defined, low, np.nan), np.where(defined, high, np.nan))
-
-
-def ratio_interval(numerator: Floats, denominator: Floats, draws: Floats, level: float) -> Interval:
-    """Ratio of sums over units (N, ...) with its interval over `draws` (R, N) from `resamples`."""
-    estimate = ratio(numerator.sum(axis=0), denominator.sum(axis=0))
-    replicates = ratio(np.tensordot(draws, numerator, 1), np.tensordot(draws, denominator, 1))
-    return interval(estimate, replicates, level)
 
 
 def correlation(profile: Floats, truth: Floats) -> Floats:

@@ -1,8 +1,9 @@
 """What both branches share: proper scores, calibration metrics with intervals by track, and recalibration."""
 
 from contactlens.calibration.bootstrap import (
-    Interval,
+    ConfidenceInterval,
     Metric,
+    Resamples,
     all_metrics,
     difference,
     interval,
@@ -24,12 +25,13 @@ from contactlens.calibration.recalibration import Recalibration, RecalibrationCo
 from contactlens.calibration.scores import Gaussian, Predictive, gaussian_crps, gaussian_nll
 
 __all__ = [
+    "ConfidenceInterval",
     "Gaussian",
-    "Interval",
     "Metric",
     "Predictive",
     "Recalibration",
     "RecalibrationConfig",
+    "Resamples",
     "all_metrics",
     "coverage",
     "difference",

@@ -1,9 +1,8 @@
 """Bootstrap by track: frames of a track resemble each other, so tracks are resampled, never frames.
 
-Every metric here is a function of sums over frames. A metric is therefore a table of sums per track, made
-once, and a
-function of their total: a thousand resamples are one matrix product (the pair of update and compute that
-torchmetrics uses).
+Every metric here is a function of sums over frames. A metric is therefore a table of sums per track, made once, and a
+function of their total: a thousand resamples are one matrix product (the pair of update and compute that torchmetrics
+uses).
 """
 
 from collections.abc import Callable
@@ -28,29 +27,67 @@ class Metric(NamedTuple):
         return self.value(self.sums.sum(axis=0))
 
 
-class Interval(NamedTuple):
-    """A metric with its bootstrap percentile interval; floats, or (width,) arrays for a curve."""
+class ConfidenceInterval(NamedTuple):
+    """An estimate with its bootstrap percentile interval; scalars, or arrays of one shape for a curve."""
 
     estimate: Array
     low: Array
     high: Array
 
 
+class Resamples(NamedTuple):
+    """Bootstrap resamples that several metrics share.
+
+    counts: (replicates, tracks) how often each replicate draws each track; confidence: of the intervals
+    """
+
+    counts: Array
+    confidence: float
+
+    @classmethod
+    def draw(cls, tracks: int, replicates: int, confidence: float, seed: int) -> "Resamples":
+        return cls(resample_counts(tracks, replicates, seed), confidence)
+
+    def interval(self, metric: Metric) -> ConfidenceInterval:
+        return interval(metric, self.counts, self.confidence)
+
+
 def resample_counts(tracks: int, replicates: int, seed: int) -> Array:
-    """How often each replicate draws each track, (replicates, tracks); share it between metrics compared."""
+    """How often each replicate draws each track, (replicates, tracks) float64; share it between metrics compared."""
     drawn = np.random.default_rng(seed).multinomial(tracks, np.full(tracks, 1 / tracks), size=replicates)
     return drawn.astype(np.float64)
 
 
-def interval(metric: Metric, counts: Array, confidence: float) -> Interval:
+def interval(metric: Metric, counts: Array, confidence: float) -> ConfidenceInterval:
     """Percentile interval. For errors that cannot be negative (MACE, ENCE) it is conservative: resampling
     adds noise to what is already the absolute value of noise, so the interval lies high and may exclude the
     estimate.
     """
-    replicates = metric.value(counts @ metric.sums)
+    return percentile_interval(metric.estimate, metric.value(counts @ metric.sums), confidence)
+
+
+def percentile_interval(estimate: Array | float, replicates: Array, confidence: float) -> ConfidenceInterval:
+    """Percentile interval over the first axis of `replicates`; replicates that are NaN do not count."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=0)
-    return Interval(metric.estimate, low, high)
+    defined = ~np.isnan(replicates).all(axis=0)
+    low, high = np.nanquantile(np.where(defined, replicates, 0.0), [tail, 1 - tail], axis=0)
+    return ConfidenceInterval(np.asarray(estimate), np.where(defined, low, np.nan), np.where(defined, high, np.nan))
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """`numerator` by `denominator`, NaN where that is 0."""
+    return np.asarray(numerator / np.where(denominator == 0, np.nan, denominator))
+
+
+def resampled_ratio(numerator: Array, denominator: Array, counts: Array) -> Array:
+    """Ratio of sums over tracks (N, ...) in each replicate of `counts` (R, N): (R, ...)."""
+    return ratio(np.tensordot(counts, numerator, 1), np.tensordot(counts, denominator, 1))
+
+
+def ratio_interval(numerator: Array, denominator: Array, counts: Array, confidence: float) -> ConfidenceInterval:
+    """Ratio of sums over tracks (N, ...) with its percentile interval over the replicates of `counts` (R, N)."""
+    estimate = ratio(numerator.sum(axis=0), denominator.sum(axis=0))
+    return percentile_interval(estimate, resampled_ratio(numerator, denominator, counts), confidence)
 
 
 def difference(first: Metric, second: Metric) -> Metric:
@@ -121,8 +158,8 @@ def ence_metric(track: Array, y: Array, mean: Array, sd: Array, bins: int) -> Me
 
     def value(total: Array) -> Array:
         variance, square = total[..., :bins], total[..., bins:]
-        ratio = np.sqrt(square / np.where(variance > 0, variance, np.nan))
-        return np.nanmean(np.abs(1 - ratio), axis=-1)
+        error_ratio = np.sqrt(square / np.where(variance > 0, variance, np.nan))
+        return np.nanmean(np.abs(1 - error_ratio), axis=-1)
 
     return Metric(np.concatenate(halves, axis=1), value)
 

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
-from contactlens.calibration import Interval, resample_counts
+from contactlens.calibration import ConfidenceInterval, resample_counts
 from contactlens.calibration.classification import Platt, Score, classification_scores, probability_bins, ratio_score
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.names import NETWORK, RECALIBRATED
@@ -167,10 +167,10 @@ class _Judge:
     def replicates(self, logit: Array) -> dict[str, Array]:
         return self.values(classification_scores(self.y, logit, self.config.calibration_bins))
 
-    def interval(self, values: Array) -> Interval:
+    def interval(self, values: Array) -> ConfidenceInterval:
         """Percentile interval; replicates without a value (they drew one class) do not count."""
         tail = (1 - self.config.confidence) / 2
-        return Interval(values[0], *np.nanquantile(values, [tail, 1 - tail]))
+        return ConfidenceInterval(values[0], *np.nanquantile(values, [tail, 1 - tail]))
 
     def intervals(self, replicates: Mapping[str, Array]) -> pd.DataFrame:
         rows = [(name, *map(float, self.interval(values))) for name, values in replicates.items()]

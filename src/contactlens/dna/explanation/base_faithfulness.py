@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from contactlens.base.progress import counted
-from contactlens.calibration.bootstrap import Interval, Metric, difference, interval, resample_counts
+from contactlens.calibration.bootstrap import ConfidenceInterval, Metric, difference, interval, resample_counts
 from contactlens.calibration.classification import auprc_score, auroc_score
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.window_set import WindowSet
@@ -43,7 +43,7 @@ class Bootstrap:
     def row(self, method: str, metric: str, value: Metric, control: bool = False) -> dict[str, Any]:
         found = interval(value, self.counts, self.level)
         n = len(value.sums)
-        numbers = {name: float(number) for name, number in zip(Interval._fields, found, strict=True)}
+        numbers = {name: float(number) for name, number in zip(ConfidenceInterval._fields, found, strict=True)}
         return {"method": method, "metric": metric, **numbers, "control": control, "n_windows": n}
 
 

@@ -1,13 +1,47 @@
-"""Checks of a track set with Great Expectations: what must hold before anything is learned from it."""
+"""Checks of a track set with Great Expectations: what must hold before anything is learned from it.
 
+Great Expectations sees four tables: `settings` (one row: units and frame interval), `schema` (the frames as they are),
+`frames` (a row per frame) and `tracks` (a row per track).
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from contactlens.expectations.result import CheckResult
 from contactlens.expectations.run import Stage, Subject, check, validate
-from contactlens.tracks.data.check_suites import CheckLimits, data_batches, schema_batches
-from contactlens.tracks.data.track_set import TrackSet
+from contactlens.expectations.suite import LARGEST, Batch, Suite
+from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 
 __all__ = ["CheckLimits", "CheckResult", "check_tracks", "validate_tracks"]
+
+TEXT_COLUMNS = ("track_id", "group")
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """What is plausible in the data at hand.
+
+    max_distance_nm: longest E-P distance (vector and distance drivers)
+    driver_range: lowest and highest value of a scalar driver, in its unit; None for no limit
+    signal_range: lowest and highest signal, in its unit; None for no limit
+    min_frames_per_track: fewest observed frames of a track
+    max_time_jitter_fraction: how far, in frames, a time may lie from its frame's place on the grid
+    distance_tolerance_nm: how far the distance may differ from the norm of the vector
+    max_dead_fraction: share of tracks whose signal may be constant throughout
+    max_saturated_fraction: share of frames whose signal may equal the largest of the data set
+    """
+
+    max_distance_nm: float
+    driver_range: tuple[float, float] | None
+    signal_range: tuple[float, float] | None
+    min_frames_per_track: int
+    max_time_jitter_fraction: float
+    distance_tolerance_nm: float
+    max_dead_fraction: float
+    max_saturated_fraction: float
 
 
 def check_tracks(
@@ -37,4 +71,118 @@ def _subject(track_set: TrackSet, file: str) -> Subject:
 
 
 def _stages(track_set: TrackSet, limits: CheckLimits) -> list[Stage]:
-    return [lambda: schema_batches(track_set), lambda: data_batches(track_set, limits)]
+    """Units, columns and types first: the other checks take them for granted."""
+    return [
+        lambda: [_settings(track_set), _schema(track_set)],
+        lambda: [_frames(track_set, limits), _tracks(track_set, limits)],
+    ]
+
+
+def _settings(track_set: TrackSet) -> Batch:
+    driver = track_set.driver
+    row = {"driver_unit": driver.unit, "frame_interval_s": track_set.frame_interval_s}
+    suite = Suite()
+    if driver.kind == "scalar":
+        suite.named("driver_unit")
+    else:
+        what = "separations are in nm"
+        suite.expect("ExpectColumnValuesToBeInSet", what, column="driver_unit", value_set=["nm"])
+    suite.number("frame_interval_s", "the frame interval is positive", float(np.finfo("float64").tiny), LARGEST)
+    if track_set.has_signal:
+        row["signal_unit"] = track_set.signal_unit
+        suite.named("signal_unit")
+    return Batch("settings", pd.DataFrame([row]), suite.expectations)
+
+
+def _schema(track_set: TrackSet) -> Batch:
+    table = track_set.frames.reset_index(drop=True)
+    suite = Suite()
+    name, what = "ExpectTableColumnsToMatchOrderedList", f"the columns are {', '.join(track_set.columns)}"
+    suite.expect(name, what, column_list=track_set.columns)
+    for column in (name for name in track_set.columns if name in table):
+        if column in TEXT_COLUMNS:
+            suite.expect("ExpectColumnValuesToBeOfType", f"{column} is text", column=column, type_="str")
+        else:
+            types = ["int64", "int32"] if column == "frame" else ["float64", "float32"]
+            what = f"{column} is {types[0]}"
+            suite.expect("ExpectColumnValuesToBeInTypeList", what, column=column, type_list=types)
+    suite.expect("ExpectTableRowCountToBeBetween", "there is at least one frame", min_value=1)
+    return Batch("schema", table, suite.expectations)
+
+
+def _frames(track_set: TrackSet, limits: CheckLimits) -> Batch:
+    suite = Suite()
+    suite.expect("ExpectColumnValuesToNotBeNull", "every frame belongs to a track", column="track_id")
+    key = ["track_id", "frame"]
+    suite.expect("ExpectCompoundColumnsToBeUnique", "a track has each frame once", column_list=key)
+    suite.between("frame", "frames count from 0", 0, None)
+    suite.number("time_s", "time is finite", -LARGEST, LARGEST)
+    suite.between("time_step_s", "time increases from row to row of a track", 0, None, strict_min=True)
+    jitter = limits.max_time_jitter_fraction
+    suite.between("grid_offset_frames", f"times lie within {jitter:g} frames of the grid", 0, jitter)
+    _expect_driver(suite, track_set, limits)
+    if track_set.has_signal:
+        low, high = limits.signal_range or (-LARGEST, LARGEST)
+        suite.number(SIGNAL_COLUMN, _within("the signal", low, high, track_set.signal_unit), low, high)
+        share = limits.max_saturated_fraction
+        what = f"at most {100 * share:g} % of frames are at the largest signal (saturation)"
+        suite.between("below_saturation", what, 0, None, strict_min=True, mostly=1 - share)
+    return Batch("frames", _frames_table(track_set), suite.expectations)
+
+
+def _expect_driver(suite: Suite, track_set: TrackSet, limits: CheckLimits) -> None:
+    driver = track_set.driver
+    if driver.kind == "scalar":
+        low, high = limits.driver_range or (-LARGEST, LARGEST)
+        suite.number(driver.gate_column, _within(driver.name, low, high, driver.unit), low, high)
+        return
+    longest = limits.max_distance_nm
+    suite.number(DISTANCE_COLUMN, f"the distance is between 0 and {longest:g} nm", 0, longest)
+    if driver.kind == "vector":
+        for column in VECTOR_COLUMNS:
+            suite.number(column, f"no component is longer than {longest:g} nm", -longest, longest)
+        tolerance = limits.distance_tolerance_nm
+        what = f"the distance is the norm of the vector within {tolerance:g} nm"
+        suite.between("distance_error_nm", what, 0, tolerance)
+
+
+def _tracks(track_set: TrackSet, limits: CheckLimits) -> Batch:
+    suite = Suite()
+    suite.named("track_id")
+    suite.named("group")
+    suite.between("groups", "a track belongs to one group", None, 1)
+    fewest = limits.min_frames_per_track
+    suite.between("frames", f"a track has at least {fewest} frames", fewest, None)
+    if track_set.has_signal:
+        share = limits.max_dead_fraction
+        what = f"at most {100 * share:g} % of tracks have a constant (dead) signal"
+        suite.between("signal_span", what, 0, None, strict_min=True, mostly=1 - share)
+    return Batch("tracks", _tracks_table(track_set), suite.expectations)
+
+
+def _frames_table(track_set: TrackSet) -> pd.DataFrame:
+    table = track_set.frames.reset_index(drop=True)
+    track = pd.Series(pd.factorize(table["track_id"])[0])
+    position = table["time_s"] / track_set.frame_interval_s - table["frame"]
+    with np.errstate(invalid="ignore"):  # inf - inf: infinite values have an expectation of their own
+        table["time_step_s"] = table["time_s"].groupby(track).diff()
+        table["grid_offset_frames"] = (position - position.groupby(track).transform("median")).abs()
+        if track_set.driver.kind == "vector":
+            norm = np.linalg.norm(table[VECTOR_COLUMNS].to_numpy(), axis=1)
+            table["distance_error_nm"] = (table[DISTANCE_COLUMN] - norm).abs()
+        if track_set.has_signal:
+            table["below_saturation"] = table[SIGNAL_COLUMN].max() - table[SIGNAL_COLUMN]
+    return table
+
+
+def _tracks_table(track_set: TrackSet) -> pd.DataFrame:
+    tracks = track_set.frames.groupby("track_id", sort=False)
+    table = tracks.agg(group=("group", "first"), groups=("group", "nunique"), frames=("frame", "size"))
+    if track_set.has_signal:
+        signal = tracks[SIGNAL_COLUMN]
+        table["signal_span"] = signal.max() - signal.min()
+    return table.reset_index()
+
+
+def _within(name: str, low: float, high: float, unit: str | None) -> str:
+    return f"{name} is finite" if low == -LARGEST else f"{name} is between {low:g} and {high:g} {unit}"

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from contactlens.calibration import interval, resample_counts
 from contactlens.calibration.bootstrap import mean_metric
-from contactlens.calibration.classification import auroc_score
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.table import import_table
@@ -24,7 +24,7 @@ from contactlens.tracks.data.track_set import TrackSet
 Array = np.ndarray
 PUBLISHED = "p_on"
 ON = 0.5  # published P(on) from which a frame counts as on
-COLUMNS = ColumnMapping(
+KNIRPS_COLUMNS = ColumnMapping(
     track=["fragment"],
     group=["embryo"],
     time="time_s",
@@ -63,7 +63,7 @@ def import_states(path: Path | str) -> PublishedStates:
     Raises InputError, naming file, column and rows, for what can't be read as tracks, and for a P(on) that is missing
     or no probability.
     """
-    track_set = import_table(path, COLUMNS).track_set
+    track_set = import_table(path, KNIRPS_COLUMNS).track_set
     table = read_columns(path, ["fragment", "time_s", PUBLISHED], ["fragment"])
     p_on = table.numbers(PUBLISHED)
     table.refuse(PUBLISHED, ~p_on.between(0, 1).to_numpy(), "cells are no probability")
@@ -93,8 +93,8 @@ def agreement(
     fragment = pd.DataFrame({"embryo": embryo, "frames": observed.sum(axis=1)})
     rows = []
     for name, members in fragment.groupby("embryo", sort=True):
-        seen = observed[members.index]
-        scores = _scores(p_on[members.index][seen], published[members.index][seen])
+        valid = observed[members.index]
+        scores = _scores(p_on[members.index][valid], published[members.index][valid])
         rows.append((name, len(members), int(members["frames"].sum()), *scores))
     by_embryo = pd.DataFrame(rows, columns=["embryo", "fragments", "frames", "auroc", "spearman"])
     means = [(name, *_mean(by_embryo[name], replicates, confidence, seed)) for name in ("auroc", "spearman")]
@@ -102,8 +102,9 @@ def agreement(
 
 
 def _scores(p_on: Array, published: Array) -> tuple[float, float]:
-    auroc = auroc_score((published >= ON).astype(np.float64), p_on)(np.ones((1, p_on.size)))
-    return float(auroc[0]), float(stats.spearmanr(p_on, published).statistic)
+    on = published >= ON
+    auroc = float(roc_auc_score(on, p_on)) if on.any() and not on.all() else np.nan
+    return auroc, float(stats.spearmanr(p_on, published).statistic)
 
 
 def _mean(values: pd.Series, replicates: int, confidence: float, seed: int) -> tuple[float, float, float]:

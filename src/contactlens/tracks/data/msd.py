@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from contactlens.base.errors import InputError
+from contactlens.calibration.bootstrap import percentile_interval, resample_counts, resampled_ratio
 from contactlens.tracks.data.track_set import VECTOR_COLUMNS, TrackSet
 
 
@@ -62,13 +63,13 @@ def mean_squared_displacement(
     if not reached.any():
         raise InputError(f"{track_set.source}: no track has two frames at most {max_lag} apart")
     squares, pairs = squares[:, reached], pairs[:, reached]
-    resamples = _resample(squares, pairs, n_bootstrap, np.random.default_rng(seed))
-    low, high = np.nanquantile(resamples, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    resamples = resampled_ratio(squares, pairs, resample_counts(len(squares), n_bootstrap, seed))
+    found = percentile_interval(squares.sum(axis=0) / pairs.sum(axis=0), resamples, level)
     return Msd(
         lag_s=(np.flatnonzero(reached) + 1) * track_set.frame_interval_s,
-        msd=squares.sum(axis=0) / pairs.sum(axis=0),
-        low=low,
-        high=high,
+        msd=found.estimate,
+        low=found.low,
+        high=found.high,
         pairs=pairs.sum(axis=0).astype("int64"),
         resamples=resamples,
         unit=f"{track_set.driver.unit}^2",
@@ -90,10 +91,10 @@ def fit_power_law(msd: Msd, min_lag_s: float, max_lag_s: float) -> PowerLaw:
     log_lag = np.log(msd.lag_s[used])
     exponent, intercept = np.polyfit(log_lag, np.log(msd.msd[used]), 1)
     resampled = msd.resamples[:, used]
-    whole = (resampled > 0).all(axis=1)
-    exponents = np.polyfit(log_lag, np.log(resampled[whole]).T, 1)[0] if whole.any() else np.array([np.nan])
-    low, high = np.quantile(exponents, [(1 - msd.level) / 2, (1 + msd.level) / 2])
-    return PowerLaw(float(exponent), float(low), float(high), float(np.exp(intercept)))
+    defined = (resampled > 0).all(axis=1)
+    exponents = np.polyfit(log_lag, np.log(resampled[defined]).T, 1)[0] if defined.any() else np.array([np.nan])
+    found = percentile_interval(exponent, exponents, msd.level)
+    return PowerLaw(float(exponent), float(found.low), float(found.high), float(np.exp(intercept)))
 
 
 def _sums_per_track(x: np.ndarray, max_lag: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,11 +117,3 @@ def _dense(track_set: TrackSet, columns: list[str]) -> np.ndarray:
     x = np.full((track.max() + 1, frame.max() + 1, len(columns)), np.nan)
     x[track, frame] = frames[columns].to_numpy()
     return x
-
-
-def _resample(squares: np.ndarray, pairs: np.ndarray, n_bootstrap: int, generator: np.random.Generator) -> np.ndarray:
-    """(B, K) MSD of `n_bootstrap` resamples of the tracks, NaN where a resample has no pair at a lag."""
-    n_tracks = len(squares)
-    times_drawn = generator.multinomial(n_tracks, np.full(n_tracks, 1 / n_tracks), size=n_bootstrap)  # (B, N)
-    counts = times_drawn @ pairs
-    return np.divide(times_drawn @ squares, counts, out=np.full_like(counts, np.nan), where=counts > 0)

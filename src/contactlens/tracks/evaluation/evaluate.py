@@ -9,8 +9,8 @@ import pandas as pd
 
 from contactlens.base.progress import counted
 from contactlens.calibration import (
+    ConfidenceInterval,
     Gaussian,
-    Interval,
     Metric,
     Predictive,
     Recalibration,
@@ -146,7 +146,7 @@ class _Judge:
     def levels(self) -> Array:
         return quantile_levels(self.config.reliability_levels)
 
-    def interval(self, metric: Metric) -> Interval:
+    def interval(self, metric: Metric) -> ConfidenceInterval:
         return interval(metric, self.counts, self.config.confidence)
 
     def metrics(self, form: Predictive) -> dict[str, Metric]:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import expit
 
 from contactlens.base.errors import InputError
-from contactlens.calibration import Interval, Metric, resample_counts
+from contactlens.calibration import ConfidenceInterval, Metric, interval, resample_counts
 from contactlens.calibration.classification import probability_bins
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.evaluate import INTERVAL
@@ -94,11 +94,9 @@ class StateJudge:
         hits = called[self.frames.observed]
         return state_metrics(self.track, self.y, logit, hits, self.config.calibration_bins)
 
-    def interval(self, metric: Metric) -> Interval:
+    def interval(self, metric: Metric) -> ConfidenceInterval:
         """Percentile interval; resamples without a value (they drew one state) do not count."""
-        tail = (1 - self.config.confidence) / 2
-        replicates = metric.value(self.counts @ metric.sums)
-        return Interval(metric.estimate, *np.nanquantile(replicates, [tail, 1 - tail], axis=0))
+        return interval(metric, self.counts, self.config.confidence)
 
     def table(self, metrics: Mapping[str, Mapping[str, Metric]], what: str) -> pd.DataFrame:
         rows = [

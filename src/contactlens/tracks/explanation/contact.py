@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution.faithfulness import row_auroc
-from contactlens.attribution.lag import ratio_interval
+from contactlens.calibration.bootstrap import ratio_interval
 from contactlens.tracks.explanation.lag import Rows, metric_row
 from contactlens.tracks.explanation.study import Study
 

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution import faithfulness as faith
-from contactlens.attribution.lag import interval, ratio, ratio_interval
 from contactlens.attribution.reach import Model
 from contactlens.base.progress import counted
+from contactlens.calibration.bootstrap import percentile_interval, ratio, ratio_interval
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.examples import Examples, Remembered
 from contactlens.tracks.explanation.lag import Rows, metric_row
@@ -101,11 +101,11 @@ def _areas_and_gains(kind: str, output: str, changes: dict[str, Floats], config:
     areas = {method: _areas(change, draws, config.deletion_fractions) for method, change in changes.items()}
     rows: Rows = []
     for method, area in areas.items():
-        found = interval(area[0], area[1:], config.interval_level)
+        found = percentile_interval(area[0], area[1:], config.interval_level)
         rows.append(metric_row(method, output, f"{kind}_area", found))
         if method != RANDOM:
             gain = area - areas[RANDOM]
-            found = interval(gain[0], gain[1:], config.interval_level)
+            found = percentile_interval(gain[0], gain[1:], config.interval_level)
             rows.append(metric_row(method, output, f"{kind}_gain", found))
     return rows
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contactlens.attribution.lag import resamples
 from contactlens.base.errors import InputError
+from contactlens.calibration import resample_counts
 from contactlens.tracks.explanation.attention import attention_arrays
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.contact import contact_overlap
@@ -84,7 +84,7 @@ def explain(
     """
     chosen = _drawn(track_ids, config, seed)
     study = Study.of(model, head, x[chosen], observed[chosen], reference, config, seed)
-    draws = resamples(len(chosen), config.bootstrap_replicates, seed)
+    draws = resample_counts(len(chosen), config.bootstrap_replicates, seed)
     profiles: Rows = []
     curves: dict[str, Rows] = {DELETION: [], INSERTION: []}
     metrics: Rows = []

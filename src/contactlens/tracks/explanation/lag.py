@@ -9,17 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contactlens.attribution.lag import (
-    Interval,
-    acausal_share,
-    correlation,
-    interval,
-    lag_sums,
-    mean_lag,
-    peak,
-    ratio,
-    ratio_interval,
-)
+from contactlens.attribution.lag import acausal_share, correlation, lag_sums, mean_lag, peak
+from contactlens.calibration import ConfidenceInterval
+from contactlens.calibration.bootstrap import percentile_interval, ratio, ratio_interval, resampled_ratio
 from contactlens.tracks.explanation.config import INTEGRATED
 from contactlens.tracks.explanation.study import RANDOM, Study
 from contactlens.tracks.explanation.truth import TRUE_KERNEL, Response
@@ -51,17 +43,17 @@ class LagSums:
         lags = frame_interval_s * np.arange(-max_lag, max_lag + 1, dtype=np.float64)
         return cls(attribution, weights, lags)
 
-    def profile(self, draws: Floats, level: float) -> Interval:
+    def profile(self, draws: Floats, level: float) -> ConfidenceInterval:
         return ratio_interval(self.attribution, self.weight, draws, level)
 
-    def summary(self, measure: Callable[[Floats], Floats], draws: Floats, level: float) -> Interval:
+    def summary(self, measure: Callable[[Floats], Floats], draws: Floats, level: float) -> ConfidenceInterval:
         """`measure` of the mean profile, with its interval; lags without any weight count as 0."""
         pooled = np.nan_to_num(ratio(self.attribution.sum(axis=0), self.weight.sum(axis=0)))
-        replicates = np.nan_to_num(ratio(draws @ self.attribution, draws @ self.weight))
-        return interval(measure(pooled), measure(replicates), level)
+        replicates = np.nan_to_num(resampled_ratio(self.attribution, self.weight, draws))
+        return percentile_interval(measure(pooled), measure(replicates), level)
 
 
-def profile_rows(method: str, output: str, lags: Floats, profile: Interval, scale: float) -> Rows:
+def profile_rows(method: str, output: str, lags: Floats, profile: ConfidenceInterval, scale: float) -> Rows:
     return [
         {
             "method": method,
@@ -76,7 +68,7 @@ def profile_rows(method: str, output: str, lags: Floats, profile: Interval, scal
     ]
 
 
-def metric_row(method: str, output: str, metric: str, value: Interval) -> dict[str, Any]:
+def metric_row(method: str, output: str, metric: str, value: ConfidenceInterval) -> dict[str, Any]:
     return {
         "method": method,
         "output": output,
@@ -126,10 +118,10 @@ def lag_profiles(
             metrics.append(metric_row(method, output, "lag_correlation_all_frames", unweighted))
     if response is not None:
         truth = response.at(sums.lags)
-        rows += profile_rows(TRUE_KERNEL, output, sums.lags, Interval(truth, truth, truth), 1.0)
+        rows += profile_rows(TRUE_KERNEL, output, sums.lags, ConfidenceInterval(truth, truth, truth), 1.0)
         for name in ("lag_peak_s", "lag_mean_s"):
             value = measures[name](truth)
-            metrics.append(metric_row(TRUE_KERNEL, output, name, Interval(value, value, value)))
+            metrics.append(metric_row(TRUE_KERNEL, output, name, ConfidenceInterval(value, value, value)))
     return rows, metrics
 
 

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution import faithfulness as faith
-from contactlens.attribution.lag import ratio_interval, resamples
 from contactlens.attribution.method_names import is_gradient
 from contactlens.base.progress import counted
+from contactlens.calibration.bootstrap import ratio_interval, resample_counts
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.curves import curve_rows
 from contactlens.tracks.explanation.examples import Examples, Remembered
@@ -84,7 +84,7 @@ def _completeness(
 def _sensitivity(study: Study, output: str, names: list[str], config: ExplainConfig) -> Rows:
     """Mean over tracks of the largest relative change of the explanation of one output frame under noise."""
     examples = Examples.of(study, config.sensitivity_tracks, 1)
-    draws = resamples(len(examples.x), config.bootstrap_replicates, study.settings.seed)
+    draws = resample_counts(len(examples.x), config.bootstrap_replicates, study.settings.seed)
     methods = {name: method_of(study, name) for name in names} | {RANDOM: faith.random_attribution}
     rows: Rows = []
     for name, method in counted(methods.items(), f"sensitivity of {output}"):
