@@ -58,7 +58,12 @@ def sweep(params: Params) -> None:
     tracks, splits = TrackSet.read(DATA), read_json(SPLITS)
     train, validation = batch_of(tracks, splits["train"]), batch_of(tracks, splits["validation"])
     bare = replace(tracks, frames=tracks.frames.iloc[:0], truth=None)  # the trials need its units, not its rows
-    identity = [dvc_hash(DATA), dvc_hash(SPLITS), code_hash("tracks", "ops"), repr(params.tracks.training)]
+    identity = [
+        dvc_hash(DATA),
+        dvc_hash(SPLITS),
+        code_hash("tracks", "calibration", "base", "ops"),
+        repr(params.tracks.training),
+    ]
     result = run_sweep(
         train_trial,
         (params, bare, train, validation),

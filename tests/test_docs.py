@@ -150,7 +150,7 @@ def figure_names(branch: str) -> set[str]:
     """What the report's code calls its figures: the first argument of `inputs.figure`, a key of its `draw` table, or
     the beginning of a name that ends in the output."""
     found = set()
-    for file in (ROOT / "src/contactlens" / branch).glob("report_*.py"):
+    for file in (ROOT / "src/contactlens" / branch / "report").glob("*.py"):
         for function in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)):
             tables = [
                 node.value

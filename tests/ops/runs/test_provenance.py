@@ -48,7 +48,9 @@ def test_tags_name_the_inputs_and_follow_their_content(data: Path, monkeypatch: 
 
 def test_code_hash_is_stable_and_depends_on_the_part() -> None:
     assert code_hash("ops") == code_hash("ops")
-    assert len({code_hash(), code_hash("ops"), code_hash("ops", "files.py"), code_hash("files.py")}) == 4
+    assert len({code_hash(), code_hash("ops"), code_hash("ops", "base/files.py"), code_hash("base/files.py")}) == 4
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        code_hash("ops", "nowhere")
 
 
 def test_commit_is_a_commit_or_unknown() -> None:

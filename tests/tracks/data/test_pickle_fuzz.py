@@ -1,6 +1,7 @@
 """Whatever program a legacy pickle holds, reading it runs nothing, opens nothing for writing, and stays small."""
 
 import json
+import os
 import pickle
 import pickletools
 import subprocess
@@ -22,7 +23,8 @@ FUZZER = Path(__file__).with_name("pickle_fuzzer.py")
 
 def fuzzed(first: int, programs: int, folder: Path) -> dict[str, Any]:
     command = [sys.executable, str(FUZZER), str(first), str(programs), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
 

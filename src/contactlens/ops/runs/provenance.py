@@ -52,8 +52,13 @@ def git_commit() -> str:
 
 
 def code_hash(*parts: str) -> str:
-    """SHA-256 over the package's Python sources, or over those in the named folders and files of it."""
+    """SHA-256 over the package's Python sources, or over those in the named folders and files of it.
+
+    Raises FileNotFoundError where there is no such part.
+    """
     roots = [PACKAGE / part for part in parts] or [PACKAGE]
+    for root in roots:
+        root.stat()
     files = sorted({file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py"))})
     digest = hashlib.sha256()
     for file in files:
