@@ -8,8 +8,8 @@ from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation import Subject, evaluate_task
-from contactlens.tracks.evaluation.evaluate import nested_metrics
+from contactlens.tracks.evaluation import EvaluatedModel, evaluate_task
+from contactlens.tracks.evaluation.table import nested_metrics
 from contactlens.tracks.models.checkpoint import load_model
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"]
@@ -20,8 +20,8 @@ def main() -> None:
     tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
     batches = {name: batch_of(tracks, ids) for name, ids in splits.items()}
     model, _ = load_model(INPUTS[2])
-    subject = Subject(model, tracks, batches, params.tracks.fit.batch_size)
-    evaluation = evaluate_task(subject, params.tracks.evaluation, params.seed)
+    evaluated = EvaluatedModel(model, tracks, batches, params.tracks.fit.batch_size)
+    evaluation = evaluate_task(evaluated, params.tracks.evaluation, params.seed)
     write_json("models/tracks/recalibration.json", evaluation.recalibration)
     evaluation.write("reports/tracks")
     with stage_run("evaluate", params.tracks.evaluation, provenance(params.seed, INPUTS)) as run:

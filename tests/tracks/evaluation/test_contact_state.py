@@ -11,11 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.evaluation.baselines import StateBaselineConfig, fit_state_baselines
 from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmmConfig
 from contactlens.tracks.evaluation.baselines.contact_state import ContactState, ContactStateConfig
 from contactlens.tracks.evaluation.baselines.features import FeatureConfig
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
-from contactlens.tracks.evaluation.baselines.states import StateBaselineConfig, fit_state_baselines
 
 RADIUS = 120.0
 CONFIG = ContactStateConfig(

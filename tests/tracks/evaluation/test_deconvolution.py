@@ -9,7 +9,7 @@ from scipy.optimize import lsq_linear, nnls
 
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution, DeconvolutionConfig, response_operator
-from contactlens.tracks.evaluation.loading_alignment import matched
+from contactlens.tracks.evaluation.loading import matched
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of
 from contactlens.tracks.simulation.promoter import Events, poisson_events

@@ -6,7 +6,7 @@ import torch
 
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
-from contactlens.tracks.evaluation.loading_alignment import matched, rate_matched_random, true_loading
+from contactlens.tracks.evaluation.loading import matched, rate_matched_random, true_loading
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae, BernoulliVaeConfig
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of

@@ -24,13 +24,14 @@ from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
 from contactlens.ops.sweep.space import SweepConfig
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.dataset import SplitConfig
-from contactlens.tracks.evaluation import EvaluationConfig, fair_rivals
-from contactlens.tracks.evaluation.baselines import BaselineConfig
+from contactlens.tracks.evaluation import EvaluationConfig, comparable_baselines
+from contactlens.tracks.evaluation.baselines import BaselineConfig, StateBaselineConfig
 from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
-from contactlens.tracks.evaluation.baselines.states import StateBaselineConfig
-from contactlens.tracks.evaluation.evaluate import EvaluateConfig
-from contactlens.tracks.evaluation.loading_alignment import AlignmentConfig
-from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
+from contactlens.tracks.evaluation.config import (
+    LoadingEvaluationConfig,
+    SignalEvaluationConfig,
+    StateEvaluationConfig,
+)
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.motifs.config import TemporalMotifConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
@@ -80,11 +81,11 @@ class TracksParams:
     sweep: SweepConfig
     train: TrainConfig
     baselines: BaselineConfig
-    evaluate: EvaluateConfig
+    evaluate: SignalEvaluationConfig
     state_baselines: StateBaselineConfig
-    evaluate_states: StateEvaluateConfig
+    evaluate_states: StateEvaluationConfig
     deconvolution: DeconvolutionConfig
-    evaluate_loading: AlignmentConfig
+    evaluate_loading: LoadingEvaluationConfig
     explain: ExplainConfig
     motifs: TemporalMotifConfig
     promotion: PromotionRules
@@ -125,7 +126,7 @@ class TracksParams:
     def rules(self) -> PromotionRules | ClassifierRules:
         """The rules of promotion for what the task predicts, against the baselines that see no more than it does."""
         rules = self.state_promotion if self.resolved_task.target == "state" else self.promotion
-        return replace(rules, must_beat=fair_rivals(self.resolved_task, rules.must_beat))
+        return replace(rules, must_beat=comparable_baselines(self.resolved_task, rules.must_beat))
 
     def __post_init__(self) -> None:
         check_fit(self.resolved_task, self.model)

@@ -2,26 +2,27 @@
 
 from collections.abc import Callable
 
-from contactlens.tracks.evaluation.latent import evaluate_latent
-from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
-from contactlens.tracks.evaluation.rivals import fair_rivals
+from contactlens.tracks.evaluation.baselines import comparable_baselines
+from contactlens.tracks.evaluation.config import EvaluationConfig
+from contactlens.tracks.evaluation.loading import evaluate_loading
 from contactlens.tracks.evaluation.signal import evaluate_signal
-from contactlens.tracks.evaluation.state import evaluate_state
+from contactlens.tracks.evaluation.states import evaluate_states
+from contactlens.tracks.evaluation.table import EvaluatedModel, TaskEvaluation
 from contactlens.tracks.models.tasks import Target
 
-__all__ = ["EvaluationConfig", "Subject", "TaskEvaluation", "evaluate_task", "fair_rivals"]
+__all__ = ["EvaluatedModel", "EvaluationConfig", "TaskEvaluation", "comparable_baselines", "evaluate_task"]
 
-TARGETS: dict[Target, Callable[[Subject, EvaluationConfig, int], TaskEvaluation]] = {
+TARGETS: dict[Target, Callable[[EvaluatedModel, EvaluationConfig, int], TaskEvaluation]] = {
     "signal": evaluate_signal,
-    "state": evaluate_state,
+    "state": evaluate_states,
 }
 
 
-def evaluate_task(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:
-    """Fit the baselines of the subject's task and score all of them with it; the same seed gives the same tables.
+def evaluate_task(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
+    """Fit the baselines of the model's task and score all of them beside it; the same seed gives the same tables.
 
     Raises InputError where the tracks lack the task's target.
     """
-    task = subject.model.task
-    evaluate = evaluate_latent if task.latent else TARGETS[task.target]
-    return evaluate(subject, config, seed)
+    task = evaluated.model.task
+    evaluate = evaluate_loading if task.latent else TARGETS[task.target]
+    return evaluate(evaluated, config, seed)

@@ -1,45 +1,196 @@
-"""Tasks whose target is the signal."""
+"""Predicted signals: the network beside its baselines on the test split, before and after recalibration."""
 
-from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines import Baseline, ConstantGaussian, SignalView, fit_baselines
-from contactlens.tracks.evaluation.evaluate import (
-    NETWORK,
-    Evaluation,
-    GaussianFrames,
-    SplitPredictions,
-    evaluate,
-    predicted_frames,
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from contactlens.calibration import (
+    Gaussian,
+    Metric,
+    Predictive,
+    Recalibration,
+    Resamples,
+    all_metrics,
+    ence_bins,
+    quantile_levels,
 )
-from contactlens.tracks.evaluation.result import EvaluationConfig, Subject, TaskEvaluation
+from contactlens.calibration.bootstrap import histogram_metric, reliability_metric
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.evaluation.baselines import RECALIBRATED, Baseline, ConstantGaussian, SignalView, fit_baselines
+from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
+from contactlens.tracks.evaluation.table import (
+    NETWORK,
+    EvaluatedModel,
+    TaskEvaluation,
+    add_differences,
+    interval_table,
+)
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.training.fit import predict
 
+Array = np.ndarray
+BAND = 0.9
+PROPER_SCORES = ("nll", "crps")
 
-def evaluate_signal(subject: Subject, config: EvaluationConfig, seed: int) -> TaskEvaluation:
+
+def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
     """See `evaluate_task`. Predictions: mean, sd, low90, high90 of the recalibrated distribution, a.u."""
-    model, calibration, test = subject.model, subject.batches["calibration"], subject.test
+    model, calibration, test = evaluated.model, evaluated.batches["calibration"], evaluated.test
 
     def network(batch: TrackBatch) -> GaussianFrames:
-        return GaussianFrames(*predict(model, model_input(model.task, batch), batch.observed, subject.batch_size))
+        return GaussianFrames(*predict(model, model_input(model.task, batch), batch.observed, evaluated.batch_size))
 
     forms = {NETWORK: network} | {
         name: lambda batch, one=one: GaussianFrames(*one.predict(batch))
-        for name, one in _baselines(subject, config, seed).items()
+        for name, one in _baselines(evaluated, config, seed).items()
     }
-    models = {name: SplitPredictions(form(calibration), form(test)) for name, form in forms.items()}
-    evaluation = evaluate(calibration, test, models, config.signal, seed)
+    models = {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
+    evaluation = score_signal(calibration, test, models, config.signal, seed)
     predicted = predicted_frames(test, models[NETWORK].test, evaluation.recalibration)
     return TaskEvaluation(
         metrics=evaluation.metrics,
-        tables={name: getattr(evaluation, name) for name in Evaluation.FURTHER_TABLES},
-        predictions=subject.frames().join(predicted),
+        tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
+        predictions=evaluated.frames().join(predicted),
         recalibration=evaluation.recalibration.to_json(),
     )
 
 
-def _baselines(subject: Subject, config: EvaluationConfig, seed: int) -> dict[str, Baseline]:
+class GaussianFrames(NamedTuple):
+    """A model's prediction of a batch: mean and sd (N, T), a.u."""
+
+    mean: Array
+    sd: Array
+
+
+class SignalPredictions(NamedTuple):
+    """One model's predictions of the split that recalibrates it and of the test split."""
+
+    calibration: GaussianFrames
+    test: GaussianFrames
+
+
+@dataclass(frozen=True)
+class SignalEvaluation:
+    """metrics: model, metric, estimate, low, high. Difference rows are named `nll_minus_<baseline>`.
+    reliability: model, level, expected, observed, low, high. `level` counts the quantile levels from 1.
+    pit: model, bin_left, bin_right, density, low, high.
+    ence_bins: model, bin, rmv, rmse.
+    recalibration: the network's.
+    """
+
+    metrics: pd.DataFrame
+    reliability: pd.DataFrame
+    pit: pd.DataFrame
+    ence_bins: pd.DataFrame
+    recalibration: Recalibration
+
+    TABLES = ("metrics", "reliability", "pit", "ence_bins")
+
+
+def score_signal(
+    calibration: TrackBatch,
+    test: TrackBatch,
+    models: Mapping[str, SignalPredictions],
+    config: SignalEvaluationConfig,
+    seed: int,
+) -> SignalEvaluation:
+    """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
+
+    models: by name, `network` among them; the others are its baselines. All share one set of resampled
+    tracks. The network is compared with a baseline as it is, the recalibrated network with the recalibrated
+    baseline.
+    """
+    evaluator = _SignalEvaluator.of(test, config, seed)
+    recalibrations = {
+        name: Recalibration.fit(_signal(calibration), *_flat(model.calibration, calibration), config.recalibration)
+        for name, model in models.items()
+    }
+    forms: dict[str, Predictive] = {}
+    for name, model in models.items():
+        mean, sd = _flat(model.test, test)
+        forms[name] = Gaussian(mean, sd)
+        forms[name + RECALIBRATED] = recalibrations[name].predict(mean, sd)
+    metrics = {name: evaluator.metrics(form) for name, form in forms.items()}
+    add_differences(metrics, [name for name in models if name != NETWORK], PROPER_SCORES)
+    shown = {name: forms[name] for name in (NETWORK, NETWORK + RECALIBRATED)}
+    return SignalEvaluation(
+        metrics=interval_table(metrics, evaluator.resamples),
+        reliability=_stack(shown, evaluator.reliability),
+        pit=_stack(shown, evaluator.pit),
+        ence_bins=_stack(shown, evaluator.variance_bins),
+        recalibration=recalibrations[NETWORK],
+    )
+
+
+def predicted_frames(test: TrackBatch, network: GaussianFrames, recalibration: Recalibration) -> pd.DataFrame:
+    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90, of the
+    recalibrated distribution, a.u."""
+    predicted = recalibration.predict(*_flat(network, test))
+    return pd.DataFrame(
+        {
+            "mean": predicted.mean,
+            "sd": predicted.sd,
+            "low90": predicted.quantile((1 - BAND) / 2),
+            "high90": predicted.quantile((1 + BAND) / 2),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _SignalEvaluator:
+    """The observed test frames: signal y (n,) a.u., track (n,) int codes, and the resampled tracks."""
+
+    y: Array
+    track: Array
+    resamples: Resamples
+    config: SignalEvaluationConfig
+
+    @classmethod
+    def of(cls, test: TrackBatch, config: SignalEvaluationConfig, seed: int) -> "_SignalEvaluator":
+        # Codes without gaps: a track that was never observed is not drawn.
+        track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)[1]
+        resamples = Resamples.draw(int(track.max()) + 1, config.bootstrap_replicates, config.confidence, seed)
+        return cls(_signal(test), track, resamples, config)
+
+    @property
+    def levels(self) -> Array:
+        return quantile_levels(self.config.reliability_levels)
+
+    def metrics(self, form: Predictive) -> dict[str, Metric]:
+        config = self.config
+        return all_metrics(self.track, self.y, form, config.coverage_levels, self.levels, config.ence_bins)
+
+    def reliability(self, form: Predictive) -> pd.DataFrame:
+        observed = self.resamples.interval(reliability_metric(self.track, form.cdf(self.y), self.levels))
+        return pd.DataFrame(
+            {
+                "level": np.arange(1, self.levels.size + 1),
+                "expected": self.levels,
+                "observed": observed.estimate,
+                "low": observed.low,
+                "high": observed.high,
+            }
+        )
+
+    def pit(self, form: Predictive) -> pd.DataFrame:
+        bins = self.config.pit_bins
+        edges = np.linspace(0, 1, bins + 1)
+        index = np.minimum((form.cdf(self.y) * bins).astype(int), bins - 1)
+        share = self.resamples.interval(histogram_metric(self.track, index, bins))
+        density = {"density": share.estimate * bins, "low": share.low * bins, "high": share.high * bins}
+        return pd.DataFrame({"bin_left": edges[:-1], "bin_right": edges[1:], **density})
+
+    def variance_bins(self, form: Predictive) -> pd.DataFrame:
+        bins = ence_bins(self.y, form.mean, form.sd, self.config.ence_bins)
+        return pd.DataFrame({"bin": np.arange(1, bins.rmv.size + 1), "rmv": bins.rmv, "rmse": bins.rmse})
+
+
+def _baselines(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> dict[str, Baseline]:
     """All of them where the driver is an input; else the one that does not need it."""
-    train, model = subject.batches["train"], subject.model
+    train, model = evaluated.batches["train"], evaluated.model
     task = model.task
     if not task.driver_input:
         return {"constant_gaussian": ConstantGaussian.fit(train)}
@@ -47,4 +198,20 @@ def _baselines(subject: Subject, config: EvaluationConfig, seed: int) -> dict[st
         radius=model.contact_radius if task.signal_input else None,
         parts=None if model.context is None else model.context.frames,
     )
-    return fit_baselines(train, subject.batches["validation"], config.baselines, seed, view)
+    return fit_baselines(train, evaluated.batches["validation"], config.baselines, seed, view)
+
+
+def _signal(batch: TrackBatch) -> Array:
+    return batch.signal.cpu().numpy()[batch.observed.cpu().numpy()].astype(np.float64)
+
+
+def _flat(frames: GaussianFrames, batch: TrackBatch) -> tuple[Array, Array]:
+    """Mean and sd of the observed frames, (n,) float64 each."""
+    observed = batch.observed.cpu().numpy()
+    return frames.mean[observed].astype(np.float64), frames.sd[observed].astype(np.float64)
+
+
+def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of several models under each other, the model's name in front."""
+    tables = {name: table(item) for name, item in keyed.items()}
+    return pd.concat(tables, names=["model", None]).reset_index(level="model").reset_index(drop=True)

@@ -10,8 +10,9 @@ from contactlens.reporting.figure_style import plain
 from contactlens.reporting.metric_names import metric_name
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation import EvaluationConfig, Subject, evaluate_task
-from contactlens.tracks.evaluation.evaluate import NETWORK, RECALIBRATED
+from contactlens.tracks.evaluation import EvaluatedModel, EvaluationConfig, evaluate_task
+from contactlens.tracks.evaluation.baselines import RECALIBRATED
+from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.training.training import TrainConfig, TrainingConfig, spec_of, train_seeds
 
@@ -37,7 +38,7 @@ class System:
 
 
 def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]], seed: int) -> pd.DataFrame:
-    """Train, keep the best seed on validation, and judge it on the test split.
+    """Train, keep the best seed on validation, and evaluate it on the test split.
 
     Columns: command, task, model, radius (of the gate, in the driver's unit), row (the network or a baseline), metric,
     estimate, low, high. The same seed gives the same table.
@@ -49,8 +50,8 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
     with tempfile.TemporaryDirectory() as states:
         runs = train_seeds(spec, system.training, train, validation, seeds, states, lambda seed, log: None)
     best = min(runs, key=lambda one: one.result.best_validation_nll)
-    subject = Subject(best.model.cpu(), tracks, batches, system.training.fit.batch_size)
-    metrics = evaluate_task(subject, system.evaluation, seed).metrics.rename(columns={"model": "row"})
+    evaluated = EvaluatedModel(best.model.cpu(), tracks, batches, system.training.fit.batch_size)
+    metrics = evaluate_task(evaluated, system.evaluation, seed).metrics.rename(columns={"model": "row"})
     described = {
         "command": system.command,
         "task": system.training.task,

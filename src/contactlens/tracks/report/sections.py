@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock
 from contactlens.reporting.tables import promotion_finding
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN
-from contactlens.tracks.evaluation.rivals import readers
+from contactlens.tracks.evaluation.baselines import without_hidden_inputs
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
@@ -196,12 +196,12 @@ def _prediction_findings(inputs: ReportInputs) -> list[Finding | None]:
 
 
 def _fair(metrics: pd.DataFrame, inputs: ReportInputs) -> pd.DataFrame:
-    """Without the baselines that read what is hidden from the model, which are no rivals of it."""
+    """Without the baselines that read what is hidden from the model, which would be no fair comparison."""
     channels = inputs.channels
     if not channels:
         return metrics
     signal = SIGNAL_COLUMN in channels
-    kept = readers(metrics["model"].unique(), driver=len(channels) > signal, signal=signal)
+    kept = without_hidden_inputs(metrics["model"].unique(), driver=len(channels) > signal, signal=signal)
     return metrics[metrics["model"].isin(kept)]
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from contactlens.reporting.blocks import Block, TableBlock
-from contactlens.tracks.evaluation.evaluate import RECALIBRATED
+from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
 from contactlens.tracks.report.inputs import ReportInputs

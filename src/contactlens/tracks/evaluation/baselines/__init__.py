@@ -1,15 +1,27 @@
-"""The baselines every network is compared with, on the same splits and with the same scores."""
+"""The baselines that every network is compared with, on the same splits and with the same scores.
 
-from collections.abc import Callable
+A row of SIGNAL_BASELINES or STATE_BASELINES registers a baseline; settings of its own are a field of the configuration.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
+import numpy as np
+
+from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.boosted_trees import BoostedTrees, BoostedTreesConfig
+from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
 from contactlens.tracks.evaluation.baselines.constant import ConstantGaussian
 from contactlens.tracks.evaluation.baselines.contact_filter import ContactFilter, ContactFilterConfig
+from contactlens.tracks.evaluation.baselines.contact_state import ContactState, ContactStateConfig
 from contactlens.tracks.evaluation.baselines.features import HIDDEN, FeatureConfig, SignalView
-from contactlens.tracks.evaluation.baselines.frames import Baseline
+from contactlens.tracks.evaluation.baselines.frames import Baseline, Frames
+from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
+from contactlens.tracks.evaluation.baselines.ms2_threshold import Ms2Threshold
+from contactlens.tracks.models.tasks import Task
 
 __all__ = [
     "Baseline",
@@ -21,8 +33,23 @@ __all__ = [
     "ContactFilterConfig",
     "FeatureConfig",
     "SignalView",
+    "StateBaseline",
+    "StateBaselineConfig",
+    "comparable_baselines",
     "fit_baselines",
+    "fit_state_baselines",
+    "without_hidden_inputs",
 ]
+
+RECALIBRATED = "_recalibrated"
+
+
+class StateBaseline(Protocol):
+    """A fitted baseline. It predicts every frame, observed or not."""
+
+    def probability(self, batch: TrackBatch) -> np.ndarray:
+        """(N, T) probability that the promoter is on at each frame."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,16 +58,115 @@ class BaselineConfig:
     boosted_trees: BoostedTreesConfig
 
 
+@dataclass(frozen=True)
+class StateBaselineConfig:
+    contact_state: ContactStateConfig
+    compound_hmm: CompoundHmmConfig
+
+
+class SignalFit(NamedTuple):
+    """What a baseline of the signal may use to be fitted; view: what it may read of MS2."""
+
+    train: TrackBatch
+    validation: TrackBatch
+    config: BaselineConfig
+    seed: int
+    view: SignalView
+
+
+class StateFit(NamedTuple):
+    """What a baseline of the promoter's state may use to be fitted; kernel: the memory of MS2."""
+
+    train: TrackBatch
+    validation: TrackBatch
+    config: StateBaselineConfig
+    kernel: MemoryKernel
+    seed: int
+
+
+Given = TypeVar("Given")
+Fitted = TypeVar("Fitted")
+
+
+@dataclass(frozen=True)
+class Registered(Generic[Given, Fitted]):
+    """reads: the input without which there is no such baseline; None where it needs none."""
+
+    reads: Literal["driver", "signal"] | None
+    fit: Callable[[Given], Fitted]
+
+
+def _fit_ms2_threshold(given: StateFit) -> Ms2Threshold:
+    frames = Frames.of(given.train)
+    assert given.train.state is not None  # `fit_state_baselines` has refused tracks without states
+    return Ms2Threshold.fit(frames.signal, given.train.state.cpu().numpy(), frames.observed)
+
+
+def _fit_compound_hmm(given: StateFit) -> CompoundHmm:
+    """It learns from the signal of the train tracks alone; the others learn from their true states."""
+    frames = Frames.of(given.train)
+    return CompoundHmm.fit(frames.signal, frames.observed, given.kernel, given.config.compound_hmm, given.seed)
+
+
+SIGNAL_BASELINES: dict[str, Registered[SignalFit, Baseline]] = {  # the weakest first
+    "constant_gaussian": Registered(None, lambda given: ConstantGaussian.fit(given.train)),
+    "contact_filter": Registered(
+        "driver", lambda given: ContactFilter.fit(given.train, given.validation, given.config.contact_filter)
+    ),
+    "boosted_trees": Registered(
+        "driver",
+        lambda given: BoostedTrees.fit(
+            given.train, given.validation, given.config.boosted_trees, given.seed, given.view
+        ),
+    ),
+}
+STATE_BASELINES: dict[str, Registered[StateFit, StateBaseline]] = {
+    "contact_logistic": Registered(
+        "driver", lambda given: ContactState.fit(given.train, given.validation, given.config.contact_state, given.seed)
+    ),
+    "ms2_threshold": Registered("signal", _fit_ms2_threshold),
+    "compound_hmm": Registered("signal", _fit_compound_hmm),
+}
+READS = {name: one.reads for name, one in SIGNAL_BASELINES.items()} | {
+    name: one.reads for name, one in STATE_BASELINES.items()
+}
+
+
 def fit_baselines(
     train: TrackBatch, validation: TrackBatch, config: BaselineConfig, seed: int, view: SignalView = HIDDEN
 ) -> dict[str, Baseline]:
-    """Every baseline by name, the weakest first.
+    """Every baseline of the signal by name, the weakest first.
 
-    view: what the trees may read of MS2 (give the network's own contact radius or parts, so that both see the same).
+    view: what the trees may read of MS2 (give the network's own contact radius or parts, so that both read the same).
     """
-    fits: dict[str, Callable[[], Baseline]] = {
-        "constant_gaussian": lambda: ConstantGaussian.fit(train),
-        "contact_filter": lambda: ContactFilter.fit(train, validation, config.contact_filter),
-        "boosted_trees": lambda: BoostedTrees.fit(train, validation, config.boosted_trees, seed, view),
-    }
-    return {name: fit() for name, fit in counted(fits.items(), "baselines fitted")}
+    given = SignalFit(train, validation, config, seed, view)
+    return {name: one.fit(given) for name, one in counted(SIGNAL_BASELINES.items(), "baselines fitted")}
+
+
+def fit_state_baselines(
+    train: TrackBatch, validation: TrackBatch, config: StateBaselineConfig, kernel: MemoryKernel, seed: int
+) -> dict[str, StateBaseline]:
+    """Every baseline of the state by name: the driver alone, MS2 frame by frame, and MS2 with its memory.
+
+    Raises InputError where the states aren't known or only one of them occurs.
+    """
+    if train.state is None:
+        raise InputError("states: the promoter's state isn't known for these tracks")
+    given = StateFit(train, validation, config, kernel, seed)
+    return {name: one.fit(given) for name, one in counted(STATE_BASELINES.items(), "baselines fitted")}
+
+
+def comparable_baselines(task: Task, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` (baselines, also as `<baseline>_recalibrated`) that read nothing hidden from the task."""
+    return without_hidden_inputs(names, driver=task.driver_input, signal=task.sees_signal)
+
+
+def without_hidden_inputs(names: Iterable[str], driver: bool, signal: bool) -> tuple[str, ...]:
+    """Those of `names` that read no more than the given inputs, and all that are no known baseline."""
+    inputs = {"driver": driver, "signal": signal}
+
+    def reads_only_inputs(name: str) -> bool:
+        reads = READS.get(name.removesuffix(RECALIBRATED))
+        return reads is None or inputs[reads]
+
+    return tuple(name for name in names if reads_only_inputs(name))

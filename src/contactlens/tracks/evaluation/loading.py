@@ -6,50 +6,48 @@ around the track by a random time (`circular_shift`), which keeps their bursts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from contactlens.calibration.bootstrap import Metric, difference, interval, resample_counts
+from contactlens.calibration import Metric, Resamples, difference
+from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
 from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution
+from contactlens.tracks.evaluation.config import EvaluationConfig, LoadingEvaluationConfig
+from contactlens.tracks.evaluation.signal import evaluate_signal
+from contactlens.tracks.evaluation.table import NETWORK, TRUTH, EvaluatedModel, TaskEvaluation, interval_table
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.promoter import Events
 
-NETWORK = "network"
+ONE = 0.5  # posterior probability above which a bin holds a polymerase
 LEAST_TURN = 0.1  # of a track: a smaller turn would leave the control nearly aligned
 SCORES = ("precision", "recall", "f1")
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class AlignmentConfig:
-    """tolerance_frames: tolerances, the main one first
-    max_lag_frames, lag_step_frames: delays that are tried on the validation split, both ways
-    bootstrap_replicates, confidence: of the intervals, by track
-    """
-
-    tolerance_frames: tuple[float, ...] = (1.0, 0.5, 2.0)
-    max_lag_frames: float = 2.0
-    lag_step_frames: float = 0.25
-    bootstrap_replicates: int = 1000
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        if not self.tolerance_frames or min(self.tolerance_frames) <= 0:
-            raise ValueError("alignment.tolerance_frames must be one or more positive numbers")
-        if self.max_lag_frames < 0 or self.lag_step_frames <= 0:
-            raise ValueError("alignment.max_lag_frames must not be negative, lag_step_frames must be positive")
-        if self.bootstrap_replicates < 1 or not 0 < self.confidence < 1:
-            raise ValueError("alignment: needs bootstrap_replicates of at least 1 and confidence in (0, 1)")
-
-    @property
-    def lags(self) -> list[float]:
-        """Delays to try, in frames, from none outwards: of equal ones the smallest is taken."""
-        steps = np.arange(1, int(self.max_lag_frames / self.lag_step_frames) + 1) * self.lag_step_frames
-        return sorted([0.0, *steps, *-steps], key=abs)
+def evaluate_loading(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
+    """See `evaluate_task`: the reconstruction, and where loading times are known, how well the latents agree with them
+    beside a deconvolution and both controls."""
+    reconstruction = evaluate_signal(evaluated, config, seed)
+    if evaluated.tracks.truth is None:
+        return reconstruction
+    validation, test = _loading_times(evaluated, config, seed)
+    alignment = score_loading(validation, test, evaluated.test.frame_interval_s, config.loading, seed)
+    tables = {f"loading_{name}": getattr(alignment, name) for name in LoadingAlignment.TABLES if name != "metrics"}
+    names = evaluated.test.track_ids
+    tables["loading_events"] = event_table(test, names, observed_span(evaluated.tracks, names)[0])
+    return replace(
+        reconstruction,
+        metrics=pd.concat([reconstruction.metrics, alignment.metrics], ignore_index=True),
+        tables={**reconstruction.tables, **tables},
+    )
 
 
 class LoadingTimes(NamedTuple):
@@ -124,8 +122,8 @@ def circular_shift(events: Events, duration_s: NDArray[np.float64], rng: np.rand
     return _sorted(Events(events.track, (events.time_s + turn[events.track]) % duration_s[events.track]))
 
 
-def evaluate_alignment(
-    validation: LoadingTimes, test: LoadingTimes, frame_interval_s: float, config: AlignmentConfig, seed: int
+def score_loading(
+    validation: LoadingTimes, test: LoadingTimes, frame_interval_s: float, config: LoadingEvaluationConfig, seed: int
 ) -> LoadingAlignment:
     """Score the network, the other models and the controls on the test tracks.
 
@@ -152,21 +150,57 @@ def evaluate_alignment(
             f"{score}_minus_{other}": difference(metrics[NETWORK][score], metric)
             for score, metric in metrics[other].items()
         }
-    resampled = resample_counts(test.duration_s.size, config.bootstrap_replicates, seed)
-    rows = [
-        (name, metric, *map(float, interval(value, resampled, config.confidence)))
-        for name, scores in metrics.items()
-        for metric, value in scores.items()
-    ]
+    resamples = Resamples.draw(test.duration_s.size, config.bootstrap_replicates, config.confidence, seed)
     return LoadingAlignment(
-        metrics=pd.DataFrame(rows, columns=["model", "metric", "estimate", "low", "high"]),
+        metrics=interval_table(metrics, resamples),
         per_track=_per_track(counts[config.tolerance_frames[0]]),
         lags=lags,
         lag_s=lag_s,
     )
 
 
-def _lag_table(validation: LoadingTimes, frame_interval_s: float, config: AlignmentConfig) -> pd.DataFrame:
+def event_table(times: LoadingTimes, track_ids: Sequence[str], start_s: NDArray[np.float64]) -> pd.DataFrame:
+    """model (`truth` first), track_id, time_s on the clock of the track set, to the millisecond.
+
+    start_s: (N,) time of each track's frame 0, from which `times` count
+    """
+    names = np.asarray(track_ids, dtype=object)
+    parts = [
+        pd.DataFrame(
+            {
+                "model": model,
+                "track_id": names[events.track],
+                "time_s": (start_s[events.track] + events.time_s).round(3),
+            }
+        )
+        for model, events in {TRUTH: times.true, **times.found}.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _loading_times(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> tuple[LoadingTimes, LoadingTimes]:
+    """True and found loading times of the validation and of the test split."""
+    validation, test = evaluated.batches["validation"], evaluated.test
+    grid = evaluated.model.grid
+    deconvolution = Deconvolution.fit(validation, grid, config.deconvolution, seed)
+
+    def times(batch: TrackBatch) -> LoadingTimes:
+        true, duration_s = true_loading(evaluated.tracks, batch.track_ids)
+        found = {NETWORK: _placed(evaluated, batch, grid), "deconvolution": deconvolution.events(batch)}
+        return LoadingTimes(true, found, duration_s)
+
+    return times(validation), times(test)
+
+
+@torch.no_grad()
+def _placed(evaluated: EvaluatedModel, batch: TrackBatch, grid: LoadingGrid) -> Events:
+    x = model_input(evaluated.model.task, batch)
+    rows = torch.arange(len(batch)).split(evaluated.batch_size)
+    latent = torch.cat([evaluated.model.latent(x[i], batch.observed[i]) for i in rows])
+    return grid.place((latent > ONE).double().numpy())
+
+
+def _lag_table(validation: LoadingTimes, frame_interval_s: float, config: LoadingEvaluationConfig) -> pd.DataFrame:
     tolerance_s = config.tolerance_frames[0] * frame_interval_s
     rows = [
         (name, lag * frame_interval_s, _f1(_counts(moved, validation, tolerance_s).sum(axis=0)))

@@ -8,21 +8,27 @@ import pytest
 import torch
 from scipy.special import expit
 from sklearn import metrics as sk
+from sklearn.metrics import balanced_accuracy_score
 
 from contactlens.base.errors import InputError
-from contactlens.calibration.classification import logit_of
+from contactlens.calibration import resample_counts
+from contactlens.calibration.classification import classification_scores, logit_of
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.evaluate import nested_metrics
-from contactlens.tracks.evaluation.evaluate_states import (
+from contactlens.tracks.evaluation.config import StateEvaluationConfig
+from contactlens.tracks.evaluation.dwell_times import DwellCounts
+from contactlens.tracks.evaluation.states import (
     StateEvaluation,
     StatePredictions,
+    best_threshold,
+    binned,
     decoded_frames,
-    evaluate_states,
+    score_states,
+    state_metrics,
 )
-from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
-from contactlens.tracks.evaluation.state_segments import DwellCounts
+from contactlens.tracks.evaluation.table import nested_metrics
 
-CONFIG = StateEvaluateConfig(bootstrap_replicates=200, confidence=0.95, calibration_bins=8, segment_bins=12)
+SCORED_TRACKS, SCORED_FRAMES, BINS = 12, 400, 6
+CONFIG = StateEvaluationConfig(bootstrap_replicates=200, confidence=0.95, calibration_bins=8, segment_bins=12)
 TRACKS, FRAMES, DT = 40, 200, 20.0
 ON, OFF = 0.05, 0.15  # chance to switch on, off from one frame to the next
 K_ON, K_OFF = (-np.log1p(-ON - OFF) / DT * share for share in (0.25, 0.75))
@@ -67,7 +73,7 @@ def models(splits) -> dict[str, StatePredictions]:
 
 @pytest.fixture(scope="module")
 def evaluation(splits, models) -> StateEvaluation:
-    return evaluate_states(splits[0][0], splits[1][0], models, CONFIG, seed=3)
+    return score_states(splits[0][0], splits[1][0], models, CONFIG, seed=3)
 
 
 def number(table: pd.DataFrame, model: str, name: str, column: str = "estimate") -> float:
@@ -139,7 +145,7 @@ def test_noisy_decoding_switches_too_often_and_says_so(evaluation: StateEvaluati
 def test_a_perfect_decoder_has_the_lengths_of_the_truth(splits):
     batches = [batch for batch, *_ in splits]
     perfect = StatePredictions(*(batch.state.numpy() for batch in batches))
-    found = evaluate_states(*batches, {"network": perfect}, CONFIG, seed=3)
+    found = score_states(*batches, {"network": perfect}, CONFIG, seed=3)
     assert number(found.dwell, "network", "length_distance_on") == 0
     assert number(found.dwell, "network", "k_off_per_s_minus_truth", "high") == 0
     assert number(found.metrics, "network", "balanced_accuracy", "low") == 1
@@ -151,7 +157,7 @@ def test_a_perfect_decoder_has_the_lengths_of_the_truth(splits):
 def test_true_switching_times_stand_beside_the_frames(splits, models):
     counts = DwellCounts(np.tile([300.0, 100.0], (TRACKS, 1)), np.ones((TRACKS, 2)), None)
     counts.ends[-1] = 1e9  # of the track that was never observed
-    found = evaluate_states(splits[0][0], splits[1][0], models, CONFIG, seed=3, exact=counts)
+    found = score_states(splits[0][0], splits[1][0], models, CONFIG, seed=3, exact=counts)
     assert number(found.dwell, "truth_exact", "k_on_per_s") == pytest.approx(1 / 300)
     assert number(found.dwell, "truth_exact", "k_off_per_s") == pytest.approx(1 / 100)
 
@@ -179,7 +185,7 @@ def test_missing_frames_count_for_nothing(evaluation: StateEvaluation, splits, m
         name: model._replace(test=np.where(test.observed.numpy(), model.test, np.nan)) for name, model in models.items()
     }
     turned = replace(test, state=torch.where(test.observed, test.state, 1 - test.state))
-    again = evaluate_states(splits[0][0], turned, spoilt, CONFIG, seed=3)
+    again = score_states(splits[0][0], turned, spoilt, CONFIG, seed=3)
     for name in StateEvaluation.TABLES:
         pd.testing.assert_frame_equal(getattr(again, name), getattr(evaluation, name))
 
@@ -197,12 +203,65 @@ def test_decoded_frames_are_in_step_with_the_batch(evaluation: StateEvaluation, 
 def test_states_that_cannot_be_scored_are_refused(splits, models):
     calibration, test = splits[0][0], splits[1][0]
     with pytest.raises(InputError, match="test split have no known promoter state"):
-        evaluate_states(calibration, replace(test, state=None), models, CONFIG, seed=0)
+        score_states(calibration, replace(test, state=None), models, CONFIG, seed=0)
     with pytest.raises(InputError, match="calibration split never switches"):
-        evaluate_states(replace(calibration, state=torch.zeros(TRACKS, FRAMES)), test, models, CONFIG, seed=0)
+        score_states(replace(calibration, state=torch.zeros(TRACKS, FRAMES)), test, models, CONFIG, seed=0)
 
 
 @pytest.mark.parametrize("change", [{"confidence": 1.5}, {"segment_bins": 0}, {"bootstrap_replicates": 0}])
 def test_impossible_settings_are_refused(change: dict):
     with pytest.raises(ValueError, match="evaluate"):
         replace(CONFIG, **change)
+
+
+@pytest.fixture(scope="module", params=[None, 0], ids=["distinct", "tied"])
+def scored(request) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    track = np.repeat(np.arange(SCORED_TRACKS), SCORED_FRAMES)
+    logit = rng.normal(rng.normal(0, 1, SCORED_TRACKS)[track], 1.5)
+    y = (rng.random(track.size) < expit(logit)).astype(float)
+    return track, y, logit if request.param is None else np.round(logit, request.param) + 0.25
+
+
+def test_every_replicate_scores_as_its_frames_do(scored):
+    track, y, logit = scored
+    metrics = state_metrics(track, y, logit, logit > 0, BINS)
+    draws = np.vstack([np.ones(SCORED_TRACKS), resample_counts(SCORED_TRACKS, 5, seed=1)])
+    expected = {name: score(draws[:, track]) for name, score in classification_scores(y, logit, BINS).items()}
+    assert list(metrics) == list(expected)
+    for name, metric in metrics.items():
+        found = metric.value(draws @ metric.sums)
+        tolerance = 1e-4 if name in ("auroc", "auprc") else 1e-9
+        np.testing.assert_allclose(found, expected[name], atol=tolerance, err_msg=name)
+        assert metric.estimate == pytest.approx(found[0], abs=1e-12), name
+
+
+def test_decoded_states_are_scored_as_they_are_called(scored):
+    track, y, logit = scored
+    called = logit > 1
+    metrics = state_metrics(track, y, logit, called, BINS)
+    assert metrics["balanced_accuracy"].estimate == pytest.approx(balanced_accuracy_score(y, called))
+
+
+def test_tracks_of_one_state_have_no_ranking():
+    track, y = np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 0.0, 1.0])
+    metrics = state_metrics(track, y, np.array([0.3, 0.1, -1, 2]), np.array([True, False, False, True]), 2)
+    first = np.array([[2.0, 0.0]])
+    for name in ("auroc", "balanced_accuracy"):
+        assert np.isnan(metrics[name].value(first @ metrics[name].sums)).all()
+    assert metrics["accuracy"].value(first @ metrics["accuracy"].sums) == pytest.approx(0.5)
+
+
+def test_threshold_is_the_best_of_all(scored):
+    _, y, logit = scored
+    y, probability = y[::40], expit(logit)[::40]
+    values = {t: balanced_accuracy_score(y, probability >= t) for t in np.unique(probability)}
+    best = max(values.values())
+    assert best_threshold(y, probability) == min(t for t, value in values.items() if value > best - 1e-12)
+
+
+def test_bins_have_the_mean_of_their_frames(scored):
+    track, y, logit = scored
+    index = np.digitize(logit, [-1.0, 1.0])
+    expected = [y[index == b].mean() for b in range(3)]
+    np.testing.assert_allclose(binned(track, index, y).estimate, expected)

@@ -6,16 +6,20 @@ under censoring, length distributions are product-limit estimates (Kaplan and Me
 Everything is a `Metric`, a table of sums per track, so that intervals resample tracks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from contactlens.calibration import Metric, difference
-from contactlens.tracks.evaluation.state_metrics import ratio
+from contactlens.calibration import Metric, Resamples, difference
+from contactlens.calibration.bootstrap import ratio
+from contactlens.tracks.evaluation.table import TRUTH
 
 STATES = ("off", "on")  # the index is the state
+EXACT = "truth_exact"
 Array = np.ndarray
 
 
@@ -30,6 +34,9 @@ class DwellCounts(NamedTuple):
     time_s: Array
     ends: Array
     frame_interval_s: float | None
+
+    def of_tracks(self, rows: Array) -> "DwellCounts":
+        return self._replace(time_s=self.time_s[rows], ends=self.ends[rows])
 
 
 def segments(state: Array, observed: Array) -> pd.DataFrame:
@@ -138,6 +145,65 @@ def length_distance(first: Metric, second: Metric) -> Metric:
 def length_edges(longest: int, bins: int) -> Array:
     """Edges (frames) of at most `bins` bins from 1 to `longest`, of about equal width on a logarithmic axis."""
     return np.unique(np.round(np.geomspace(1, longest + 1, bins + 1)).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class StateSegments:
+    """Segments of the truth and of each model (`segments`, by name) on N tracks, and the resamples of these tracks."""
+
+    found: dict[str, pd.DataFrame]
+    n_tracks: int
+    frame_interval_s: float
+    resamples: Resamples
+
+    @classmethod
+    def of(
+        cls, states: Mapping[str, Array], observed: Array, frame_interval_s: float, resamples: Resamples
+    ) -> "StateSegments":
+        """states: (N, T) bool by name, `truth` among them; observed: (N, T) bool."""
+        found = {name: segments(state, observed) for name, state in states.items()}
+        return cls(found, len(observed), frame_interval_s, resamples)
+
+    @cached_property
+    def longest(self) -> int:
+        return max(int(found["frames"].max()) for found in self.found.values())
+
+    @cached_property
+    def survival(self) -> dict[tuple[str, str], Metric]:
+        return {
+            (name, state): survival_metric(found, self.n_tracks, code, self.longest)
+            for name, found in self.found.items()
+            for code, state in enumerate(STATES)
+        }
+
+    def length_table(self, most_bins: int) -> pd.DataFrame:
+        """model, state, left_s, right_s, density (1/s), low, high."""
+        dt = self.frame_interval_s
+        edges = length_edges(self.longest, most_bins)
+        sides_s = (edges - 0.5) * dt  # a segment of n frames lasted n frames on average, give or take one
+        tables = []
+        for (name, state), survival in self.survival.items():
+            density = self.resamples.interval(length_metric(survival, edges, dt))
+            columns = {"model": name, "state": state, "left_s": sides_s[:-1], "right_s": sides_s[1:]}
+            columns |= {"density": density.estimate, "low": density.low, "high": density.high}
+            tables.append(pd.DataFrame(columns))
+        return pd.concat(tables, ignore_index=True)
+
+    def dwell(self, exact: DwellCounts | None) -> dict[str, dict[str, Metric]]:
+        """`dwell_metrics` of the truth, of each model beside it, and of the true switching times where given."""
+        dt = self.frame_interval_s
+        metrics = {name: dwell_metrics(frame_dwell(found, self.n_tracks, dt)) for name, found in self.found.items()}
+        truth = metrics[TRUTH]
+        for name in (name for name in self.found if name != TRUTH):
+            own = metrics[name]
+            distances = {
+                f"length_distance_{state}": length_distance(self.survival[name, state], self.survival[TRUTH, state])
+                for state in STATES
+            }
+            metrics[name] = own | {f"{key}_minus_{TRUTH}": difference(own[key], truth[key]) for key in own} | distances
+        if exact is not None:
+            metrics[EXACT] = dwell_metrics(exact)
+        return metrics
 
 
 def _followed(found: pd.DataFrame) -> Array:

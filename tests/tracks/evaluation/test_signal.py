@@ -11,17 +11,17 @@ from contactlens import calibration
 from contactlens.calibration import RecalibrationConfig
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
-from contactlens.tracks.evaluation.evaluate import (
-    EvaluateConfig,
-    Evaluation,
+from contactlens.tracks.evaluation.config import SignalEvaluationConfig
+from contactlens.tracks.evaluation.signal import (
     GaussianFrames,
-    SplitPredictions,
-    evaluate,
-    nested_metrics,
+    SignalEvaluation,
+    SignalPredictions,
     predicted_frames,
+    score_signal,
 )
+from contactlens.tracks.evaluation.table import nested_metrics
 
-CONFIG = EvaluateConfig(
+CONFIG = SignalEvaluationConfig(
     bootstrap_replicates=200,
     confidence=0.95,
     coverage_levels=[0.5, 0.9],
@@ -74,20 +74,20 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def evaluation(splits) -> Evaluation:
+def evaluation(splits) -> SignalEvaluation:
     (calibration_batch, *fitted), (test, *predicted) = splits
     models = {
-        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
+        name: SignalPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
     }
-    return evaluate(calibration_batch, test, models, CONFIG, seed=5)
+    return score_signal(calibration_batch, test, models, CONFIG, seed=5)
 
 
-def number(evaluation: Evaluation, model: str, metric: str, column: str = "estimate") -> float:
+def number(evaluation: SignalEvaluation, model: str, metric: str, column: str = "estimate") -> float:
     rows = evaluation.metrics.set_index(["model", "metric"])
     return float(rows.loc[(model, metric), column])
 
 
-def test_rows(evaluation: Evaluation):
+def test_rows(evaluation: SignalEvaluation):
     models = ["network", "network_recalibrated", "constant", "constant_recalibrated"]
     assert list(evaluation.metrics.columns) == ["model", "metric", "estimate", "low", "high"]
     assert list(evaluation.metrics["model"].drop_duplicates()) == models
@@ -96,7 +96,7 @@ def test_rows(evaluation: Evaluation):
     assert (evaluation.metrics["low"] <= evaluation.metrics["high"]).all()
 
 
-def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: Evaluation, splits):
+def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: SignalEvaluation, splits):
     _, (test, network, _) = splits
     seen = test.observed.numpy()
     y, mean, sd = test.signal.numpy()[seen].astype(float), network.mean[seen], network.sd[seen]
@@ -113,7 +113,7 @@ def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: Evaluati
         assert number(evaluation, "network", metric) == pytest.approx(value, rel=1e-9), metric
 
 
-def test_recalibration_helps_and_meets_its_limits(evaluation: Evaluation):
+def test_recalibration_helps_and_meets_its_limits(evaluation: SignalEvaluation):
     new = "network_recalibrated"
     assert number(evaluation, "network", "mace") > 0.02
     assert number(evaluation, new, "mace") < 0.02
@@ -122,7 +122,7 @@ def test_recalibration_helps_and_meets_its_limits(evaluation: Evaluation):
     assert number(evaluation, new, "nll") < number(evaluation, "network", "nll")
 
 
-def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(evaluation: Evaluation):
+def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(evaluation: SignalEvaluation):
     for suffix in ("", "_recalibrated"):
         network, baseline = "network" + suffix, "constant" + suffix
         for score in ("nll", "crps"):
@@ -132,7 +132,7 @@ def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(eval
             assert number(evaluation, network, name, "high") < 0
 
 
-def test_reliability_pit_and_bins(evaluation: Evaluation):
+def test_reliability_pit_and_bins(evaluation: SignalEvaluation):
     reliability = evaluation.reliability
     assert list(reliability.columns) == ["model", "level", "expected", "observed", "low", "high"]
     raw = reliability[reliability["model"] == "network"]
@@ -147,18 +147,18 @@ def test_reliability_pit_and_bins(evaluation: Evaluation):
     assert ence == pytest.approx(number(evaluation, "network", "ence"), rel=1e-9)
 
 
-def test_missing_frames_count_for_nothing(evaluation: Evaluation, splits):
+def test_missing_frames_count_for_nothing(evaluation: SignalEvaluation, splits):
     (calibration_batch, *fitted), (test, *predicted) = splits
     spoilt = [GaussianFrames(*(np.where(test.observed.numpy(), values, 1e9) for values in grid)) for grid in predicted]
     models = {
-        name: SplitPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
+        name: SignalPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
     }
     noisy = replace(test, signal=test.signal.masked_fill(~test.observed, 1e9))
-    again = evaluate(calibration_batch, noisy, models, CONFIG, seed=5)
+    again = score_signal(calibration_batch, noisy, models, CONFIG, seed=5)
     pd.testing.assert_frame_equal(again.metrics, evaluation.metrics)
 
 
-def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: Evaluation, splits):
+def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: SignalEvaluation, splits):
     _, (test, network, _) = splits
     table = predicted_frames(test, network, evaluation.recalibration)
     assert list(table.columns) == ["mean", "sd", "low90", "high90"]
@@ -167,7 +167,7 @@ def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: Ev
     assert ((signal >= table["low90"]) & (signal <= table["high90"])).mean() == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_number_that_could_not_be_had_is_null(evaluation: Evaluation):
+def test_a_number_that_could_not_be_had_is_null(evaluation: SignalEvaluation):
     spoilt = evaluation.metrics.copy()
     spoilt.loc[0, "low"] = np.nan
     row = spoilt.loc[0]

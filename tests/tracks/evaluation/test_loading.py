@@ -8,20 +8,21 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from contactlens.tracks.evaluation.loading_alignment import (
-    AlignmentConfig,
+from contactlens.tracks.evaluation.config import LoadingEvaluationConfig
+from contactlens.tracks.evaluation.loading import (
     LoadingTimes,
     circular_shift,
-    evaluate_alignment,
+    event_table,
     matched,
     rate_matched_random,
+    score_loading,
     true_loading,
 )
 from contactlens.tracks.simulation.promoter import Events, poisson_events
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 
 TRACKS, DURATION, INTERVAL = 30, 3000.0, 30.0
-CONFIG = AlignmentConfig(tolerance_frames=(0.5, 1.0), bootstrap_replicates=200)
+CONFIG = LoadingEvaluationConfig(tolerance_frames=(0.5, 1.0), bootstrap_replicates=200)
 
 
 def bursts_of_loading(seed: int) -> Events:
@@ -73,7 +74,7 @@ def test_a_constant_delay_is_found_on_validation_and_taken_off() -> None:
     """One model is the truth 30 s late, another the truth itself; after the correction both are right."""
     validation, test = bursts_of_loading(4), bursts_of_loading(5)
     late = {"network": moved(validation, 30.0), "exact": validation}, {"network": moved(test, 30.0), "exact": test}
-    result = evaluate_alignment(times(validation, **late[0]), times(test, **late[1]), INTERVAL, CONFIG, seed=0)
+    result = score_loading(times(validation, **late[0]), times(test, **late[1]), INTERVAL, CONFIG, seed=0)
     assert result.lag_s["network"] == pytest.approx(-30.0, abs=15.0)
     assert result.lag_s["exact"] == 0
     metrics = result.metrics.set_index(["model", "metric"])["estimate"]
@@ -89,7 +90,7 @@ def test_scores_are_counts_over_all_tracks_and_differences_are_paired() -> None:
     half = true.keep(np.arange(true.time_s.size) % 2 == 0)
     double = Events(np.repeat(true.track, 2), np.repeat(true.time_s, 2))
     both = times(true, network=half, double=double)
-    result = evaluate_alignment(both, both, INTERVAL, replace(CONFIG, tolerance_frames=(0.01,)), seed=0)
+    result = score_loading(both, both, INTERVAL, replace(CONFIG, tolerance_frames=(0.01,)), seed=0)
     metrics = result.metrics.set_index(["model", "metric"])
     estimate = metrics["estimate"]
     assert estimate["network", "precision_within_0.3s"] == 1
@@ -121,6 +122,20 @@ def test_true_times_count_from_each_tracks_first_observed_frame() -> None:
 
 def test_the_same_seed_gives_the_same_tables() -> None:
     both = times(bursts_of_loading(7), network=bursts_of_loading(8))
-    first, second = (evaluate_alignment(both, both, INTERVAL, CONFIG, seed=1) for _ in range(2))
+    first, second = (score_loading(both, both, INTERVAL, CONFIG, seed=1) for _ in range(2))
     for name in first.TABLES:
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
+
+
+def test_times_are_on_the_clock_of_the_track_set() -> None:
+    true = Events(np.array([0, 0, 1]), np.array([3.0, 40.0, 0.12345]))
+    found = {
+        "network": Events(np.array([1]), np.array([10.0])),
+        "silent": Events(np.array([], dtype=int), np.array([])),
+    }
+    table = event_table(LoadingTimes(true, found, np.array([60.0, 60.0])), ["a", "b"], np.array([0.0, 300.0]))
+    assert table.to_dict("list") == {
+        "model": ["truth", "truth", "truth", "network"],
+        "track_id": ["a", "a", "b", "b"],
+        "time_s": [3.0, 40.0, 300.123, 310.0],
+    }

@@ -1,6 +1,6 @@
-"""What is evaluated, how, and what comes of it, in one form for every task."""
+"""The table of metrics with intervals that every kind of target fills, and the files that an evaluation leaves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,35 +10,22 @@ import pandas as pd
 import torch
 
 from contactlens.base.files import write_aside, write_json
+from contactlens.base.progress import counted
+from contactlens.calibration import Metric, Resamples, difference
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
-from contactlens.tracks.evaluation.baselines import BaselineConfig
-from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
-from contactlens.tracks.evaluation.baselines.states import StateBaselineConfig
-from contactlens.tracks.evaluation.evaluate import EvaluateConfig, nested_metrics
-from contactlens.tracks.evaluation.loading_alignment import AlignmentConfig
-from contactlens.tracks.evaluation.state_judge import StateEvaluateConfig
+from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.tasks import model_input
-from contactlens.tracks.simulation.reporter import Reporter
+
+NETWORK = "network"
+TRUTH = "truth"
+INTERVAL_COLUMNS = ["estimate", "low", "high"]
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
-    """Settings of every kind of evaluation, of which a task uses its own; reporter: what decoders of MS2 assume."""
-
-    baselines: BaselineConfig
-    signal: EvaluateConfig
-    state_baselines: StateBaselineConfig
-    states: StateEvaluateConfig
-    deconvolution: DeconvolutionConfig
-    loading: AlignmentConfig
-    reporter: Reporter
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A trained model and the tracks that it is judged on.
+class EvaluatedModel:
+    """A trained model and the tracks that it is evaluated on.
 
     batches: train, validation, calibration and test split of `tracks`
     batch_size: tracks in one pass of the model
@@ -91,3 +78,34 @@ class TaskEvaluation:
         with write_aside(folder / "predictions.parquet") as aside:
             self.predictions.to_parquet(aside, index=False)
         write_json(folder / "metrics.json", nested_metrics(self.metrics))
+
+
+def interval_table(
+    metrics: Mapping[str, Mapping[str, Metric]], resamples: Resamples, name_column: str = "metric"
+) -> pd.DataFrame:
+    """One row per model and metric: model, metric (or `name_column`), estimate, low, high."""
+    rows = [
+        (model, name, *map(float, resamples.interval(metric)))
+        for model, of_model in counted(metrics.items(), "models scored")
+        for name, metric in of_model.items()
+    ]
+    return pd.DataFrame(rows, columns=["model", name_column, *INTERVAL_COLUMNS])
+
+
+def add_differences(metrics: Mapping[str, dict[str, Metric]], baselines: Iterable[str], scores: Iterable[str]) -> None:
+    """Add `<score>_minus_<baseline>` to the network's metrics, as it is and recalibrated, for each of the scores."""
+    for baseline in baselines:
+        for suffix in ("", RECALIBRATED):
+            network, other = metrics[NETWORK + suffix], metrics[baseline + suffix]
+            network |= {
+                f"{score}_minus_{baseline}{suffix}": difference(network[score], other[score]) for score in scores
+            }
+
+
+def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """{model: {metric: {estimate, low, high}}} of the long table; null for a number that is not defined."""
+    nested: dict[str, dict[str, dict[str, float | None]]] = {}
+    for model, metric, *numbers in metrics[["model", "metric", *INTERVAL_COLUMNS]].itertuples(index=False):
+        finite = [number if np.isfinite(number) else None for number in numbers]
+        nested.setdefault(model, {})[metric] = dict(zip(INTERVAL_COLUMNS, finite, strict=True))
+    return nested

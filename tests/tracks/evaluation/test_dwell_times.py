@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from contactlens.calibration import interval, resample_counts
 from contactlens.tracks.data.promoter_truth import promoter_state
-from contactlens.tracks.evaluation.state_segments import (
+from contactlens.tracks.evaluation.dwell_times import (
     dwell_metrics,
     frame_dwell,
     interval_dwell,
