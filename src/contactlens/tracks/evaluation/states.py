@@ -110,7 +110,7 @@ class StateFrames(NamedTuple):
 
 
 class Decoder(NamedTuple):
-    """The P(on) from which a frame is called on, and the recalibration of a model: both come from the calibration split."""
+    """The P(on) from which a frame is called on, and the recalibration of a model, both of the calibration split."""
 
     threshold: float
     recalibration: Platt
