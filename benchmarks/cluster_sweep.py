@@ -29,8 +29,9 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from ray_nodes import RayNodes
 
-EPOCHS, FIXED, AT_ONCE = 10, 4, 2
-DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1}
+EPOCHS, AT_ONCE = 10, 2
+DEFAULTS = {"penalty": 0.0, "learning_rate": 0.1}
+PENALTIES = (0.0, 0.01, 0.1, 1.0)
 Metrics = dict[str, float]
 
 
@@ -45,23 +46,22 @@ def arguments() -> argparse.Namespace:
 
 
 def train(values: dict[str, Any], steps: int, report: Callable[[Metrics], None], folder: Path) -> Metrics:
-    """Ridge regression of 256 coefficients; `validation_mace` carries the seconds it took."""
+    """Ridge regression of 256 coefficients; `seconds` is what it took."""
     start = time.perf_counter()
     rng = np.random.default_rng(0)
     X = rng.normal(size=(512, 256))
     y, w = X @ rng.normal(size=256), np.zeros(256)
     for step in range(steps):
         residual = X @ w - y
-        w -= values["learning_rate"] * (X.T @ residual / len(X) + values["lambda_contact"] * w)
+        w -= values["learning_rate"] * (X.T @ residual / len(X) + values["penalty"] * w)
         if (step + 1) % (steps // EPOCHS) == 0:
-            nll = float(residual @ residual / len(X))
-            report({"epoch": (step + 1) // (steps // EPOCHS) - 1, "validation_nll": nll})
-    scores = {"validation_nll": nll, "validation_crps": nll, "validation_mace": time.perf_counter() - start}
-    return {"epochs": EPOCHS, "radius": 100.0, **scores}
+            error = float(residual @ residual / len(X))
+            report({"epoch": (step + 1) // (steps // EPOCHS) - 1, "error": error})
+    return {"epochs": EPOCHS, "error": error, "seconds": time.perf_counter() - start}
 
 
 def plain(job: tuple[dict[str, Any], int]) -> float:
-    return train(*job, lambda _: None, Path())["validation_mace"]
+    return train(*job, lambda _: None, Path())["seconds"]
 
 
 def measure_plain(trials: int, steps: int) -> Metrics:
@@ -76,21 +76,22 @@ def measure_plain(trials: int, steps: int) -> Metrics:
 def measure_sweep(trials: int, steps: int) -> Metrics:
     from contactlens.ops.runs.tracking import mlflow_client
     from contactlens.ops.sweep.run import SweepTracking, run_sweep
-    from contactlens.ops.sweep.space import Dimension, SweepConfig
+    from contactlens.training.search import Dimension, SearchConfig, Sweep, fixed_trials
 
     space = {"learning_rate": Dimension(uniform=(0.01, 0.1))}
-    grid, starts = (0.0, 0.01), (50.0, 200.0)  # with the defaults FIXED trials
-    config = SweepConfig(trials - FIXED, AT_ONCE, 1, 0.0, EPOCHS, 0.0, "optuna", "none", grid, starts, space)
+    fixed = fixed_trials(DEFAULTS, [{"penalty": penalty} for penalty in PENALTIES])
+    config = SearchConfig(trials - len(fixed), AT_ONCE, 1, 0.0, EPOCHS, "optuna", "none", space)
+    sweep = Sweep(config, DEFAULTS, fixed, "error", ("error", "seconds"), lambda rows: rows[0])
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         mlflow_client()  # imports MLflow
         importlib.import_module("ray.tune")
         tracking = SweepTracking("benchmark", {"steps": steps}, {})
         start = time.perf_counter()
-        result = run_sweep(train, steps, config, DEFAULTS, 0, Path(folder) / "states", [], tracking)
+        result = run_sweep(train, steps, sweep, 0, Path(folder) / "states", [], tracking)
         wall = time.perf_counter() - start
     assert len(result.trials) == trials
-    return {"wall": wall, "training": float(result.trials["validation_mace"].sum())}
+    return {"wall": wall, "training": float(result.trials["seconds"].sum())}
 
 
 def in_process(way: str, options: argparse.Namespace, environment: dict[str, str]) -> Metrics:

@@ -1,4 +1,4 @@
-"""A training whose course is known in closed form, run as a sweep by the tests and as a process they kill."""
+"""A descent whose course is known in closed form, neither of tracks nor of dna, swept by the tests and as a process."""
 
 import json
 import os
@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from contactlens.base.files import write_json
 from contactlens.ops.stage import stage
 from contactlens.ops.sweep.run import SweepResult, SweepTracking, run_sweep
-from contactlens.ops.sweep.space import Dimension, SweepConfig
-from contactlens.ops.sweep.trial import Report
+from contactlens.training.search import Dimension, Report, Row, SearchConfig, Sweep, fixed_trials
 
-DEFAULTS = {"lambda_contact": 0.0, "radius_init": 100.0, "learning_rate": 0.1, "width": 8}
+DEFAULTS = {"penalty": 0.0, "start": 100.0, "learning_rate": 0.1, "width": 8}
+FIXED = ({"penalty": 0.0}, {"penalty": 0.5}, {"start": 50.0}, {"start": 200.0})
+METRIC = "loss"
 TARGET, EPOCHS = 3.0, 12
 
 
@@ -26,27 +27,32 @@ class Epoch(NamedTuple):
     pid: int
 
 
-def config(**changes: Any) -> SweepConfig:
+def config(**changes: Any) -> SearchConfig:
     settings: dict[str, Any] = {
         "n_trials": 4,
         "max_concurrent": 2,
         "cpus_per_trial": 1,
         "gpus_per_trial": 0.5,
         "max_epochs": EPOCHS,
-        "nll_tolerance": 0.0,
         "searcher": "optuna",
         "scheduler": "none",
-        "lambda_contact_grid": (0.0, 0.5),
-        "radius_starts": (50.0, 200.0),
         "space": {"learning_rate": Dimension(loguniform=(0.01, 1.0)), "width": Dimension(choice=(4, 8, 16))},
     }
-    return SweepConfig(**{**settings, **changes})
+    return SearchConfig(**{**settings, **changes})
+
+
+def lowest(rows: list[Row]) -> Row:
+    return min(rows, key=lambda row: row[METRIC])
+
+
+def description(**changes: Any) -> Sweep:
+    return Sweep(config(**changes), DEFAULTS, fixed_trials(DEFAULTS, FIXED), METRIC, ("start", METRIC, "share"), lowest)
 
 
 def loss(values: dict[str, Any], epochs: int) -> float:
     """After so many steps of x += rate (target - x) from 0 the distance is target (1 - rate)^epochs."""
     distance = TARGET * (1 - values["learning_rate"]) ** epochs
-    return float(distance**2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2)
+    return float(distance**2 + values["penalty"] + 0.01 * (values["width"] - 8) ** 2)
 
 
 def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: Path) -> dict[str, float]:
@@ -56,18 +62,18 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
     node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "no Ray"
     file, log = folder / "state.json", Path(data["log"])
     state = json.loads(file.read_text()) if file.is_file() else {"epoch": 0, "x": 0.0}
-    if values["radius_init"] == data.get("broken_radius"):
-        raise RuntimeError(f"no gradient at radius {values['radius_init']}")
+    if values["start"] == data.get("broken_start"):
+        raise RuntimeError(f"no gradient at start {values['start']}")
 
-    def nll() -> float:
-        return (state["x"] - data["target"]) ** 2 + values["lambda_contact"] + 0.01 * (values["width"] - 8) ** 2
+    def current() -> float:
+        return (state["x"] - data["target"]) ** 2 + values["penalty"] + 0.01 * (values["width"] - 8) ** 2
 
     def tell() -> None:
         """The last epoch's line in the log, unless it is there, and its report, which takes no epoch twice."""
         if not log.exists() or state["line"] not in log.read_text():
             with log.open("a") as lines:
                 lines.write(state["line"])
-        report({"epoch": state["epoch"] - 1, "validation_nll": nll(), "radius": values["radius_init"]})
+        report({"epoch": state["epoch"] - 1, METRIC: current(), "start": values["start"]})
 
     if state["epoch"]:
         tell()  # a kill may have come between the checkpoint and these two
@@ -81,27 +87,28 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
         time.sleep(data["pause"])
     return {
         "epochs": state["epoch"],
-        "radius": values["radius_init"],
-        "validation_nll": nll(),
-        "validation_crps": nll() / 2,
-        "validation_mace": 0.1,
+        "start": values["start"],
+        METRIC: current(),
+        "share": 0.1,
     }
 
 
 def sweep(
-    folder: Path, pause: float = 0.0, broken_radius: float | None = None, states: Path | None = None
+    folder: Path, pause: float = 0.0, broken_start: float | None = None, states: Path | None = None
 ) -> SweepResult:
     """A sweep whose state lies in `states`, or in `folder`; every epoch trained is a line in `folder/log`."""
-    data = {"target": TARGET, "pause": pause, "log": str(folder / "log"), "broken_radius": broken_radius}
+    data = {"target": TARGET, "pause": pause, "log": str(folder / "log"), "broken_start": broken_start}
     tracking = SweepTracking("tracks", {"seed": 7}, {"seed": "7"})
-    return run_sweep(train, data, config(), DEFAULTS, 7, states or folder / "states", ["data"], tracking)
+    return run_sweep(train, data, description(), 7, states or folder / "states", ["data"], tracking)
 
 
 def epochs(folder: Path) -> list[Epoch]:
     """The epochs trained so far, in order; a line still being written is left out."""
     log = folder / "log"
-    whole = [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")] if log.exists() else []
-    fields = [line.rstrip("\n").split("\t") for line in whole]
+    complete = (
+        [line for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")] if log.exists() else []
+    )
+    fields = [line.rstrip("\n").split("\t") for line in complete]
     return [Epoch(values, int(number), node, int(pid)) for values, number, node, pid in fields]
 
 

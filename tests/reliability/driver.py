@@ -17,7 +17,6 @@ from sweep_runs import children, parents
 
 from contactlens.ops.runs.tracking import mlflow_client
 from contactlens.ops.sweep.search import BatchSearch
-from contactlens.ops.sweep.trial import OBJECTIVE
 from ctrl_c import heed_ctrl_c
 
 N_TRIALS = 8
@@ -85,13 +84,13 @@ class Driver:
 
 def undisturbed_table(folder: Path) -> str:
     """trials.csv as the sweep would write it where nothing goes wrong: each trial in turn, in this process, no Ray."""
-    search, rows = BatchSearch(toy_sweep.config(), toy_sweep.DEFAULTS, 7), []
+    search, rows = BatchSearch(toy_sweep.description(), 7), []
     data = {"target": toy_sweep.TARGET, "pause": 0.0, "log": str(folder / "log")}
     while (asked := search.suggest(str(len(rows)))) is not None:
         work = folder / str(len(rows))
         work.mkdir()
         final = toy_sweep.train(asked["values"], data, lambda _: None, work)
-        search.on_trial_complete(str(len(rows)), {OBJECTIVE: final[OBJECTIVE]})
+        search.on_trial_complete(str(len(rows)), {toy_sweep.METRIC: final[toy_sweep.METRIC]})
         rows.append({"trial": asked["trial"], "kind": asked["kind"], **asked["values"], **final})
     return pd.DataFrame(rows).to_csv(index=False)
 
@@ -110,7 +109,7 @@ def require_finished(parent: str) -> None:
     assert sorted(runs, key=int) == [str(number) for number in range(N_TRIALS)]
     for run in runs.values():
         assert run.info.status == "FINISHED"
-        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, "validation_nll")]
+        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, toy_sweep.METRIC)]
         assert sorted(steps) == list(range(toy_sweep.EPOCHS))
 
 

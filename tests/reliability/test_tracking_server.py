@@ -137,7 +137,7 @@ def test_a_sweep_on_the_server_has_all_its_trials(server: MlflowServer, tmp_path
     for row in result.trials.to_dict("records"):
         run = runs[str(row["trial"])]
         assert run.info.status == "FINISHED" and run.data.tags["seed"] == parent.data.tags["seed"] == "7"
-        history = mlflow_client().get_metric_history(run.info.run_id, "validation_nll")
+        history = mlflow_client().get_metric_history(run.info.run_id, toy_sweep.METRIC)
         assert {m.step: m.value for m in history} == pytest.approx(
             {epoch: toy_sweep.loss(row, epoch + 1) for epoch in range(toy_sweep.EPOCHS)}
         )

@@ -122,9 +122,9 @@ def test_a_sweep_that_lost_a_trial_s_end_trains_on_from_its_checkpoint(
         return ended
 
     asked = {"trial": 0, "kind": "search", "values": {}}
-    run_trial(asked, train, None, tmp_path)
+    run_trial(asked, train, None, tmp_path, "validation_nll")
     assert calls == [folder.work]
-    run_trial(asked, train, None, tmp_path)
+    run_trial(asked, train, None, tmp_path, "validation_nll")
     assert calls == [folder.work]
     assert [metrics["reported"] for metrics in told] == [ended, ended]
     record_fault("truncated final.json of a trial", "the trial ends once more, from its own checkpoint", "nothing")
@@ -135,10 +135,10 @@ def test_a_sweep_that_lost_the_note_of_its_runs_opens_new_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_fault: RECORD
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    opened = SweepRuns.open("tracks", "sweep", {"a": 1}, {}, tmp_path)
-    assert SweepRuns.open("tracks", "sweep", {"a": 1}, {}, tmp_path).parent == opened.parent
+    opened = SweepRuns.open("tracks", "sweep", {"a": 1}, {}, "loss", tmp_path)
+    assert SweepRuns.open("tracks", "sweep", {"a": 1}, {}, "loss", tmp_path).parent == opened.parent
     cut_short(tmp_path / "mlflow.json")
-    again = SweepRuns.open("tracks", "sweep", {"a": 1}, {}, tmp_path)
+    again = SweepRuns.open("tracks", "sweep", {"a": 1}, {}, "loss", tmp_path)
     assert again.parent != opened.parent
     assert read_json(tmp_path / "mlflow.json")["parent"] == again.parent
     record_fault(

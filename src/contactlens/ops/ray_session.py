@@ -15,7 +15,7 @@ from typing import Any
 from contactlens.base.errors import InputError
 from contactlens.ops.loopback import ray_on_loopback
 from contactlens.ops.runs.provenance import code_hash
-from contactlens.ops.sweep.space import SweepConfig
+from contactlens.training.search import SearchConfig
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 512 * 2**20
@@ -25,7 +25,7 @@ HELP = "see cluster/README.md"
 
 
 @contextmanager
-def ray_session(config: SweepConfig, state: Path) -> Iterator[None]:
+def ray_session(config: SearchConfig, state: Path) -> Iterator[None]:
     """Joined or started, checked, and left or closed at the end.
 
     Raises InputError where the cluster can't be joined, a trial fits on no node, or a node doesn't share the
@@ -97,12 +97,12 @@ def _require_listener(where: str, address: str) -> None:
         raise InputError(f"{where}: nothing answers there ({error}); {HELP}") from None
 
 
-def gpus_per_trial(config: SweepConfig, cluster: Mapping[str, float]) -> float:
+def gpus_per_trial(config: SearchConfig, cluster: Mapping[str, float]) -> float:
     """A trial's GPU share, where there is a GPU at all."""
     return config.gpus_per_trial if cluster.get("GPU", 0) else 0
 
 
-def require_room(config: SweepConfig, nodes: list[dict[str, float]]) -> None:
+def require_room(config: SearchConfig, nodes: list[dict[str, float]]) -> None:
     """A trial runs on one node; Ray would wait without end for a node that holds it."""
     gpus = max(gpus_per_trial(config, node) for node in nodes)
     if not any(node.get("CPU", 0) >= config.cpus_per_trial and node.get("GPU", 0) >= gpus for node in nodes):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from contactlens.base.errors import InputError
-from contactlens.ops.params import SWEPT, Params, TracksParams, apply_best, load_params, swept_values
+from contactlens.ops.params import Params, TracksParams, apply_best, load_params
 from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
-from contactlens.ops.sweep.space import fixed_trials
 from contactlens.ops.workspace import overlaid
+from contactlens.tracks.training.sweep import SWEPT, swept_values, with_values
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 
@@ -24,7 +24,7 @@ def test_swept_values_are_those_of_the_file_and_putting_them_back_changes_nothin
     tracks: TracksParams,
 ) -> None:
     raw = read_yaml(PARAMS)["tracks"]
-    values = swept_values(tracks)
+    values = swept_values(tracks.training)
     assert values == {key: raw[section][field] for key, (section, field) in SWEPT.items()}
     assert apply_best(tracks, values) == tracks
 
@@ -85,10 +85,11 @@ def test_a_wrong_best_value_is_named(tracks: TracksParams, best: dict[str, Any],
 
 
 def test_every_fixed_trial_of_the_default_sweep_is_a_valid_configuration(tracks: TracksParams) -> None:
-    trials = fixed_trials(tracks.sweep, swept_values(tracks))
+    trials = tracks.search.fixed
     assert {trial["radius_init"] for trial in trials} > {tracks.gate.radius_init}
     for trial in trials:
         assert apply_best(tracks, trial).gate.radius_init == trial["radius_init"]
+        assert apply_best(tracks, trial).training == with_values(tracks.training, trial)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_stage_sweep_and_trial_carry_tags_and_the_whole_params_file(
     secret = {"remote": "http://me:battery-staple@host/x", "other": "correct-horse"}
     with stage_run("train", secret, PROVENANCE, "tracks") as stage:
         pass
-    sweep = SweepRuns.open("tracks", "sweep", secret, PROVENANCE, tmp_path)
+    sweep = SweepRuns.open("tracks", "sweep", secret, PROVENANCE, "loss", tmp_path)
     trial = sweep.trial(0, "fixed", secret)
     client = mlflow_client()
     for run_id in (stage.run_id, sweep.parent, trial):

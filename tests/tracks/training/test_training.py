@@ -136,7 +136,7 @@ def test_a_sweep_trial_killed_before_its_report_fills_the_hole_and_repeats_nothi
 ) -> None:
     """Its training had the epoch in its state already."""
     asked, told = {"trial": 0, "kind": "fixed", "values": {}}, []
-    monkeypatch.setattr(sweep_trial, "_tell_ray", lambda metrics, kind, final=False: told.append(metrics))
+    monkeypatch.setattr(sweep_trial, "_tell_ray", lambda metrics, *_, **__: told.append(metrics))
     append = sweep_trial.TrialFolder.append
 
     def train(values: dict[str, Any], data: Any, report: Any, work: Path) -> dict[str, float]:
@@ -150,11 +150,11 @@ def test_a_sweep_trial_killed_before_its_report_fills_the_hole_and_repeats_nothi
 
     monkeypatch.setattr(sweep_trial.TrialFolder, "append", dying)
     with pytest.raises(KilledError):
-        sweep_trial.run_trial(asked, train, None, tmp_path)
+        sweep_trial.run_trial(asked, train, None, tmp_path, "validation_nll")
     monkeypatch.setattr(sweep_trial.TrialFolder, "append", append)
     told.clear()
     trained = counted_epochs(monkeypatch)
-    sweep_trial.run_trial(asked, train, None, tmp_path)
+    sweep_trial.run_trial(asked, train, None, tmp_path, "validation_nll")
     assert trained == [2]
     assert [log["epoch"] for log in sweep_trial.TrialFolder(tmp_path, 0).epochs()] == [0, 1, 2]
     assert [log.get("epoch") for log in told] == [0, 1, 2, None]

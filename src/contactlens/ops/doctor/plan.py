@@ -11,8 +11,7 @@ from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.models.caduceus.scan import fastest_backend
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
-from contactlens.ops.params import PARAMS_FILE, Params, load_params, swept_values
-from contactlens.ops.sweep.space import fixed_trials
+from contactlens.ops.params import PARAMS_FILE, Params, load_params
 
 
 class Training(Protocol):
@@ -57,7 +56,7 @@ def training(name: str, section: str, config: Training, scan: bool = False) -> C
 
 def sweep(params: Params) -> Check:
     config = params.tracks.sweep
-    trials = len(fixed_trials(config, swept_values(params.tracks))) + config.n_trials
+    trials = params.tracks.search.total
     cpus = config.max_concurrent * config.cpus_per_trial
     cluster = os.environ.get("RAY_ADDRESS", "") not in ("", "local")
     said = (

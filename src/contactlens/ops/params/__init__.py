@@ -1,23 +1,5 @@
 """params.yaml, typed once and validated strictly."""
 
-from contactlens.ops.params.sections import (
-    PARAMS_FILE,
-    SWEPT,
-    DnaParams,
-    Params,
-    TracksParams,
-    apply_best,
-    load_params,
-    swept_values,
-)
+from contactlens.ops.params.sections import PARAMS_FILE, DnaParams, Params, TracksParams, apply_best, load_params
 
-__all__ = [
-    "PARAMS_FILE",
-    "SWEPT",
-    "DnaParams",
-    "Params",
-    "TracksParams",
-    "apply_best",
-    "load_params",
-    "swept_values",
-]
+__all__ = ["PARAMS_FILE", "DnaParams", "Params", "TracksParams", "apply_best", "load_params"]

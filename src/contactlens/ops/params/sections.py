@@ -21,7 +21,6 @@ from contactlens.dna.training.fit import FineTuneConfig
 from contactlens.dna.training.pretrain import PretrainConfig
 from contactlens.ops.params.strict import from_mapping, load_section, suggestion
 from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
-from contactlens.ops.sweep.space import SweepConfig
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.dataset import SplitConfig
 from contactlens.tracks.evaluation import EvaluationConfig, comparable_baselines
@@ -42,26 +41,12 @@ from contactlens.tracks.simulation.simulate import SimulationConfig
 from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
 from contactlens.tracks.training.fit import FitConfig
 from contactlens.tracks.training.losses import LossConfig
+from contactlens.tracks.training.sweep import SWEPT, SweepConfig, contact_sweep, section_changes
 from contactlens.tracks.training.training import TrainConfig, TrainingConfig
+from contactlens.training.search import Sweep
 
 PARAMS_FILE = "params.yaml"
 LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat adds one
-
-# Swept key -> section and field that it sets. `depth` is the encoder's; the decoder keeps its lead over it.
-SWEPT = {
-    "lambda_contact": ("loss", "lambda_contact"),
-    "lambda_var": ("loss", "lambda_var"),
-    "lambda_prior": ("loss", "lambda_prior"),
-    "target_logvar": ("loss", "target_logvar"),
-    "anneal_epochs": ("loss", "anneal_epochs"),
-    "gate_sharpness": ("gate", "sharpness"),
-    "radius_init": ("gate", "radius_init"),
-    "learning_rate": ("fit", "learning_rate"),
-    "width": ("model", "width"),
-    "depth": ("model", "encoder_depth"),
-}
-GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
-CALIBRATION_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
 
 
 @dataclass(frozen=True)
@@ -117,10 +102,8 @@ class TracksParams:
         )
 
     @property
-    def search(self) -> SweepConfig:
-        """The sweep's settings. Where the gate also hides MS2 a stronger regularisation does not mean less contact, and
-        nothing is given up for it."""
-        return replace(self.sweep, nll_tolerance=0.0) if self.resolved_task.signal_input else self.sweep
+    def search(self) -> Sweep:
+        return contact_sweep(self.sweep, self.training)
 
     @property
     def rules(self) -> PromotionRules | ClassifierRules:
@@ -182,33 +165,14 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     return load_section(path, Params)
 
 
-def swept_values(params: TracksParams) -> dict[str, Any]:
-    """The value that params.yaml gives to each key a sweep may change: what a sweep calls `defaults`.
-
-    A key that says nothing about the task or the model is left out.
-    """
-    task, model = params.resolved_task, params.model
-    idle = {
-        *(() if model.gated and task.gated else GATE_KEYS),
-        *(() if task.head == "gaussian" and not task.latent else CALIBRATION_KEYS),
-        *(("depth",) if model.name == "transformer" else ()),
-    }
-    return {key: getattr(getattr(params, section), field) for key, (section, field) in SWEPT.items() if key not in idle}
-
-
 def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> TracksParams:
-    """`params` with the swept keys at the values in `best` (of a trial, or read from best_params.yaml).
+    """`params` with the swept keys at the values in `best`, as read from best_params.yaml.
 
     Raises InputError for a key that is not swept and a value that its section would refuse.
     """
-    changes: dict[str, dict[str, Any]] = {}
-    for key, value in best.items():
+    for key in best:
         if key not in SWEPT:
             raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(SWEPT))}")
-        section, field = SWEPT[key]
-        changes.setdefault(section, {})[field] = value
-        if key == "depth":
-            changes[section]["decoder_depth"] = value + params.model.decoder_depth - params.model.encoder_depth
     sections = {
         section: from_mapping(
             {section: {**asdict(getattr(params, section)), **changed}},
@@ -216,6 +180,6 @@ def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_
             section,
             name,
         )
-        for section, changed in changes.items()
+        for section, changed in section_changes(params.training, best).items()
     }
     return replace(params, **sections)

@@ -1,4 +1,4 @@
-"""The sweep: every trial of a typed configuration run by Ray Tune, reproducible and resumable."""
+"""The sweep: every trial of a description run by Ray Tune, reproducible and resumable. Knows no science."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ from contactlens.base.progress import counting
 from contactlens.ops.progress import progress_shown
 from contactlens.ops.ray_session import gpus_per_trial, ray_session
 from contactlens.ops.runs.store import StoreError
-from contactlens.ops.sweep.space import SweepConfig
-from contactlens.ops.sweep.trial import OBJECTIVE, SCHEDULER_CLOCK, SweepInterruptedError, TrainTrial, run_trial
+from contactlens.ops.sweep.trial import SCHEDULER_CLOCK, SweepInterruptedError, run_trial
+from contactlens.training.search import Metrics, Row, Sweep, TrainTrial, Values
 
 if TYPE_CHECKING:
     from ray.tune import ResultGrid, Tuner
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from contactlens.ops.sweep.tracking import SweepRuns
 
 MAX_FAILURES = 2
-RESULT_COLUMNS = ["epochs", "radius", "validation_nll", "validation_crps", "validation_mace"]
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,21 @@ class SweepResult:
     """trials: one row per trial, by number; best, best_metrics: swept keys and results of the best trial."""
 
     trials: pd.DataFrame
-    best: dict[str, Any]
-    best_metrics: dict[str, float]
+    best: Values
+    best_metrics: Metrics
 
 
-def sweep_key(config: SweepConfig, defaults: Mapping[str, Any], seed: int, identity: list[str]) -> str:
+def sweep_key(sweep: Sweep, seed: int, identity: list[str]) -> str:
     """Names a sweep by its content; `identity` holds the hashes of data, code and all else that decides."""
-    content = json.dumps([asdict(config), dict(defaults), seed, identity], sort_keys=True)
+    described = [asdict(sweep.config), sweep.defaults, sweep.fixed, sweep.metric, sweep.results]
+    content = json.dumps([*described, seed, identity], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def run_sweep(
     train_trial: TrainTrial,
     data: Any,
-    config: SweepConfig,
-    defaults: dict[str, Any],
+    sweep: Sweep,
     seed: int,
     states: Path,
     identity: list[str],
@@ -68,10 +67,10 @@ def run_sweep(
     """Run every trial and give their table and the best one's values.
 
     train_trial: called in a worker as `train_trial(values, data, report, folder)`. It calls `report` with
-        `{"epoch": n, "validation_nll": ..., ...}` after each epoch, keeps a checkpoint in `folder` from which
-        a second call goes on, and returns its final metrics, which hold RESULT_COLUMNS.
+        `{"epoch": n, sweep.metric: ..., ...}` after each epoch, keeps a checkpoint in `folder` from which a second
+        call goes on, and returns its final metrics: `epochs`, `sweep.metric` and what `sweep.results` names; a
+        result that it lacks is NaN in the table.
     data: sent to the workers once, through Ray's object store
-    defaults: the value in params.yaml of every key that a trial has; what the sweep would change beside is left alone
     states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an unfinished
         sweep again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
         the end.
@@ -80,16 +79,18 @@ def run_sweep(
     Raises SweepError where a trial failed MAX_FAILURES + 1 times, SweepInterruptedError on Ctrl-C or SIGTERM,
     InputError where a trial fits on no node or the cluster can't be used.
     """
-    state = Path(states).absolute() / sweep_key(config, defaults, seed, identity)
+    state = Path(states).absolute() / sweep_key(sweep, seed, identity)
     state.mkdir(parents=True, exist_ok=True)
-    with ray_session(config, state):
+    with ray_session(sweep.config, state):
         from contactlens.ops.sweep.search import BatchSearch
         from contactlens.ops.sweep.tracking import SweepRuns
 
         runs = None
         if tracking is not None:
-            runs = SweepRuns.open(tracking.experiment, tracking.name, tracking.params, tracking.tags, state)
-        search = BatchSearch(config, defaults, seed)
+            runs = SweepRuns.open(
+                tracking.experiment, tracking.name, tracking.params, tracking.tags, sweep.metric, state
+            )
+        search = BatchSearch(sweep, seed)
         try:
             result = _table(_fit(train_trial, data, search, state, runs), search)
         except StoreError:
@@ -112,7 +113,7 @@ def _fit(
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
     with progress_shown("sweep"), counting("trials", search.total) as count:
-        callback = SweepCallback(runs, state, count)
+        callback = SweepCallback(runs, search.sweep.metric, state, count)
         try:
             grid = _tuner(train_trial, data, search, state, callback).fit()
         except KeyboardInterrupt:  # the second one: Ray ends in good order on the first
@@ -131,12 +132,12 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-    config = search.config
+    config, metric = search.config, search.sweep.metric
     gpus = gpus_per_trial(config, ray.cluster_resources())
-    trainable = tune.with_parameters(run_trial, train_trial=train_trial, data=data, state=state)
+    trainable = tune.with_parameters(run_trial, train_trial=train_trial, data=data, state=state, metric=metric)
     asha = ASHAScheduler(
         time_attr=SCHEDULER_CLOCK,
-        metric=OBJECTIVE,
+        metric=metric,
         mode="min",
         max_t=config.max_epochs + 1,  # the end comes from the training itself
         grace_period=max(1, config.max_epochs // 4),
@@ -164,30 +165,23 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
 
 def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
     """Rows by trial number: number, kind, swept keys, results. No times and no ids."""
-    rows = []
+    rows, results = [], search.sweep.results
     for result in (grid[i] for i in range(len(grid))):
         assert result.metrics is not None
         asked, reported = result.metrics["config"], result.metrics["reported"]
-        measured = {name: reported.get(name, math.nan) for name in RESULT_COLUMNS[1:]}
+        measured = {name: reported.get(name, math.nan) for name in results}
         row = {"trial": asked["trial"], "kind": asked["kind"], **search.trials[asked["trial"]]}
         row |= {"epochs": int(result.metrics["epochs"]), **measured}
         rows.append(row)
     rows.sort(key=lambda row: row["trial"])
-    top = choose(rows, search.config.nll_tolerance)
-    metrics = {name: float(top[name]) for name in RESULT_COLUMNS}
-    return SweepResult(pd.DataFrame(rows), search.trials[top["trial"]], metrics)
+    best = choose(rows, search.sweep)
+    metrics = {name: float(best[name]) for name in ("epochs", *results)}
+    return SweepResult(pd.DataFrame(rows), search.trials[best["trial"]], metrics)
 
 
-def choose(rows: list[dict[str, Any]], tolerance: float) -> dict[str, Any]:
-    """Of the trials within `tolerance` of the lowest NLL, the one with the largest lambda_contact; of equals the lowest
-    NLL, then the first.
-
-    The rule of the simplest model within reach of the best (Breiman et al., Classification and Regression Trees, 1984,
-    3.4.3), with an explicit tolerance in place of one standard error.
-    """
-    finite = [row for row in rows if math.isfinite(row[OBJECTIVE])]
+def choose(rows: list[Row], sweep: Sweep) -> Row:
+    """The sweep's own choice among the trials whose metric is finite. Raises InputError where there is none."""
+    finite = [row for row in rows if math.isfinite(row[sweep.metric])]
     if not finite:
-        raise InputError(f"sweep: no trial reached a finite {OBJECTIVE}")
-    limit = min(row[OBJECTIVE] for row in finite) + tolerance
-    near = [row for row in finite if row[OBJECTIVE] <= limit]
-    return min(near, key=lambda row: (-row.get("lambda_contact", 0.0), row[OBJECTIVE]))
+        raise InputError(f"sweep: no trial reached a finite {sweep.metric}")
+    return sweep.choose(finite)

@@ -24,7 +24,7 @@ from contactlens.ops.runs.tracking import (
     parent_tags,
     tracking_uri,
 )
-from contactlens.ops.sweep.trial import OBJECTIVE, SweepError, TrialFolder
+from contactlens.ops.sweep.trial import SweepError, TrialFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,23 +35,27 @@ class SweepRuns:
     """The MLflow runs of one sweep. Their ids lie beside the trials' state, for a resumed sweep.
 
     tags: provenance, which every trial's run carries too
+    metric: what the sweep minimises, reported after each epoch
     """
 
     client: "MlflowClient"
     experiment_id: str
     file: Path
     tags: Mapping[str, str]
+    metric: str
     parent: str
     trials: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, experiment: str, name: str, params: Any, tags: Mapping[str, str], state: Path) -> "SweepRuns":
+    def open(
+        cls, experiment: str, name: str, params: Any, tags: Mapping[str, str], metric: str, state: Path
+    ) -> "SweepRuns":
         """The runs noted in `state`, or a new parent where there is no note or the store lost them."""
         experiment_id = ensure_experiment(experiment)
         client, file = mlflow_client(), state / "mlflow.json"
         noted = _noted(file)
         if noted is not None and _exists(client, noted["parent"]):
-            runs = cls(client, experiment_id, file, tags, **noted)
+            runs = cls(client, experiment_id, file, tags, metric, **noted)
             client.update_run(runs.parent, status="RUNNING")
             runs._adopt()
             return runs
@@ -60,7 +64,7 @@ class SweepRuns:
             run = client.create_run(experiment_id, tags=all_tags, run_name=name)
         log_params(client, run.info.run_id, params)
         log_params_file(client, run.info.run_id)
-        runs = cls(client, experiment_id, file, tags, run.info.run_id)
+        runs = cls(client, experiment_id, file, tags, metric, run.info.run_id)
         runs._note()
         return runs
 
@@ -88,7 +92,7 @@ class SweepRuns:
 
     def last_epoch(self, run_id: str) -> float:
         """The last epoch that the store has of a trial."""
-        return max((m.step for m in self.client.get_metric_history(run_id, OBJECTIVE)), default=float("-inf"))
+        return max((m.step for m in self.client.get_metric_history(run_id, self.metric)), default=float("-inf"))
 
     def end_trial(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Log a trial's final metrics, its best epoch's, under names of their own and close its run."""
@@ -148,8 +152,8 @@ def _keeps_store_error(handle: Callable[..., None]) -> Callable[..., None]:
 class SweepCallback(tune.Callback):
     """Ray Tune's events, in the driver, into MLflow and the count of ended trials. A trial failed for good ends all."""
 
-    def __init__(self, runs: SweepRuns | None, state: Path, count: Count) -> None:
-        self.runs, self.state, self.count = runs, state, count
+    def __init__(self, runs: SweepRuns | None, metric: str, state: Path, count: Count) -> None:
+        self.runs, self.metric, self.state, self.count = runs, metric, state, count
         self.failure: SweepError | StoreError | None = None
         self.loggers: dict[int, EpochLogger] = {}
         self.logged: dict[int, float] = {}
@@ -183,10 +187,10 @@ class SweepCallback(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number, result = trial.config["trial"], trial.last_result
         self.ended += 1
-        self.best = min(self.best, (result[OBJECTIVE], number))
+        self.best = min(self.best, (result[self.metric], number))
         self.count.to(
             self.ended,
-            f"trial {number} ({trial.config['kind']}) {OBJECTIVE} {result[OBJECTIVE]:.4f} after "
+            f"trial {number} ({trial.config['kind']}) {self.metric} {result[self.metric]:.4f} after "
             f"{result['epochs']:g} epochs; best {self.best[0]:.4f} (trial {self.best[1]})",
         )
         if self.runs is not None:

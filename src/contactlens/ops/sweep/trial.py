@@ -1,16 +1,12 @@
 """One trial inside a Ray worker, and the folder from which it goes on after a kill."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from contactlens.base.files import write_aside
+from contactlens.training.search import Metrics, TrainTrial
 
-Metrics = dict[str, float]
-Report = Callable[[Metrics], None]
-TrainTrial = Callable[[dict[str, Any], Any, Report, Path], Metrics]
-OBJECTIVE = "validation_nll"
 SCHEDULER_CLOCK = "searched_epochs"
 
 
@@ -40,11 +36,11 @@ class TrialFolder:
         if not file.is_file():
             return []
         lines = file.read_text().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]
-        if whole != lines:
+        complete = [line for line in lines if line.endswith("\n")]
+        if complete != lines:
             with write_aside(file) as aside:
-                aside.write_text("".join(whole))
-        return [json.loads(line) for line in whole]
+                aside.write_text("".join(complete))
+        return [json.loads(line) for line in complete]
 
     def append(self, metrics: Metrics) -> None:
         with (self.path / "epochs.jsonl").open("a") as file:
@@ -62,30 +58,30 @@ class TrialFolder:
             aside.write_text(json.dumps(metrics))
 
 
-def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state: Path) -> None:
+def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state: Path, metric: str) -> None:
     """Report to Ray Tune what this trial did before, go on from there, report the rest and the end."""
     folder = TrialFolder(state, config["trial"])
     reported = folder.epochs()
     for metrics in reported:
-        _tell_ray(metrics, config["kind"])
+        _tell_ray(metrics, metric, config["kind"])
     last = reported[-1]["epoch"] if reported else float("-inf")
 
     def report(metrics: Metrics) -> None:
         if metrics["epoch"] > last:  # a training that starts over repeats epochs that were reported before
             folder.append(metrics)
-            _tell_ray(metrics, config["kind"])
+            _tell_ray(metrics, metric, config["kind"])
 
     final = folder.final()
     if final is None:
         final = train_trial(config["values"], data, report, folder.work)
         folder.finish(final)
-    _tell_ray(final, config["kind"], final=True)
+    _tell_ray(final, metric, config["kind"], final=True)
 
 
-def _tell_ray(metrics: Metrics, kind: str, final: bool = False) -> None:
+def _tell_ray(metrics: Metrics, metric: str, kind: str, final: bool = False) -> None:
     """A fixed trial keeps its clock to itself, so a scheduler never stops it."""
     from ray import tune
 
     epoch = metrics["epochs"] if final else metrics["epoch"] + 1
     clock = {SCHEDULER_CLOCK: epoch} if kind == "search" else {}
-    tune.report({"epochs": epoch, OBJECTIVE: metrics[OBJECTIVE], "reported": metrics, "final": final, **clock})
+    tune.report({"epochs": epoch, metric: metrics[metric], "reported": metrics, "final": final, **clock})

@@ -1,13 +1,19 @@
-"""The sweep's configuration and the trials that are always among it."""
+"""The tracks sweep: its configuration, the trials that are always among it, and the trial that it chooses."""
 
-from dataclasses import asdict
+import math
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from test_fit import FIT, GATE, LOSS, MODEL
 
 from contactlens.base.errors import InputError
 from contactlens.ops.params.strict import load_section
-from contactlens.ops.sweep.space import Dimension, SweepConfig, fixed_trials
+from contactlens.ops.sweep.run import choose as finite_choice
+from contactlens.tracks.simulation.reporter import Reporter
+from contactlens.tracks.training.sweep import SweepConfig, contact_sweep
+from contactlens.tracks.training.training import TrainingConfig
+from contactlens.training.search import Dimension
 
 SWEEP: dict[str, Any] = {
     "n_trials": 6,
@@ -22,7 +28,6 @@ SWEEP: dict[str, Any] = {
     "radius_starts": [50, 100, 200],
     "space": {"learning_rate": {"loguniform": [1e-4, 1e-2]}, "width": {"choice": [8, 16]}},
 }
-DEFAULTS = {"lambda_contact": 0.1, "radius_init": 100.0, "learning_rate": 0.001, "width": 8}
 
 
 def sweep(**changes: Any) -> SweepConfig:
@@ -30,10 +35,12 @@ def sweep(**changes: Any) -> SweepConfig:
 
 
 def test_fixed_trials_hold_every_weight_at_the_default_radius_and_every_start_at_no_weight() -> None:
-    trials = fixed_trials(sweep(), DEFAULTS)
+    gate = replace(GATE, radius_init=100.0, radius_bounds=(20.0, 800.0))
+    training = TrainingConfig("ep_to_ms2", replace(MODEL, width=8), gate, LOSS, FIT, Reporter(60.0, 60.0, 1.0))
+    trials = contact_sweep(sweep(), training).fixed
     pairs = [(trial["lambda_contact"], trial["radius_init"]) for trial in trials]
     assert pairs == [(0.0, 100.0), (0.1, 100.0), (1.0, 100.0), (0.0, 50.0), (0.0, 200.0)]
-    assert all(trial["learning_rate"] == 0.001 and trial["width"] == 8 for trial in trials)
+    assert all(trial["learning_rate"] == FIT.learning_rate and trial["width"] == 8 for trial in trials)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +76,35 @@ def test_a_dimension_knows_what_a_search_could_give() -> None:
 def test_configuration_survives_a_round_trip_through_json_types() -> None:
     config = sweep()
     assert load_section(asdict(config) | {"space": SWEEP["space"]}, SweepConfig) == config
+
+
+def row(trial: int, weight: float, nll: float) -> dict[str, float]:
+    return {"trial": trial, "lambda_contact": weight, "validation_nll": nll}
+
+
+TRIALS = [
+    row(0, 0.0, 2.970),
+    row(1, 0.1, 2.974),
+    row(2, 0.3, 2.975),
+    row(3, 1.0, 2.984),
+    row(4, 3.0, math.nan),
+]
+
+
+def choose(rows: list[dict[str, float]], tolerance: float) -> dict[str, float]:
+    training = TrainingConfig("ep_to_ms2", MODEL, GATE, LOSS, FIT, Reporter(60.0, 60.0, 1.0))
+    return finite_choice(rows, contact_sweep(sweep(nll_tolerance=tolerance), training))
+
+
+@pytest.mark.parametrize(("tolerance", "chosen"), [(0.0, 0), (0.004, 1), (0.0051, 2), (0.1, 3)])
+def test_the_strongest_regularisation_within_reach_of_the_best_is_chosen(tolerance: float, chosen: int) -> None:
+    assert choose(TRIALS, tolerance)["trial"] == chosen
+
+
+def test_of_equal_regularisation_the_lower_nll_is_chosen() -> None:
+    assert choose([*TRIALS, row(5, 0.3, 2.971)], 0.0051)["trial"] == 5
+
+
+def test_no_finite_trial_is_an_error() -> None:
+    with pytest.raises(InputError, match="no trial reached a finite validation_nll"):
+        choose([row(0, 0.0, math.inf)], 0.1)

@@ -1,9 +1,19 @@
-"""What a sweep tries: its typed configuration, the trials always there, and the space of the search."""
+"""What a hyperparameter sweep is: fixed trials, a space to search, a metric to minimise, and a rule that chooses.
 
+A branch describes its own sweep; what runs it (`contactlens.ops.sweep`) knows no more than this. Needs Python alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 Value = float | int | str | bool
+Values = dict[str, Any]
+Row = dict[str, Any]
+Metrics = dict[str, float]
+Report = Callable[[Metrics], None]
+TrainTrial = Callable[[Values, Any, Report, Path], Metrics]
 
 
 @dataclass(frozen=True)
@@ -36,8 +46,8 @@ class Dimension:
 
 
 @dataclass(frozen=True)
-class SweepConfig:
-    """A sweep: fixed trials first, then a search.
+class SearchConfig:
+    """How a sweep is run and what it searches.
 
     n_trials: trials of the search, beside the fixed ones
     max_concurrent: trials at once, and the size of the batches in which the search asks and learns; a sweep
@@ -45,16 +55,10 @@ class SweepConfig:
     cpus_per_trial, gpus_per_trial: resources of one trial; a fraction of a GPU lets trials share it, and the
         GPU share counts only where there is a GPU
     max_epochs: longest training of one trial
-    nll_tolerance: validation NLL (nats per frame) that a stronger regularisation may cost: of the trials this near the
-        best, the one with the largest lambda_contact is chosen. Without the regulariser the radius is not identified
-        (any gate wide enough predicts as well), so the smallest contact that suffices is preferred
     searcher: `optuna` (TPE; Bergstra et al., NeurIPS 2011) or `random`
     scheduler: `none`, every trial stops by its own patience; or `asha` (Li et al., MLSys 2020), which stops
         trials by comparing those that happen to be running: cheaper in large sweeps, and *not reproducible*;
         it leaves the fixed trials and the first quarter of max_epochs alone
-    lambda_contact_grid: contact regularisations tried with every other key at its value in params.yaml; 0 is
-        among them
-    radius_starts: starting radii (driver's unit) tried at lambda_contact 0
     space: searched key -> range
     """
 
@@ -63,35 +67,49 @@ class SweepConfig:
     cpus_per_trial: int
     gpus_per_trial: float
     max_epochs: int
-    nll_tolerance: float
     searcher: Literal["optuna", "random"]
     scheduler: Literal["none", "asha"]
-    lambda_contact_grid: tuple[float, ...]
-    radius_starts: tuple[float, ...]
     space: dict[str, Dimension]
 
     def __post_init__(self) -> None:
         for name, least in (("n_trials", 0), ("max_concurrent", 1), ("cpus_per_trial", 1), ("max_epochs", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"sweep.{name} must be at least {least}, got {getattr(self, name)}")
-        if self.nll_tolerance < 0:
-            raise ValueError(f"sweep.nll_tolerance must not be negative, got {self.nll_tolerance}")
         if self.gpus_per_trial < 0:
             raise ValueError(f"sweep.gpus_per_trial must not be negative, got {self.gpus_per_trial}")
-        if 0 not in self.lambda_contact_grid or min(self.lambda_contact_grid) < 0:
-            raise ValueError("sweep.lambda_contact_grid must hold 0 and nothing negative")
-        if len(self.radius_starts) < 2:
-            raise ValueError("sweep.radius_starts must hold at least two starting radii")
         if self.n_trials and not self.space:
             raise ValueError("sweep.space is empty, so n_trials must be 0")
 
 
-def fixed_trials(config: SweepConfig, defaults: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials of every sweep, each `defaults` with one or two of its keys changed; none twice."""
-    weights = [{"lambda_contact": weight} for weight in config.lambda_contact_grid]
-    starts = [{"lambda_contact": 0.0, "radius_init": radius} for radius in config.radius_starts]
-    trials: list[dict[str, Any]] = []
-    for change in [*weights, *starts]:
+@dataclass(frozen=True)
+class Sweep:
+    """The description of one sweep.
+
+    config: its budget and its space
+    defaults: the value of every key that a trial has; keys of the space that are not among them are not searched
+    fixed: trials that are run whatever the search asks, each with a value for every key of `defaults`
+    metric: what a trial reports after each epoch and returns at its end, minimised
+    results: names of what a trial returns beside its number of epochs: columns of the table of trials
+    choose: of the rows of the table whose metric is finite, the one to keep
+    """
+
+    config: SearchConfig
+    defaults: Values
+    fixed: list[Values]
+    metric: str
+    results: tuple[str, ...]
+    choose: Callable[[list[Row]], Row]
+
+    @property
+    def total(self) -> int:
+        """Trials, fixed and searched."""
+        return len(self.fixed) + self.config.n_trials
+
+
+def fixed_trials(defaults: Values, changes: Iterable[Mapping[str, Any]]) -> list[Values]:
+    """`defaults` with each of the changes, as far as it has their keys; none twice."""
+    trials: list[Values] = []
+    for change in changes:
         trial = {**defaults, **{key: value for key, value in change.items() if key in defaults}}
         if trial not in trials:
             trials.append(trial)
