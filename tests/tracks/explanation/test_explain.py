@@ -11,11 +11,10 @@ from torch.nn import functional as F
 
 from contactlens.attribution.captum_methods import METHODS, MethodSettings
 from contactlens.attribution.method_names import RULE_METHODS
-from contactlens.tracks.explanation.explain import ExplainConfig, Response, Truth, explain, reference_input
+from contactlens.tracks.explanation.explain import ExplainConfig, Response, TrueCauses, explain, reference_input
+from contactlens.tracks.explanation.explainer import Explainer, WithUncertainty
 from contactlens.tracks.explanation.gate import PastGate
 from contactlens.tracks.explanation.methods import attributions
-from contactlens.tracks.explanation.study import Study
-from contactlens.tracks.explanation.uncertainty import WithUncertainty
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.tasks import TASKS
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
@@ -110,7 +109,7 @@ def run(tracks, config=CONFIG, model=None, seed=0, head="gaussian"):
         reference=reference_input(x, observed, driver, config.reference_quantile),
         config=config,
         seed=seed,
-        truth=Truth(RESPONSE, (x[:, 3] < 150).numpy()) if driver else None,
+        truth=TrueCauses(RESPONSE, (x[:, 3] < 150).numpy()) if driver else None,
     )
 
 
@@ -304,7 +303,7 @@ def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def states_study(tracks, task: str, **changes: object) -> Study:
+def states_explainer(tracks, task: str, **changes: object) -> Explainer:
     """Of a model that is unsure in some frames and sure in others, on either side of p = 0.5."""
     model, (x, observed) = track_model(task, **changes), inputs_of(task, tracks)
     x, observed = x[:3, :, 40:80], observed[:3, 40:80]
@@ -314,13 +313,13 @@ def states_study(tracks, task: str, **changes: object) -> Study:
         model.head.project.bias *= 3 / logit.std()
         model.head.project.bias -= 3 * logit.median() / logit.std()
     reference = reference_input(x, observed, model.driver_channels, 0.99)
-    return Study.of(model, "bernoulli", x, observed, reference, replace(SMALL, ig_steps=200), 0)
+    return Explainer.of(model, "bernoulli", x, observed, reference, replace(SMALL, ig_steps=200), 0)
 
 
 @pytest.fixture(params=[("epms2_to_states", {}), ("ms2_to_states", {"gated": False})], ids=lambda param: param[0])
-def unsure(request, tracks) -> Study:
+def unsure(request, tracks) -> Explainer:
     task, changes = request.param
-    return states_study(tracks, task, **changes)
+    return states_explainer(tracks, task, **changes)
 
 
 def test_integrated_gradients_of_the_uncertainty_add_up_to_its_change(unsure):
@@ -408,8 +407,8 @@ def test_guided_backprop_is_the_gradient_past_guided_rectifiers(tracks, task, ch
 def test_contact_of_a_model_without_a_gate_is_nearness(tracks):
     x, observed = tracks
     reference = torch.tensor([0.0, 0.0, 0.0, 600.0])
-    study = Study.of(track_model("ep_to_ms2", gated=False), "gaussian", x, observed, reference, CONFIG, 0)
-    torch.testing.assert_close(study.contact, (1 - x[:, 3] / 600).clamp(min=0) * observed)
+    explainer = Explainer.of(track_model("ep_to_ms2", gated=False), "gaussian", x, observed, reference, CONFIG, 0)
+    torch.testing.assert_close(explainer.contact, (1 - x[:, 3] / 600).clamp(min=0) * observed)
 
 
 @pytest.mark.parametrize("task", ["epms2_to_ms2", "epms2_to_ms2_conditioned", "epms2_to_states"])
@@ -427,12 +426,12 @@ def test_what_is_past_the_gate_is_the_same_model(tracks, task):
 
 def test_gradients_become_the_change_per_nm_of_approach(tracks):
     x, observed = tracks
-    study = Study.of(ContactFilter(), "gaussian", x, observed, torch.tensor([0.0, 0.0, 0.0, 600.0]), CONFIG, 0)
+    explainer = Explainer.of(ContactFilter(), "gaussian", x, observed, torch.tensor([0.0, 0.0, 0.0, 600.0]), CONFIG, 0)
     along = torch.randn(N, 1, 4, T)
     step = -torch.cat([x[:, :3] / x[:, 3:].clamp_min(1e-6), torch.ones_like(x[:, 3:])], dim=1)
     expected = (along[:, 0] * step).sum(dim=1)
-    torch.testing.assert_close(study.frame_scores("saliency", along, 4)[:, 0], expected)
-    torch.testing.assert_close(study.frame_scores("occlusion", along, 4), along.sum(dim=2))
+    torch.testing.assert_close(explainer.frame_scores("saliency", along, 4)[:, 0], expected)
+    torch.testing.assert_close(explainer.frame_scores("occlusion", along, 4), along.sum(dim=2))
 
 
 def test_reference_is_no_contact_and_no_transcription():

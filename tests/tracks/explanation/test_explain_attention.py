@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contactlens.tracks.explanation.attention import attention_arrays
+from contactlens.tracks.explanation.explain import attention_arrays
 
 
 def study(weights: torch.Tensor | None) -> Any:

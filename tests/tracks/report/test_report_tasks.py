@@ -14,10 +14,9 @@ from contactlens.reporting.blocks import FigureBlock, Report, Section, TableBloc
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.findings import dwell_finding, loading_finding, state_finding
 from contactlens.tracks.report.inputs import ReportInputs
-from contactlens.tracks.report.latent import delay_table, loading_section
 from contactlens.tracks.report.metrics import scaled_table
 from contactlens.tracks.report.motifs import motif_section
-from contactlens.tracks.report.sections import tracks_findings, tracks_report
+from contactlens.tracks.report.sections import delay_table, loading_section, tracks_findings, tracks_report
 from contactlens.tracks.report.states import DWELL
 
 

@@ -11,8 +11,8 @@ from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import percentile_interval, ratio, ratio_interval
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.examples import Examples, Remembered
+from contactlens.tracks.explanation.explainer import RANDOM
 from contactlens.tracks.explanation.lag import Rows, metric_row
-from contactlens.tracks.explanation.study import RANDOM
 
 Floats = NDArray[np.float64]
 DELETION, INSERTION = "deletion", "insertion"
@@ -27,7 +27,7 @@ def curve_rows(
     important frames of the input become the reference (deletion; Samek et al., IEEE TNNLS 28 (2017) 2660) or those of
     the reference become the input (insertion; Petsiuk, Das and Saenko, BMVC 2018).
     """
-    model = Remembered(examples.study.giving(output))
+    model = Remembered(examples.explainer.model_for(output))
     orders = {method: _orders(examples, method, values, config) for method, values in attributions.items()}
     curves: dict[str, Rows] = {}
     metrics: Rows = []
@@ -43,12 +43,12 @@ def curve_rows(
 
 def _orders(examples: Examples, method: str, attributions: Tensor, config: ExplainConfig) -> list[Tensor]:
     """Importances (E, T) of the frames; for the control, random orders of the frames within reach."""
-    study = examples.study
+    explainer = examples.explainer
     if method != RANDOM:
-        scores = study.frame_scores(method, attributions, study.x.size(1))
+        scores = explainer.frame_scores(method, attributions, explainer.x.size(1))
         return [examples.of_matrix(scores).abs()]
-    generator = torch.Generator(study.x.device).manual_seed(study.settings.seed)
-    within = study.reach.mask(examples.frames)  # (E, T)
+    generator = torch.Generator(explainer.x.device).manual_seed(explainer.settings.seed)
+    within = explainer.reach.mask(examples.frames)  # (E, T)
     return [
         torch.rand(within.shape, generator=generator, device=within.device) + within
         for _ in range(config.random_orders)

@@ -1,4 +1,4 @@
-"""Single output frames of a study, for measures that need a model run for each of them."""
+"""Single output frames of explained tracks, for measures that need a model run for each of them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contactlens.attribution import faithfulness as faith
 from contactlens.attribution.reach import Model
-from contactlens.tracks.explanation.study import Study
+from contactlens.tracks.explanation.explainer import Explainer
 
 Floats = NDArray[np.float64]
 
@@ -19,21 +19,21 @@ Floats = NDArray[np.float64]
 class Examples:
     """k output frames of each of P tracks: E = P k examples, track by track.
 
-    position: (P, k) into the study's output frames
+    position: (P, k) into the explainer's output frames
     """
 
-    study: Study
+    explainer: Explainer
     position: Tensor
 
     @classmethod
-    def of(cls, study: Study, tracks: int, per_track: int) -> "Examples":
+    def of(cls, explainer: Explainer, tracks: int, per_track: int) -> "Examples":
         """Output frames evenly spread over the observed ones of the first `tracks` tracks."""
         rows = []
-        for seen in study.observed[:tracks, study.frames].cpu().numpy():
-            candidates = np.flatnonzero(seen) if seen.any() else np.arange(len(seen))
+        for observed in explainer.observed[:tracks, explainer.frames].cpu().numpy():
+            candidates = np.flatnonzero(observed) if observed.any() else np.arange(len(observed))
             inner = np.linspace(0, len(candidates) - 1, per_track + 2)[1:-1]
             rows.append(candidates[inner.round().astype(np.int64)])
-        return cls(study, torch.as_tensor(np.stack(rows), device=study.x.device))
+        return cls(explainer, torch.as_tensor(np.stack(rows), device=explainer.x.device))
 
     @property
     def track(self) -> Tensor:
@@ -42,22 +42,22 @@ class Examples:
 
     @property
     def frames(self) -> Tensor:
-        return self.study.frames[self.position.flatten()]
+        return self.explainer.frames[self.position.flatten()]
 
     @property
     def x(self) -> Tensor:
-        return self.study.x[self.track]
+        return self.explainer.x[self.track]
 
     @property
     def reference(self) -> Tensor:
-        return self.study.reference.expand_as(self.x)
+        return self.explainer.reference.expand_as(self.x)
 
     @property
     def observed(self) -> Tensor:
-        return self.study.observed[self.track]
+        return self.explainer.observed[self.track]
 
     def targets(self, output: str) -> faith.Targets:
-        return [(self.study.outputs[output], frame) for frame in self.frames.tolist()]
+        return [(self.explainer.outputs[output], frame) for frame in self.frames.tolist()]
 
     def of_matrix(self, matrix: Tensor) -> Tensor:
         """The examples' rows (E, ...) of a matrix (P, F, ...)."""

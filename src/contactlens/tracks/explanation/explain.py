@@ -18,20 +18,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contactlens.attribution.attention import attention_rollout
 from contactlens.base.errors import InputError
 from contactlens.calibration import resample_counts
-from contactlens.tracks.explanation.attention import attention_arrays
 from contactlens.tracks.explanation.config import ExplainConfig
-from contactlens.tracks.explanation.contact import contact_overlap
 from contactlens.tracks.explanation.curves import DELETION, INSERTION
+from contactlens.tracks.explanation.explainer import Explainer, reference_input
+from contactlens.tracks.explanation.faithfulness import contact_overlap, faithfulness
 from contactlens.tracks.explanation.lag import Rows, lag_profiles
 from contactlens.tracks.explanation.methods import attributions, refused
-from contactlens.tracks.explanation.study import Study, reference_input
-from contactlens.tracks.explanation.trust import faithfulness
-from contactlens.tracks.explanation.truth import Response, Truth, true_causes
+from contactlens.tracks.explanation.truth import Response, TrueCauses, true_causes
 from contactlens.tracks.models.track_model import TrackModel
 
-__all__ = ["ExplainConfig", "Explanation", "Response", "Truth", "explain", "reference_input", "true_causes"]
+__all__ = ["ExplainConfig", "Explanation", "Response", "TrueCauses", "explain", "reference_input", "true_causes"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def explain(
     reference: Tensor,
     config: ExplainConfig,
     seed: int,
-    truth: Truth | None,
+    truth: TrueCauses | None,
 ) -> Explanation:
     """Explain `model` (in evaluation mode) on tracks drawn at random from x (N, C, T), observed (N, T).
 
@@ -83,26 +82,28 @@ def explain(
     truth: contacts of the N tracks and the target's answer to them, where they are known
     """
     chosen = _drawn(track_ids, config, seed)
-    study = Study.of(model, head, x[chosen], observed[chosen], reference, config, seed)
+    explainer = Explainer.of(model, head, x[chosen], observed[chosen], reference, config, seed)
     draws = resample_counts(len(chosen), config.bootstrap_replicates, seed)
     profiles: Rows = []
     curves: dict[str, Rows] = {DELETION: [], INSERTION: []}
     metrics: Rows = []
     methods: Rows = []
-    for output in study.outputs:
-        reasons = {name: refused(study, name, output) for name in config.methods}
+    for output in explainer.outputs:
+        reasons = {name: refused(explainer, name, output) for name in config.methods}
         methods += [
             {"method": name, "output": output, "used": reason is None, "reason": reason or ""}
             for name, reason in reasons.items()
         ]
-        found = attributions(study, output, [name for name, reason in reasons.items() if reason is None])
+        found = attributions(explainer, output, [name for name, reason in reasons.items() if reason is None])
         rows, summaries = lag_profiles(
-            study,
+            explainer,
             output,
             found,
             lag_max_s=config.lag_max_s,
             frame_interval_s=frame_interval_s,
-            response=truth.response if truth is not None and truth.profile_known and output == study.primary else None,
+            response=truth.response
+            if truth is not None and truth.profile_known and output == explainer.primary
+            else None,
             draws=draws,
             level=config.interval_level,
         )
@@ -111,8 +112,8 @@ def explain(
         if truth is not None and truth.contact is not None:
             contact = torch.as_tensor(truth.contact[chosen], device=x.device)
             memory = round(truth.response.memory_s / frame_interval_s)
-            metrics += contact_overlap(study, output, found, contact, memory, draws, config.interval_level)
-        more, summaries = faithfulness(study, output, found, config, draws)
+            metrics += contact_overlap(explainer, output, found, contact, memory, draws, config.interval_level)
+        more, summaries = faithfulness(explainer, output, found, config, draws)
         for kind, rows in more.items():
             curves[kind] += rows
         metrics += summaries
@@ -123,7 +124,7 @@ def explain(
         deletion_curve=pd.DataFrame(curves[DELETION]),
         insertion_curve=pd.DataFrame(curves[INSERTION]),
         attribution_methods=pd.DataFrame(methods),
-        arrays=_matrices(study, names, channels, frame_interval_s, config),
+        arrays=_matrices(explainer, names, channels, frame_interval_s, config),
     )
 
 
@@ -145,34 +146,47 @@ def _example(
     track = int(contact.mean(dim=1).argmax()) if config.example_track is None else names.index(config.example_track)
     if config.example_frame is None:
         return track, int(primary[track].masked_fill(~observed[track], -torch.inf).argmax())
-    seen = observed[track].nonzero()[:, 0].tolist()
-    if config.example_frame not in seen:
+    if config.example_frame not in observed[track].nonzero()[:, 0].tolist():
         raise InputError(f"tracks.explain.example_frame: {config.example_frame} is not observed in {names[track]}")
     return track, config.example_frame
 
 
 def _matrices(
-    study: Study, names: list[str], channels: list[str], frame_interval_s: float, config: ExplainConfig
+    explainer: Explainer, names: list[str], channels: list[str], frame_interval_s: float, config: ExplainConfig
 ) -> dict[str, NDArray[Any]]:
     stored = slice(len(names))
-    contact, observed = study.contact[stored], study.observed[stored]
+    contact, observed = explainer.contact[stored], explainer.observed[stored]
     with torch.no_grad():
-        prediction = study.whole(study.x[stored], observed)
-    track, frame = _example(names, contact, observed, prediction[:, study.outputs[study.primary]], config)
+        prediction = explainer.full_model(explainer.x[stored], observed)
+    track, frame = _example(names, contact, observed, prediction[:, explainer.outputs[explainer.primary]], config)
     arrays: dict[str, NDArray[Any]] = {
         "track_ids": np.array(names, dtype=np.str_),
         "frame_interval_s": np.array(frame_interval_s),
         "observed": observed.cpu().numpy(),
         "contact": contact.cpu().numpy(),
-        "reference": study.reference[0, :, 0].cpu().numpy(),
+        "reference": explainer.reference[0, :, 0].cpu().numpy(),
         "channels": np.array(channels, dtype=np.str_),
         "channel_track": np.array(names[track], dtype=np.str_),
         "channel_frame": np.array(frame),
     }
-    matrices = study.frame_by_frame(stored)  # (n_tracks, n_outputs, T_out, T_in)
-    for output, index in study.outputs.items():
+    matrices = explainer.frame_by_frame(stored)  # (n_tracks, n_outputs, T_out, T_in)
+    for output, index in explainer.outputs.items():
         arrays[output] = prediction[:, index].cpu().numpy()
         arrays[f"ig_{output}"] = matrices[:, index].cpu().numpy()
-        one = study.integrated_gradients(output, slice(track, track + 1), torch.tensor([frame]))
+        one = explainer.integrated_gradients(output, slice(track, track + 1), torch.tensor([frame]))
         arrays[f"channel_{output}"] = one[0, 0].cpu().numpy()  # (C, T)
-    return arrays | attention_arrays(study, track, frame)
+    return arrays | attention_arrays(explainer, track, frame)
+
+
+@torch.no_grad()
+def attention_arrays(explainer: Explainer, track: int, frame: int) -> dict[str, NDArray[Any]]:
+    """attention (layers, heads, T) and attention_rollout (T,) of an output frame of one of the tracks, over the
+    input frames; nothing for a model without attention."""
+    if not explainer.model.has_attention:
+        return {}
+    rows = slice(track, track + 1)
+    weights = explainer.model.attention(explainer.x[rows], explainer.observed[rows])  # (1, layers, heads, T, T)
+    return {
+        "attention": weights[0, :, :, frame].cpu().numpy(),
+        "attention_rollout": attention_rollout(weights)[0, frame].cpu().numpy(),
+    }

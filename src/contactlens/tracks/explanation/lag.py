@@ -1,4 +1,4 @@
-"""Lag profiles of a study, compared with the true response."""
+"""Lag profiles of attributions, compared with the true response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from contactlens.attribution.lag import acausal_share, correlation, lag_sums, me
 from contactlens.calibration import ConfidenceInterval
 from contactlens.calibration.bootstrap import percentile_interval, ratio, ratio_interval, resampled_ratio
 from contactlens.tracks.explanation.config import INTEGRATED
-from contactlens.tracks.explanation.study import RANDOM, Study
+from contactlens.tracks.explanation.explainer import RANDOM, Explainer
 from contactlens.tracks.explanation.truth import TRUE_KERNEL, Response
 
 Floats = NDArray[np.float64]
@@ -29,16 +29,18 @@ class LagSums:
     lags: Floats
 
     @classmethod
-    def of(cls, study: Study, scores: Tensor, weight: Tensor, lag_max_s: float, frame_interval_s: float) -> "LagSums":
+    def of(
+        cls, explainer: Explainer, scores: Tensor, weight: Tensor, lag_max_s: float, frame_interval_s: float
+    ) -> "LagSums":
         max_lag = round(lag_max_s / frame_interval_s)
-        frames = study.frames.cpu().numpy()
+        frames = explainer.frames.cpu().numpy()
         tracks = zip(
             scores.double().cpu().numpy(),
             weight.double().cpu().numpy(),
-            study.observed.cpu().numpy(),
+            explainer.observed.cpu().numpy(),
             strict=True,
         )
-        sums = [lag_sums(track, frames, weights, seen, max_lag) for track, weights, seen in tracks]
+        sums = [lag_sums(track, frames, weights, valid, max_lag) for track, weights, valid in tracks]
         attribution, weights = (np.stack(part) for part in zip(*sums, strict=True))
         lags = frame_interval_s * np.arange(-max_lag, max_lag + 1, dtype=np.float64)
         return cls(attribution, weights, lags)
@@ -80,7 +82,7 @@ def metric_row(method: str, output: str, metric: str, value: ConfidenceInterval)
 
 
 def lag_profiles(
-    study: Study,
+    explainer: Explainer,
     output: str,
     attributions: dict[str, Tensor],
     *,
@@ -101,8 +103,8 @@ def lag_profiles(
     metrics: Rows = []
     scales: dict[str, float] = {}
     for method, values in attributions.items():
-        scores = study.frame_scores(method, values, study.profile_channels)
-        sums = LagSums.of(study, scores, study.contact, lag_max_s, frame_interval_s)
+        scores = explainer.frame_scores(method, values, explainer.profile_channels)
+        sums = LagSums.of(explainer, scores, explainer.contact, lag_max_s, frame_interval_s)
         profile = sums.profile(draws, level)
         scales[method] = float(np.nanmax(np.abs(profile.estimate))) or 1.0
         scale = scales[INTEGRATED if method == RANDOM else method]
@@ -113,7 +115,7 @@ def lag_profiles(
             metric_row(method, output, name, value) for name, value in summaries.items() if not np.isnan(value.estimate)
         ]
         if response is not None:
-            every = LagSums.of(study, scores, torch.ones_like(study.contact), lag_max_s, frame_interval_s)
+            every = LagSums.of(explainer, scores, torch.ones_like(explainer.contact), lag_max_s, frame_interval_s)
             unweighted = every.summary(measures["lag_correlation"], draws, level)
             metrics.append(metric_row(method, output, "lag_correlation_all_frames", unweighted))
     if response is not None:

@@ -36,7 +36,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueCauses:
     """contact: (N, T) bool, whether the loci were in contact at each frame, without localisation noise; None where that
         says nothing, as only the present frame is felt
     profile_known: whether a faithful lag profile must look like the response. Not where the model sees MS2: it may tell
@@ -73,15 +73,16 @@ def true_memories(tracks: TrackSet, task: Task, lag_max_s: float) -> dict[str, f
 
 def true_causes(
     tracks: TrackSet, task: Task, track_ids: Sequence[str], n_frames: int, lag_max_s: float
-) -> Truth | None:
-    """The truth for tracks as `batch_of` lays them out; None for real tracks and for tasks without a driver."""
+) -> TrueCauses | None:
+    """The true causes of the target, for tracks as `batch_of` lays them out; None for real tracks and for tasks without
+    a driver."""
     if task.simulator == "random_walk" and tracks.source == SOURCE:
-        return Truth(instant_response(tracks.frame_interval_s), contact=None)
+        return TrueCauses(instant_response(tracks.frame_interval_s), contact=None)
     simulation = simulation_of(tracks)
     if simulation is None or not task.driver_input:
         return None
     contact = true_contact(tracks, track_ids, n_frames, simulation.contact_radius_nm)
-    return Truth(true_response(simulation, task, lag_max_s), contact, profile_known=not task.sees_signal)
+    return TrueCauses(true_response(simulation, task, lag_max_s), contact, profile_known=not task.sees_signal)
 
 
 def true_contact(tracks: TrackSet, track_ids: Sequence[str], n_frames: int, radius_nm: float) -> NDArray[np.bool_]:

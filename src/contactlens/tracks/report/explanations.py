@@ -35,11 +35,11 @@ def _matrix_blocks(inputs: ReportInputs) -> list[Block]:
     for output, name in outputs.items():
         track = track_attribution(arrays, output, chosen, predictions, column)
         lags = figures.lag_frame(track, MAX_LAG_MIN)
-        whole = figures.matrix_figure(track, shown, inputs.signal_unit)
+        matrix_drawn = figures.matrix_figure(track, shown, inputs.signal_unit)
         sheared = figures.lag_map_figure(lags, track, shown, inputs.signal_unit)
         matrix = figures.matrix_frame(track)
         text = caption("matrix", output=name, rule=_track_rule(inputs))
-        blocks.append(inputs.figure(f"matrix_{output}", whole, matrix, text))
+        blocks.append(inputs.figure(f"matrix_{output}", matrix_drawn, matrix, text))
         blocks.append(inputs.figure(f"lag_map_{output}", sheared, lags, caption("lag_map", output=name)))
     return blocks
 
@@ -61,9 +61,9 @@ def _frame_blocks(inputs: ReportInputs) -> list[Block]:
     blocks: list[Block] = [inputs.figure("channels", figure, frame, text)]
     if "attention" in arrays:
         gradients = by_output[first].sum(axis=0)
-        seen = figures.attention_frame(arrays["attention"], arrays["attention_rollout"], gradients, minutes)
-        figure = figures.attention_figure(seen, minute, first, inputs.signal_unit)
-        blocks.append(inputs.figure("attention", figure, seen, caption("attention", **where)))
+        frame_attention = figures.attention_frame(arrays["attention"], arrays["attention_rollout"], gradients, minutes)
+        figure = figures.attention_figure(frame_attention, minute, first, inputs.signal_unit)
+        blocks.append(inputs.figure("attention", figure, frame_attention, caption("attention", **where)))
     return blocks
 
 

@@ -8,11 +8,11 @@ from contactlens.reporting.blocks import Finding, Verdict
 from contactlens.reporting.figure_style import plain
 from contactlens.tracks.data.track_set import Driver
 
-Interval = tuple[float, float, float]
+EstimateLowHigh = tuple[float, float, float]
 RECALIBRATED = "_recalibrated"
 
 
-def metric(metrics: pd.DataFrame, model: str, name: str) -> Interval | None:
+def metric(metrics: pd.DataFrame, model: str, name: str) -> EstimateLowHigh | None:
     """Estimate, low and high of one metric of one model; None where it was not computed."""
     rows = metrics[(metrics["model"] == model) & (metrics["metric"] == name)]
     if rows.empty:
@@ -44,7 +44,7 @@ def radius_finding(seeds: pd.DataFrame, driver: Driver, true_radius: float | Non
     return Finding(question, f"{radius.mean():.4g} {unit}", detail)
 
 
-def _difference(metrics: pd.DataFrame, suffix: str) -> tuple[str, Interval] | None:
+def _difference(metrics: pd.DataFrame, suffix: str) -> tuple[str, EstimateLowHigh] | None:
     """The best baseline and the network's NLL less its own, paired by track, both as they are or both recalibrated."""
     baseline = best_baseline(metrics, suffix)
     found = metric(metrics, f"network{suffix}", f"nll_minus_{baseline}") if baseline else None
@@ -95,34 +95,34 @@ def explanation_finding(faithfulness: pd.DataFrame) -> Finding | None:
     return Finding("Does the explanation find the true response?", f"{methods.iloc[0]:.2f}", detail)
 
 
-def _judged(difference: Interval) -> Verdict:
+def _verdict(difference: EstimateLowHigh) -> Verdict:
     """Of a score that is better when high."""
     return "good" if difference[1] > 0 else "bad" if difference[2] < 0 else "neutral"
 
 
-def _best_rival(metrics: pd.DataFrame, score: str) -> tuple[str, Interval] | None:
+def _best_baseline_by(metrics: pd.DataFrame, score: str) -> tuple[str, EstimateLowHigh] | None:
     """The highest of the others in a score, as they are, and the network's less its own, paired by track."""
     rows = metrics[(metrics["metric"] == score) & ~metrics["model"].str.startswith("network")]
     rows = rows[~rows["model"].str.endswith(RECALIBRATED)]
     if rows.empty:
         return None
-    rival = str(rows["model"].iloc[int(rows["estimate"].argmax())])
-    difference = metric(metrics, "network", f"{score}_minus_{rival}")
-    return None if difference is None else (rival, difference)
+    baseline = str(rows["model"].iloc[int(rows["estimate"].argmax())])
+    difference = metric(metrics, "network", f"{score}_minus_{baseline}")
+    return None if difference is None else (baseline, difference)
 
 
 def state_finding(metrics: pd.DataFrame) -> Finding | None:
     """Balanced accuracy of the decoded states, beside the best baseline's."""
-    own, rival = metric(metrics, "network", "balanced_accuracy"), _best_rival(metrics, "balanced_accuracy")
-    if own is None or rival is None:
+    own, baseline = metric(metrics, "network", "balanced_accuracy"), _best_baseline_by(metrics, "balanced_accuracy")
+    if own is None or baseline is None:
         return None
-    name, (estimate, low, high) = rival
+    name, (estimate, low, high) = baseline
     detail = (
         f"Balanced accuracy of the decoded promoter states, interval {own[1]:.3f} to {own[2]:.3f}; less that of the "
         f"best baseline ({plain(name)}), paired by track: {estimate:+.3f}, interval {low:+.3f} to {high:+.3f}."
     )
     question = "Does the network tell on from off better than simpler models?"
-    return Finding(question, f"{own[0]:.3f}", detail, _judged(rival[1]))
+    return Finding(question, f"{own[0]:.3f}", detail, _verdict(baseline[1]))
 
 
 def dwell_finding(dwell: pd.DataFrame) -> Finding | None:
@@ -144,13 +144,15 @@ def loading_finding(metrics: pd.DataFrame) -> Finding | None:
     scores = [name for name in dict.fromkeys(metrics["metric"]) if re.fullmatch(r"f1_within_[\d.]+s", name)]
     if not scores:
         return None
-    own, rival = metric(metrics, "network", scores[0]), _best_rival(metrics, scores[0])
-    if own is None or rival is None:
+    own, baseline = metric(metrics, "network", scores[0]), _best_baseline_by(metrics, scores[0])
+    if own is None or baseline is None:
         return None
-    name, (estimate, low, high) = rival
+    name, (estimate, low, high) = baseline
     detail = (
         f"F1 of latent ones and true loading times within {scores[0].removeprefix('f1_within_').removesuffix('s')} s, "
         f"interval {own[1]:.3f} to {own[2]:.3f}; less that of the best of deconvolution and controls ({plain(name)}), "
         f"paired by track: {estimate:+.3f}, interval {low:+.3f} to {high:+.3f}."
     )
-    return Finding("Do the latent ones mark the loading of polymerases?", f"{own[0]:.3f}", detail, _judged(rival[1]))
+    return Finding(
+        "Do the latent ones mark the loading of polymerases?", f"{own[0]:.3f}", detail, _verdict(baseline[1])
+    )

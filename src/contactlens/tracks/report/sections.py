@@ -7,12 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock
-from contactlens.reporting.tables import promotion_finding
+from contactlens.reporting.figure_style import plain
+from contactlens.reporting.tables import promotion_finding, promotion_table
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN
 from contactlens.tracks.evaluation.baselines import without_hidden_inputs
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
+from contactlens.tracks.report.figures.sweep import searched_keys
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
@@ -23,7 +25,6 @@ from contactlens.tracks.report.findings import (
     state_finding,
 )
 from contactlens.tracks.report.inputs import ReportInputs
-from contactlens.tracks.report.latent import is_loading, loading_section
 from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table
 from contactlens.tracks.report.motifs import motif_section
 from contactlens.tracks.report.states import (
@@ -32,9 +33,9 @@ from contactlens.tracks.report.states import (
     state_comparison_section,
     state_example_section,
 )
-from contactlens.tracks.report.training import promotion_section, sweep_section, training_section
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
+BEST_TRIALS = 5
 
 
 def _power_law(msd: pd.DataFrame) -> float | None:
@@ -133,6 +134,76 @@ def calibration_section(inputs: ReportInputs) -> list[Block]:
         chosen = [name for name in names if name not in ACCURACY and DIFFERENCE not in name]
         blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), caption("calibration")))
     return blocks
+
+
+def is_loading(metrics: pd.DataFrame) -> pd.Series:
+    """Whether each row of `metrics.csv` is about loading times."""
+    return metrics["metric"].str.contains("_within_", regex=False)
+
+
+def _loading_example(inputs: ReportInputs) -> list[Block]:
+    predictions, events = inputs.predictions(), inputs.table("loading_events")
+    if predictions is None or events is None:
+        return []
+    chosen = str(figures.choose_examples(predictions, [50])["track_id"].iloc[0])
+    track, own = (table[table["track_id"] == chosen] for table in (predictions, events))
+    example = figures.LoadingExample(track, own)
+    figure = figures.loading_figure(example, inputs.signal_unit)
+    return [inputs.figure("loading", figure, example.frame(), caption("loading"))]
+
+
+def delay_table(lags: pd.DataFrame) -> pd.DataFrame:
+    """The delay that fits each model best on the validation tracks, and its F1 there."""
+    best = lags.loc[lags.groupby("model", sort=False)["f1"].idxmax()]
+    return best.assign(model=best["model"].map(plain)).rename(columns={"lag_s": "delay (s)", "f1": "F1 (1)"})
+
+
+def loading_section(inputs: ReportInputs) -> list[Block]:
+    metrics, lags = inputs.table("metrics"), inputs.table("loading_lags")
+    blocks = _loading_example(inputs)
+    if metrics is not None and is_loading(metrics).any():
+        frame = figures.alignment_frame(metrics)
+        figure = figures.alignment_figure(frame)
+        blocks.append(inputs.figure("alignment", figure, frame, caption("alignment")))
+        paired = metrics[is_loading(metrics) & metrics["metric"].str.contains(DIFFERENCE, regex=False)]
+        blocks += difference_blocks(paired, caption("alignment_differences"))
+    if lags is not None:
+        blocks.append(TableBlock(delay_table(lags), caption("delays"), {"F1 (1)": ".3f", "delay (s)": "g"}))
+    return blocks
+
+
+def training_section(inputs: ReportInputs) -> list[Block]:
+    history, seeds = inputs.table("history"), inputs.table("seeds")
+    blocks: list[Block] = []
+    if history is not None:
+        figure = figures.training_figure(
+            history, inputs.driver, inputs.signal_unit, inputs.true_radius, inputs.decodes_states
+        )
+        text = caption("training") + (" " + caption("training_radius") if inputs.gated else "")
+        blocks.append(inputs.figure("training", figure, history, text))
+    if seeds is not None:
+        formats = {"validation_nll": ".4f", "radius": ".4g", "gate_alpha": ".3g"}
+        blocks.append(TableBlock(seeds, caption("seeds", unit=inputs.driver.unit), formats))
+    return blocks
+
+
+def sweep_section(inputs: ReportInputs) -> list[Block]:
+    trials = inputs.table("trials")
+    if trials is None:
+        return []
+    best = trials.sort_values("validation_nll", kind="stable").head(BEST_TRIALS)
+    formats = {str(column): ".4g" for column in best.select_dtypes("float")}
+    blocks: list[Block] = [TableBlock(best, caption("best_trials", best=len(best), all=len(trials)), formats)]
+    if searched_keys(trials.dropna(subset=["validation_nll"])):  # a sweep of one trial has nothing to draw
+        figure = figures.sweep_figure(trials, inputs.driver)
+        blocks.insert(0, inputs.figure("sweep", figure, trials, caption("sweep")))
+    return blocks
+
+
+def promotion_section(inputs: ReportInputs) -> list[Block]:
+    if not inputs.promotion_reasons:
+        return []
+    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion"))]
 
 
 SectionBuilder = tuple[str, str, Callable[[ReportInputs], list[Block]]]

@@ -73,8 +73,8 @@ class CompoundModel:
         sums = np.zeros((5, 2 ** len(self.kernel.mean)))
         log_likelihood = 0.0
         for rows, posterior, track in self.posteriors(signal, observed):
-            seen, y = observed[rows].T.astype(np.float64), signal[rows].T
-            weights = np.stack([seen, seen * y, seen * y**2])
+            known, y = observed[rows].T.astype(np.float64), signal[rows].T
+            weights = np.stack([known, known * y, known * y**2])
             sums[0] += posterior[0].sum(axis=0)
             sums[1] += np.einsum("tn,tnc->c", reached[rows].T[1:].astype(np.float64), posterior[1:])
             sums[2:] += np.einsum("stn,tnc->sc", weights, posterior, optimize=True)

@@ -54,12 +54,12 @@ class Deconvolution:
         """Choose the penalty that predicts best the frames hidden at random from the validation tracks."""
         frames = Frames.of(validation)
         hidden = np.random.default_rng(seed).random(frames.observed.shape) < config.held_out_share
-        y, shown, judged = _polymerases(frames, grid), frames.observed & ~hidden, frames.observed & hidden
+        y, kept, held_out = _polymerases(frames, grid), frames.observed & ~hidden, frames.observed & hidden
         operator = response_operator(grid, y.shape[1])
 
         def error(penalty: float) -> float:
-            loading = _solve(operator, y, shown, penalty, config)
-            return float(np.square((operator @ loading.T).T - y)[judged].mean())
+            loading = _solve(operator, y, kept, penalty, config)
+            return float(np.square((operator @ loading.T).T - y)[held_out].mean())
 
         errors = np.array([error(penalty) for penalty in config.penalties])
         return cls(grid, config, config.penalties[int(errors.argmin())], errors)

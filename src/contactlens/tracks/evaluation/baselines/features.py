@@ -49,9 +49,9 @@ def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, 
     if view.parts is not None:
         columns += [pd.DataFrame(part.T) for part in _part_means(frames, view.parts)]
     if view.radius is not None:
-        seen = pd.DataFrame(np.where(frames.distance < view.radius, frames.signal, np.nan).T)
-        series.append(seen)
-        columns += [seen, *_nearest(seen), *(_reversed(part) for part in _nearest(_reversed(seen)))]
+        visible = pd.DataFrame(np.where(frames.distance < view.radius, frames.signal, np.nan).T)
+        series.append(visible)
+        columns += [visible, *_nearest(visible), *(_reversed(part) for part in _nearest(_reversed(visible)))]
     for window in config.window_frames:
         for values in (distance, *series):
             columns += _means(values, window)
@@ -62,14 +62,14 @@ def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, 
 def _part_means(frames: Frames, parts: int) -> list[Array]:
     """Mean of MS2 (N, T) in the part of each frame, in the one before, in the one after and over the track; NaN in a
     part without an observed frame."""
-    seen = torch.from_numpy(np.stack([frames.signal * frames.observed, frames.observed], axis=1))
-    total, share = F.adaptive_avg_pool1d(seen, parts).numpy().swapaxes(0, 1)  # (N, parts) each
+    visible = torch.from_numpy(np.stack([frames.signal * frames.observed, frames.observed], axis=1))
+    total, share = F.adaptive_avg_pool1d(visible, parts).numpy().swapaxes(0, 1)  # (N, parts) each
     mean = np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0)
     T = frames.signal.shape[1]
     own = np.arange(T) * parts // T
-    whole = np.repeat(np.nanmean(mean, axis=1, keepdims=True), T, axis=1)
+    overall = np.repeat(np.nanmean(mean, axis=1, keepdims=True), T, axis=1)
     around = np.pad(mean, ((0, 0), (1, 1)), constant_values=np.nan)
-    return [around[:, own + 1], around[:, own], around[:, own + 2], whole]
+    return [around[:, own + 1], around[:, own], around[:, own + 2], overall]
 
 
 def _reversed(values: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def _minima(values: pd.DataFrame, window: int) -> list[pd.DataFrame]:
     return [values.rolling(window, min_periods=1).min(), after.shift(-1)]
 
 
-def _nearest(seen: pd.DataFrame) -> list[pd.DataFrame]:
+def _nearest(visible: pd.DataFrame) -> list[pd.DataFrame]:
     """The last value seen at or before each frame, and how many frames ago."""
-    at = pd.DataFrame(np.arange(len(seen))[:, None] + np.zeros(seen.shape[1])).where(seen.notna())
-    return [seen.ffill(), (at.ffill() - np.arange(len(seen))[:, None]).abs()]
+    at = pd.DataFrame(np.arange(len(visible))[:, None] + np.zeros(visible.shape[1])).where(visible.notna())
+    return [visible.ffill(), (at.ffill() - np.arange(len(visible))[:, None]).abs()]

@@ -92,7 +92,7 @@ def outputs_with_frame_replaced(
         changed.append(output.gather(1, frames[track]))
     by_pass = torch.cat(changed).view(P, passes, -1).transpose(1, 2)  # (P, F, passes)
     chunks = zip(x.split(rows_per_pass), observed.split(rows_per_pass), strict=True)
-    parts = [model(part, seen)[:, channel] for part, seen in chunks]
+    parts = [model(part, part_observed)[:, channel] for part, part_observed in chunks]
     unchanged = torch.cat(parts).gather(1, frames)
     within = reach.mask(frames.flatten()).view(*frames.shape, T)
     return torch.where(within, by_pass[:, :, group], unchanged[:, :, None])

@@ -54,8 +54,9 @@ class History:
     @property
     def contact(self) -> Floats:
         """(W,): share of the observed frames in contact; NaN where none was observed."""
-        seen = (self.states != MISSING).sum(axis=0)
-        return np.divide((self.states == CONTACT).sum(axis=0), seen, out=np.full(len(seen), np.nan), where=seen > 0)
+        observed = (self.states != MISSING).sum(axis=0)
+        contact = (self.states == CONTACT).sum(axis=0)
+        return np.divide(contact, observed, out=np.full(len(observed), np.nan), where=observed > 0)
 
     @property
     def lags(self) -> NDArray[np.int64]:
@@ -159,7 +160,7 @@ POSITION_COLUMNS = (
 
 def _positions(one: History, frame_interval_s: float) -> pd.DataFrame:
     low, middle, high = np.quantile(one.lags * frame_interval_s, QUARTILES, axis=0)
-    seen = pd.DataFrame(one.distance)  # its statistics leave NaN out, and are NaN where nothing was observed
+    distance = pd.DataFrame(one.distance)  # its statistics leave NaN out, and are NaN where nothing was observed
     at = np.arange(len(one.pattern.pwm))
     columns = {
         "position": at - one.pattern.kept[0],
@@ -170,9 +171,9 @@ def _positions(one: History, frame_interval_s: float) -> pd.DataFrame:
         "contact": one.contact,
         "contribution_contact": np.where(one.states == CONTACT, one.contribution, 0.0).mean(axis=0),
         "contribution_no_contact": np.where(one.states == NO_CONTACT, one.contribution, 0.0).mean(axis=0),
-        "distance": seen.mean(),
-        "distance_low": seen.quantile(QUARTILES[0]),
-        "distance_high": seen.quantile(QUARTILES[2]),
+        "distance": distance.mean(),
+        "distance_low": distance.quantile(QUARTILES[0]),
+        "distance_high": distance.quantile(QUARTILES[2]),
     }
     return pd.DataFrame({"pattern": one.pattern.name} | columns)
 
@@ -219,12 +220,12 @@ def lag_table(
         frames = cut["predicted_frame"].to_numpy()[:, None] - lags  # (M, L)
         inputs = frames.clip(0, T - 1)
         states = contributions.states[track, inputs]
-        seen = (frames == inputs) & (states != MISSING)
+        observed = (frames == inputs) & (states != MISSING)
         values = {
             "contact": states == CONTACT,
             "contribution": contributions.actual[track, slot, inputs],
             "distance": contributions.distance[track, inputs],
         }
-        means = {key: pd.DataFrame(np.where(seen, value, np.nan)).mean() for key, value in values.items()}
+        means = {key: pd.DataFrame(np.where(observed, value, np.nan)).mean() for key, value in values.items()}
         parts.append(pd.DataFrame({"pattern": name, "lag_s": lags * frame_interval_s} | means))
     return pd.concat(parts, ignore_index=True)

@@ -12,7 +12,7 @@ from contactlens.tracks.report.figures.attribution import (
     matrix_frame,
 )
 from contactlens.tracks.report.figures.calibration import ence_figure, pit_figure, reliability_figure
-from contactlens.tracks.report.figures.comparison import comparison_figure
+from contactlens.tracks.report.figures.comparison import comparison_figure, headline_frame, systems_figure
 from contactlens.tracks.report.figures.faithfulness import (
     deletion_figure,
     faithfulness_figure,
@@ -31,7 +31,6 @@ from contactlens.tracks.report.figures.states import (
     track_accuracy_figure,
 )
 from contactlens.tracks.report.figures.sweep import radius_figure, sweep_figure
-from contactlens.tracks.report.figures.systems import headline_frame, systems_figure
 from contactlens.tracks.report.figures.temporal_motifs import motif_figure, motif_frame, motif_lag_figure
 from contactlens.tracks.report.figures.tracks_examples import choose_examples, example_frames, examples_figure
 from contactlens.tracks.report.figures.training import training_figure

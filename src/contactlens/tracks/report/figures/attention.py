@@ -48,9 +48,9 @@ def _draw_heads(axis: Axes, rows: pd.DataFrame) -> None:
 
 def _reach(frame: pd.DataFrame, frame_min: float) -> tuple[float, float]:
     """The minutes that any panel but the rollout, which never ends, has something to show in."""
-    seen = frame[frame["source"] != ROLLOUT]
-    largest = seen.groupby(["layer", "source"])["value"].transform(lambda values: values.abs().max())
-    minutes = seen.loc[seen["value"].abs() > LEAST_WEIGHT * largest, "input_min"]
+    shown = frame[frame["source"] != ROLLOUT]
+    largest = shown.groupby(["layer", "source"])["value"].transform(lambda values: values.abs().max())
+    minutes = shown.loc[shown["value"].abs() > LEAST_WEIGHT * largest, "input_min"]
     return float(min(minutes.min(), frame_min)) - 1, float(max(minutes.max(), frame_min)) + 1
 
 
@@ -67,13 +67,13 @@ def attention_figure(frame: pd.DataFrame, frame_min: float, output: str, signal_
     for axis, layer in zip(axes, layers, strict=False):
         _draw_heads(axis, frame[frame["layer"] == layer])
         axis.set_title(f"attention, layer {layer}")
-    whole = frame[frame["layer"] == 0]
+    all_layers = frame[frame["layer"] == 0]
     labels = {
         ROLLOUT: with_unit("weight", "share"),
         ATTRIBUTION: with_unit("attribution", output_unit(output, signal_unit)),
     }
     for axis, (source, label) in zip(axes[-2:], labels.items(), strict=True):
-        course = whole[whole["source"] == source]
+        course = all_layers[all_layers["source"] == source]
         axis.plot(course["input_min"], course["value"], color=BLACK)
         axis.set(ylabel=label)
     axes[-2].set_title("attention rollout")

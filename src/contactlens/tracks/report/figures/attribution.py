@@ -29,7 +29,7 @@ SCALE_QUANTILE = 0.999
 
 @dataclass(frozen=True)
 class TrackAttribution:
-    """The attribution matrix of one track with what was seen at its frames.
+    """The attribution matrix of one track with what was measured at its frames.
 
     matrix: (T, T), row = predicted frame, column = input frame
     minutes, driver, signal: (T,), NaN where not observed
@@ -51,8 +51,8 @@ class TrackAttribution:
 def matrix_frame(track: TrackAttribution) -> pd.DataFrame:
     """The matrix as a table: predicted_min, driver and signal there, then one column an input minute."""
     cells = pd.DataFrame(track.matrix, columns=[f"{minute:.4g}" for minute in track.minutes])
-    seen = pd.DataFrame({"predicted_min": track.minutes, "driver": track.driver, "signal": track.signal})
-    return pd.concat([seen, cells], axis=1)
+    measured = pd.DataFrame({"predicted_min": track.minutes, "driver": track.driver, "signal": track.signal})
+    return pd.concat([measured, cells], axis=1)
 
 
 def lag_frame(track: TrackAttribution, max_lag_min: float) -> pd.DataFrame:
@@ -67,8 +67,8 @@ def lag_frame(track: TrackAttribution, max_lag_min: float) -> pd.DataFrame:
     source = np.arange(T)[:, None] - lags  # (T, L): the input frame of each lag
     inside = (source >= 0) & (source < T)
     cells = np.where(inside, np.take_along_axis(track.matrix, source.clip(0, T - 1), axis=1), np.nan)
-    seen = pd.DataFrame({"predicted_min": track.minutes, "driver": track.driver, "signal": track.signal})
-    return pd.concat([seen, pd.DataFrame(cells, columns=[f"{lag * step:.4g}" for lag in lags])], axis=1)
+    measured = pd.DataFrame({"predicted_min": track.minutes, "driver": track.driver, "signal": track.signal})
+    return pd.concat([measured, pd.DataFrame(cells, columns=[f"{lag * step:.4g}" for lag in lags])], axis=1)
 
 
 def _heat(axis: Axes, cells: np.ndarray, x: np.ndarray, y: np.ndarray, scale: float) -> AxesImage:

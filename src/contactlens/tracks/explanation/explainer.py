@@ -1,4 +1,10 @@
-"""What is explained: a model on a set of tracks, the outputs of its head, and the reference input."""
+"""A model on the tracks that it is explained on, the outputs of its head, and the reference input.
+
+A predicted state is explained by two outputs: its log odds, and its variance p (1 - p), which says how unsure it is.
+The variance rises with the log odds below p = 0.5 and falls above: what speaks for "on" speaks for or against certainty
+depending on where the prediction stands. Explanations of the log odds are thus none of the variance, not even up to a
+factor for those along a path.
+"""
 
 from dataclasses import dataclass
 
@@ -12,9 +18,9 @@ from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.method_names import is_gradient
 from contactlens.attribution.reach import FrameReach, temporal_reach
 from contactlens.tracks.explanation.config import ExplainConfig
-from contactlens.tracks.explanation.uncertainty import UNCERTAINTY, giving
 from contactlens.tracks.models.track_model import TrackModel
 
+UNCERTAINTY = "uncertainty"
 OUTPUTS: dict[str, dict[str, int]] = {
     "gaussian": {"mean": 0, "logvar": 1},
     "bernoulli": {"logit": 0, UNCERTAINTY: 1},
@@ -24,6 +30,39 @@ RANDOM = "random"
 SILENT_QUANTILE = 0.25
 
 
+class StateVariance(nn.Module):
+    """p (1 - p) of log odds. A module, so that methods with a rule for each kind of module see that they have none."""
+
+    def forward(self, logit: Tensor) -> Tensor:
+        return torch.sigmoid(logit) * torch.sigmoid(-logit)  # 1 - p would round to 0 or 1 where p is near 1
+
+
+class WithUncertainty(nn.Module):
+    """A model of the log odds that a state is on, (B, 1, T), with the state's variance as second channel: (B, 2, T)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.variance = StateVariance()
+
+    @property
+    def has_attention(self) -> bool:
+        return bool(self.model.has_attention)
+
+    def attention(self, x: Tensor, *extra: Tensor) -> Tensor:
+        """The attention of the model itself."""
+        return self.model.attention(x, *extra)  # type: ignore[operator]
+
+    def forward(self, x: Tensor, *extra: Tensor) -> Tensor:
+        logit = self.model(x, *extra)
+        return torch.cat([logit, self.variance(logit)], dim=1)
+
+
+def model_with_output(output: str, model: nn.Module) -> nn.Module:
+    """A model that has that output at its channel: the model itself, unless the output is computed from its logit."""
+    return WithUncertainty(model) if output == UNCERTAINTY else model
+
+
 def reference_input(x: Tensor, observed: Tensor, driver_channels: int, quantile: float) -> Tensor:
     """The reference input of an attribution, (C,): no contact and no transcription.
 
@@ -31,19 +70,19 @@ def reference_input(x: Tensor, observed: Tensor, driver_channels: int, quantile:
     its quantile given; MS2 is its lower quartile, that of a gene silent for at least a quarter of the time (behind a
     gate, which is closed when far, it isn't seen).
     """
-    seen = x.transpose(1, 2)[observed].double().cpu().numpy()  # (observed frames, C)
-    reference = np.quantile(seen, SILENT_QUANTILE, axis=0)
+    values = x.transpose(1, 2)[observed].double().cpu().numpy()  # (observed frames, C)
+    reference = np.quantile(values, SILENT_QUANTILE, axis=0)
     reference[: max(driver_channels - 1, 0)] = 0.0
     if driver_channels:
-        reference[driver_channels - 1] = np.quantile(seen[:, driver_channels - 1], quantile)
+        reference[driver_channels - 1] = np.quantile(values[:, driver_channels - 1], quantile)
     return torch.as_tensor(reference, dtype=x.dtype)
 
 
 @dataclass(frozen=True)
-class Study:
+class Explainer:
     """A model on P tracks of T frames.
 
-    outputs: channel of each output explained, the one that predicts the target first; in what `giving` it returns
+    outputs: channel of each output explained, the one that predicts the target first; of what `model_for` returns
     x: (P, C, T); observed: (P, T); reference: (1, C, T)
     contact: (P, T) how open the gate is; without a gate, how near contact the driver is: from 0, as far as the
         reference, to 1 at 0; without a driver 1. 0 at frames that were not observed
@@ -70,14 +109,14 @@ class Study:
         reference: Tensor,
         config: ExplainConfig,
         seed: int,
-    ) -> "Study":
+    ) -> "Explainer":
         """reference: (C,), from `reference_input`."""
-        seen = x.transpose(1, 2)[observed]  # (observed frames, C)
+        values = x.transpose(1, 2)[observed]  # (observed frames, C)
         reach = temporal_reach(model, x[:1], (torch.ones_like(observed[:1]),), config.rows_per_pass)
         settings = MethodSettings(
             ig_steps=config.ig_steps,
             noise_samples=config.noise_samples,
-            noise_sd=config.noise_fraction * seen.std(dim=0).clamp_min(1e-6),
+            noise_sd=config.noise_fraction * values.std(dim=0).clamp_min(1e-6),
             occlusion_window=config.occlusion_window_frames,
             seed=seed,
             rows_per_pass=config.rows_per_pass,
@@ -98,14 +137,14 @@ class Study:
         """The output that predicts the target."""
         return next(iter(self.outputs))
 
-    def giving(self, output: str) -> nn.Module:
-        """The model that gives an output at its channel."""
-        return giving(output, self.model)
+    def model_for(self, output: str) -> nn.Module:
+        """The model with that output at its channel."""
+        return model_with_output(output, self.model)
 
     @property
-    def whole(self) -> nn.Module:
-        """The model that gives all outputs."""
-        return self.giving(list(self.outputs)[-1])
+    def full_model(self) -> nn.Module:
+        """The model with all outputs."""
+        return self.model_for(list(self.outputs)[-1])
 
     @property
     def profile_channels(self) -> int:
@@ -115,7 +154,7 @@ class Study:
     def integrated_gradients(self, output: str, tracks: slice, frames: Tensor) -> Tensor:
         """(P, F, C, T) for a slice of the tracks and some output frames."""
         return integrated_gradients_matrix(
-            self.giving(output),
+            self.model_for(output),
             self.x[tracks],
             self.reference,
             self.outputs[output],
@@ -129,7 +168,7 @@ class Study:
     def frame_by_frame(self, tracks: slice) -> Tensor:
         """Integrated gradients summed over `profile_channels`, every frame: (P, n_outputs, T_out, T_in)."""
         return integrated_gradients_frames(
-            self.whole,
+            self.full_model,
             self.x[tracks],
             self.reference,
             self.settings.ig_steps,
@@ -156,7 +195,7 @@ class Study:
 
 @torch.no_grad()
 def _contact(model: TrackModel, x: Tensor, reference: Tensor) -> Tensor:
-    """(P, T); see `Study`."""
+    """(P, T); see `Explainer`."""
     if not model.driver_channels:
         return torch.ones_like(x[:, 0])
     if model.gated:
