@@ -3,6 +3,7 @@ import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from torch import Tensor
 
 from contactlens.dna.models.caduceus import scan
 from contactlens.dna.models.caduceus.operations import Operations
-from contactlens.dna.models.caduceus.scan import fastest_backend, fastest_of, scan_reference, selective_scan
+from contactlens.dna.models.caduceus.scan import (
+    agrees_with_reference,
+    fastest_backend,
+    fastest_of,
+    scan_reference,
+    selective_scan,
+)
 from contactlens.dna.models.caduceus.scan_numba import CHUNK, negative_exp
 
 NAMES = ("u", "delta", "A", "B", "C", "D")
@@ -225,10 +232,11 @@ def test_the_fastest_is_found_by_timing(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def no_memory() -> Iterator[None]:
     """What is found out about packages is kept for a process; here it isn't."""
-    for one in (scan._installed, scan._works):
+    cached = (scan._installed, scan._works, scan.agrees_with_reference)
+    for one in cached:
         one.cache_clear()
     yield
-    for one in (scan._installed, scan._works):
+    for one in cached:
         one.cache_clear()
 
 
@@ -245,6 +253,7 @@ def test_mamba_ssm_is_timed_where_it_can_be_imported(
 ) -> None:
     timed = []
     monkeypatch.setattr(scan, "fastest_of", lambda kernels, device: timed.append((kernels, device)) or kernels[-1])
+    monkeypatch.setattr(scan, "agrees_with_reference", lambda backend, device: True)
     content = "selective_scan_fn = None\n" if works else "raise ImportError('undefined symbol: _ZN3c104cuda')\n"
     mamba_package(tmp_path, content)
     monkeypatch.syspath_prepend(tmp_path)
@@ -261,3 +270,41 @@ def test_mamba_ssm_is_timed_where_it_can_be_imported(
         assert set(chosen) <= {"triton", "reference"} and len(set(chosen)) == 1
         (warning,) = said
         assert "can't be imported (undefined symbol: _ZN3c104cuda); another scan is used" in str(warning.message)
+
+
+class WrongScan(torch.autograd.Function):
+    """Right forward, and a gradient of u that is 1 % too large."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, *others: Any) -> Tensor:
+        ctx.save_for_backward(u, *others[:-1])
+        ctx.reverse = others[-1]
+        return scan_reference(u, *others)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
+        values = [value.detach().requires_grad_() for value in ctx.saved_tensors]
+        with torch.enable_grad():
+            first, *rest = torch.autograd.grad((scan_reference(*values, ctx.reverse) * gy).sum(), values)
+        return 1.01 * first, *rest, None
+
+
+def test_a_kernel_is_taken_if_it_agrees_with_the_reference(no_memory: None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert agrees_with_reference("numba", "cpu")
+
+
+def test_a_kernel_with_a_wrong_gradient_is_refused(monkeypatch: pytest.MonkeyPatch, no_memory: None) -> None:
+    monkeypatch.setattr(scan._NumbaScan, "apply", WrongScan.apply)
+    with pytest.warns(UserWarning, match=r"the numba scan differs from the reference here by 0.01; another scan"):
+        assert not agrees_with_reference("numba", "cpu")
+
+
+def test_a_kernel_that_can_t_run_is_refused(monkeypatch: pytest.MonkeyPatch, no_memory: None) -> None:
+    def broken(*arguments: Tensor) -> Tensor:
+        raise RuntimeError("no kernel image is available")
+
+    monkeypatch.setattr(scan._NumbaScan, "apply", broken)
+    with pytest.warns(UserWarning, match=r"the numba scan does not run here \(no kernel image is available\)"):
+        assert not agrees_with_reference("numba", "cpu")

@@ -21,6 +21,8 @@ from torch import Tensor
 
 MAMBA_SSM = "mamba_ssm.ops.selective_scan_interface"
 TIMED = (4096, 512, 16)  # positions, d_inner, d_state
+VERIFIED = (70, 40, 5)  # the same of the input on which a kernel is checked: over two chunks, blocks not filled
+TOLERANCE = 1e-3  # of a kernel's outputs and gradients, relative to the reference's norm
 Backend = Literal["auto", "reference", "numba", "triton", "mamba_ssm"]
 
 
@@ -38,7 +40,8 @@ def selective_scan(
 
     All back ends agree to 1e-4 in float32; `reference` takes any dtype and can be differentiated twice. `auto` takes
     the fastest that applies: in float32 on a GPU `triton`, or `mamba_ssm` where it can be imported and `fastest_of`
-    the two, and on a CPU `numba`; otherwise the reference.
+    the two, and on a CPU `numba`; otherwise the reference. A GPU kernel that differs from the reference on this machine
+    (`agrees_with_reference`) is not taken.
     """
     chosen = fastest_backend(u.device.type, u.dtype) if backend == "auto" else backend
     if chosen == "reference":
@@ -81,11 +84,50 @@ def fastest_backend(device_type: str, dtype: torch.dtype) -> Backend:
         return "reference"
     if device_type == "cuda":
         kernels: dict[Backend, bool] = {"triton": _installed("triton"), "mamba_ssm": _works(MAMBA_SSM)}
-        there = tuple(name for name, works in kernels.items() if works)
+        there = tuple(name for name, works in kernels.items() if works and agrees_with_reference(name, device_type))
         return "reference" if not there else fastest_of(there, device_type)
     if device_type == "cpu" and _installed("numba"):
         return "numba"
     return "reference"
+
+
+@functools.cache
+def agrees_with_reference(backend: Backend, device_type: str) -> bool:
+    """Whether y and all gradients are the reference's within `TOLERANCE` on a small input, in both directions.
+
+    Compared once in a process; a kernel that differs, or that can't run, is warned about. Compilers and drivers differ
+    between machines, and a wrong kernel would train without a complaint.
+    """
+    with torch.enable_grad():
+        inputs = [value.requires_grad_() for value in _example(*VERIFIED, device_type)]
+
+        def outcome(scan: Backend, reverse: bool) -> list[Tensor]:
+            y = selective_scan(*inputs, reverse=reverse, backend=scan)
+            weight = torch.linspace(-1.0, 1.0, y.numel(), device=device_type).reshape(y.shape)
+            return [y.detach(), *torch.autograd.grad((y * weight).sum(), inputs)]
+
+        try:
+            errors = [
+                float((ours - theirs).norm() / theirs.norm())
+                for reverse in (False, True)
+                for ours, theirs in zip(outcome(backend, reverse), outcome("reference", reverse), strict=True)
+            ]
+        except Exception as error:  # a compiler or a driver raises what it likes
+            warnings.warn(f"the {backend} scan does not run here ({error}); another scan is used", stacklevel=2)
+            return False
+    if not max(errors) < TOLERANCE:  # NaN is no agreement
+        message = f"the {backend} scan differs from the reference here by {max(errors):.1g}; another scan is used"
+        warnings.warn(message, stacklevel=2)
+        return False
+    return True
+
+
+def _example(L: int, width: int, N: int, device_type: str) -> list[Tensor]:
+    """u, delta, A, B, C, D of one sequence, without a random number."""
+    ramp = torch.linspace(0.01, 1.0, L * width, device=device_type).reshape(1, L, width)
+    A = -torch.arange(1.0, N + 1, device=device_type).repeat(width, 1)
+    values = (ramp, ramp / 10, A, ramp[..., :N], ramp[..., N : 2 * N], ramp[0, 0])
+    return [value.clone() for value in values]
 
 
 @functools.cache
@@ -95,16 +137,12 @@ def fastest_of(backends: tuple[Backend, ...], device_type: str) -> Backend:
         return backends[0]
     from torch.utils.benchmark import Timer
 
-    L, width, N = TIMED
     with torch.enable_grad():
-        ramp = torch.linspace(0.01, 1.0, L * width, device=device_type).reshape(1, L, width)
-        A = -torch.arange(1.0, N + 1, device=device_type).repeat(width, 1)
-        values = (ramp, ramp / 10, A, ramp[..., :N], ramp[..., N : 2 * N], ramp[0, 0])
-        u, delta, A, B, C, D = inputs = [value.clone().requires_grad_() for value in values]
+        inputs = [value.requires_grad_() for value in _example(*TIMED, device_type)]
 
         def median_s(backend: Backend) -> float:
             def run() -> None:
-                torch.autograd.grad(selective_scan(u, delta, A, B, C, D, backend=backend).sum(), inputs)
+                torch.autograd.grad(selective_scan(*inputs, backend=backend).sum(), inputs)
 
             run()  # compiles
             return float(Timer("run()", globals={"run": run}).blocked_autorange(min_run_time=0.1).median)
