@@ -99,10 +99,10 @@ def agrees_with_reference(backend: Backend, device_type: str) -> bool:
     between machines, and a wrong kernel would train without a complaint.
     """
     with torch.enable_grad():
-        inputs = [value.requires_grad_() for value in _example(*VERIFIED, device_type)]
+        u, delta, A, B, C, D = inputs = [value.requires_grad_() for value in _example(*VERIFIED, device_type)]
 
         def outcome(scan: Backend, reverse: bool) -> list[Tensor]:
-            y = selective_scan(*inputs, reverse=reverse, backend=scan)
+            y = selective_scan(u, delta, A, B, C, D, reverse, scan)
             weight = torch.linspace(-1.0, 1.0, y.numel(), device=device_type).reshape(y.shape)
             return [y.detach(), *torch.autograd.grad((y * weight).sum(), inputs)]
 
@@ -138,11 +138,11 @@ def fastest_of(backends: tuple[Backend, ...], device_type: str) -> Backend:
     from torch.utils.benchmark import Timer
 
     with torch.enable_grad():
-        inputs = [value.requires_grad_() for value in _example(*TIMED, device_type)]
+        u, delta, A, B, C, D = inputs = [value.requires_grad_() for value in _example(*TIMED, device_type)]
 
         def median_s(backend: Backend) -> float:
             def run() -> None:
-                torch.autograd.grad(selective_scan(*inputs, backend=backend).sum(), inputs)
+                torch.autograd.grad(selective_scan(u, delta, A, B, C, D, backend=backend).sum(), inputs)
 
             run()  # compiles
             return float(Timer("run()", globals={"run": run}).blocked_autorange(min_run_time=0.1).median)
