@@ -1,10 +1,34 @@
-"""Explainable, uncertainty-aware deep learning for gene regulation."""
+"""Explainable, uncertainty-aware deep learning for gene regulation.
+
+    import contactlens as cl
+    tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+    table = cl.load("models:/contactlens-tracks@champion").predict(tracks)
+
+The names below are imported when they are first used, so that this import takes no time.
+"""
 
 import os
 import sys
+from importlib import import_module
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contactlens.api.load import load
+    from contactlens.tracks.data.importing.read import read_tracks
+    from contactlens.tracks.data.track_set import TrackSet
+    from contactlens.tracks.serving.model import ModelInfo, TracksModel
+
+__all__ = ["ModelInfo", "TrackSet", "TracksModel", "load", "read_tracks"]
 
 __version__ = "0.1.0"
+_MODULES = {
+    "ModelInfo": "contactlens.tracks.serving.model",
+    "TrackSet": "contactlens.tracks.data.track_set",
+    "TracksModel": "contactlens.tracks.serving.model",
+    "load": "contactlens.api.load",
+    "read_tracks": "contactlens.tracks.data.importing.read",
+}
 STARTED_BY = os.getppid()  # the parent of this process, read before slow imports; see ops.processes
 
 
@@ -12,6 +36,16 @@ def _without_interrupts(kind: type[BaseException], error: BaseException, trace: 
     """Ctrl-C while a stage imports is no error of the code's."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
 
 
 if "DVC_STAGE" in os.environ:

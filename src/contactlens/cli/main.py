@@ -12,7 +12,7 @@ import typer
 
 from contactlens.base.errors import InputError, message_of
 from contactlens.cli import dna as cli_dna
-from contactlens.cli import options
+from contactlens.cli import options, predict
 from contactlens.cli import tracks as cli_tracks
 from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
@@ -139,6 +139,9 @@ def run_tracks(
     options.run_branch("tracks", profile, set_, folder, stage, system=system, own=own, fill=fill if file else None)
 
 
+tracks.command("predict")(with_mapping(predict.predict_tracks))
+tracks.command("states")(with_mapping(predict.states_of_tracks))
+tracks.command("explain")(with_mapping(predict.explain_tracks))
 tracks.command("systems")(cli_tracks.systems)
 tracks.command("published-states")(cli_tracks.published_states)
 tracks.command("gallery")(cli_tracks.gallery)

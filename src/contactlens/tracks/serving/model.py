@@ -1,0 +1,268 @@
+"""A trained model of tracks, on new tracks: predictions, states and explanations as tables."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import expit
+from torch import Tensor
+
+from contactlens.base.errors import InputError
+from contactlens.base.files import read_json
+from contactlens.calibration import Gaussian, Recalibration
+from contactlens.calibration.classification import Platt, logit_of
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.models.checkpoint import ModelSpec, load_model
+from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.serving.conform import conform
+from contactlens.tracks.serving.description import FILE, Description, Form, Interval
+from contactlens.tracks.serving.frame_table import tracks_of
+from contactlens.tracks.serving.predicted import LEVELS, PredictedSignal, PredictedState, on_intervals
+from contactlens.tracks.training.fit import predict, predict_state
+
+WEIGHTS, RECALIBRATION = "model.safetensors", "recalibration.json"
+BATCH_SIZE = 16
+CHUNK = 64  # tracks of about one length that are padded together
+Array = np.ndarray
+Tracks = TrackSet | pd.DataFrame | np.ndarray | Tensor
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model takes and gives, and how it was judged.
+
+    task: a row of the table of systems; target: `signal` or `state`; sees_signal: whether MS2 is an input
+    driver, driver_unit, driver_columns: what switches the gene
+    signal_unit: of MS2, and of predicted means; frame_interval_s: of its training tracks, which new ones must have
+    judged: `network` as it is, or `network_recalibrated`; what is predicted is that
+    metrics: of that form on the test split, {metric: {estimate, low, high}}; empty where they did not come with the model
+    trained_on: in words; None where that did not come with the model
+    gate_midpoint: distance at which the gate is half open, in the driver's unit; NaN without a gate. It is a regularised
+        part of the predictor and no measurement of the contact radius
+    """
+
+    task: str
+    target: str
+    sees_signal: bool
+    driver: str
+    driver_unit: str
+    driver_columns: list[str]
+    signal_unit: str
+    frame_interval_s: float
+    judged: Form
+    metrics: dict[str, Interval]
+    trained_on: str | None
+    gate_midpoint: float
+
+    def __str__(self) -> str:
+        seen = " and the signal" if self.sees_signal else ""
+        lines = [
+            f"{self.task}: predicts the {self.target} from the {self.driver} ({self.driver_unit}){seen}",
+            f"a frame every {self.frame_interval_s:g} s; signal in {self.signal_unit}",
+            f"serves {self.judged}; trained on {self.trained_on or 'tracks that are not described beside it'}",
+        ]
+        scores = [f"{name} {ends['estimate']:.4g}" for name, ends in self.metrics.items() if _is_own(name, ends)]
+        return "\n".join([*lines, *([f"test split: {', '.join(scores)}"] if scores else [])])
+
+
+def _is_own(name: str, ends: Interval) -> bool:
+    return "_minus_" not in name and ends.get("estimate") is not None
+
+
+class TracksModel:
+    """A trained network with the recalibration that it was judged with.
+
+    description: None where the model came without one; then it can't tell how far new tracks are from its own
+    """
+
+    def __init__(
+        self,
+        network: TrackModel,
+        spec: ModelSpec,
+        recalibration: dict[str, Any] | None,
+        description: Description | None,
+    ) -> None:
+        self.network, self.spec, self.description = network.eval(), spec, description
+        judged = description.judged if description else "network_recalibrated" if recalibration else "network"
+        if judged == "network_recalibrated" and recalibration is None:
+            raise InputError(f"{RECALIBRATION} is missing: the model was judged with its recalibration")
+        self.judged: Form = judged
+        self.recalibration = recalibration
+
+    @classmethod
+    def read(cls, path: Path | str) -> "TracksModel":
+        """From a folder with model.safetensors, recalibration.json and serving.json, such as models/tracks/champion, or
+        from the path of its model.safetensors. Without recalibration.json the network is served as it is.
+
+        Raises InputError where a file is missing, damaged or of something else.
+        """
+        path = Path(path)
+        weights = path / WEIGHTS if path.is_dir() else path
+        network, spec = load_model(weights)
+        recalibration, description = weights.with_name(RECALIBRATION), weights.with_name(FILE)
+        return cls(
+            network,
+            spec,
+            read_json(recalibration) if recalibration.is_file() else None,
+            Description.read(description) if description.is_file() else None,
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        spec, task, described = self.spec, self.spec.resolved_task, self.description
+        trained_on = None
+        if described:
+            own = described.training
+            trained_on = f"{own.tracks:,} tracks ({own.frames:,} frames, {own.groups:,} groups) of {own.source}"
+        return ModelInfo(
+            task=spec.task,
+            target=task.target,
+            sees_signal=task.sees_signal or task.latent,
+            driver=spec.driver.name,
+            driver_unit=spec.driver.unit,
+            driver_columns=spec.driver.columns,
+            signal_unit=spec.signal_unit,
+            frame_interval_s=spec.frame_interval_s,
+            judged=self.judged,
+            metrics=described.metrics if described else {},
+            trained_on=trained_on,
+            gate_midpoint=self.network.contact_radius,
+        )
+
+    def taken(self, tracks: Tracks, resample: bool = False) -> TrackSet:
+        """The tracks as the model takes them; see `conform` and, for tables and arrays, `tracks_of`."""
+        found = tracks if isinstance(tracks, TrackSet) else tracks_of(tracks, self.spec)
+        return conform(found, self.spec, resample)
+
+    def check(self, tracks: Tracks, *, resample: bool = False, min_frames: int | None = None) -> TrackSet:
+        """The tracks as the model takes them, if the expectations on its training set hold for them.
+
+        min_frames: fewest observed frames of a track, in place of the training set's limit
+
+        Raises InputError, with the failed expectations and their first rows; and where the model came without limits.
+        """
+        from contactlens.tracks.data.checks import validate_tracks
+
+        taken, described = self.taken(tracks, resample), self._described("what is plausible in its tracks")
+        limits = described.limits
+        limits = limits if min_frames is None else replace(limits, min_frames_per_track=min_frames)
+        validate_tracks(taken, limits, taken.source)
+        return taken
+
+    def drift(self, tracks: Tracks) -> pd.DataFrame:
+        """How far the tracks are from the training set: see `TrainingSet.drift`.
+
+        Raises InputError where the model came without a description of that.
+        """
+        return self._described("how far tracks are from its training set").training.drift(self.taken(tracks))
+
+    def _described(self, what: str) -> Description:
+        if self.description is None:
+            raise InputError(f"the model came without {FILE}: {what} can't be said")
+        return self.description
+
+    def predict(
+        self, tracks: Tracks, *, levels: Sequence[float] = LEVELS, resample: bool = False
+    ) -> pd.DataFrame:
+        """One row for each frame of the tracks: track_id, frame, time_s, and what the model says of it.
+
+        Of the signal: mean, sd, a quantile for each of `levels` (q05, ...), aleatoric and epistemic, in the signal's unit;
+        see `PredictedSignal`. Of a state: p_on, on, aleatoric and epistemic; see `PredictedState`. With latents also
+        loading, the expected number of polymerases loaded in the frame.
+
+        tracks: a track set; or a table with the model's columns, or an array; see `tracks_of`
+        resample: interpolate tracks of another frame interval to the model's
+
+        Raises InputError where driver, unit, frame interval or signal are not the model's.
+        """
+        taken = self.taken(tracks, resample)
+        table = taken.frames[["track_id", "frame", "time_s"]].reset_index(drop=True)
+        return table.assign(**self._by_frame(taken, levels))
+
+    def states(self, tracks: Tracks, *, resample: bool = False) -> pd.DataFrame:
+        """Stretches in which the promoter is decoded as on or off: see `on_intervals`.
+
+        Raises InputError where the model predicts no states.
+        """
+        if self.spec.resolved_task.target != "state":
+            known = "a model of a task such as epms2_to_states does"
+            raise InputError(f"this model (task {self.spec.task}) predicts the signal, no states; {known}")
+        return on_intervals(self.predict(tracks, resample=resample), self.spec.frame_interval_s)
+
+    def explain(
+        self,
+        tracks: Tracks,
+        frames: Sequence[int] | None = None,
+        *,
+        resample: bool = False,
+    ) -> pd.DataFrame:
+        """Which frames of a track drive what the network says of one of its frames: see `explain_frames`.
+
+        frames: numbers of the frames explained, in every track; by default each track's highest prediction
+        """
+        from contactlens.tracks.serving.explanation import explain_frames  # needs captum, which predicting does without
+
+        taken, described = self.taken(tracks, resample), self.description
+        reference = None if described is None else torch.tensor(described.reference, dtype=torch.float32)
+        steps = {} if described is None else {"ig_steps": described.ig_steps}
+        return explain_frames(self.network, self.spec, taken, frames, reference, **steps)
+
+    def _by_frame(self, tracks: TrackSet, levels: Sequence[float]) -> dict[str, Array]:
+        """Columns of the prediction in the order of the rows of `tracks`; tracks of about one length go together."""
+        found: dict[str, Array] = {}
+        for rows, batch in _chunks(tracks):
+            for name, values in self._columns(batch, levels).items():
+                found.setdefault(name, np.empty(len(tracks.frames), dtype=values.dtype))[rows] = values
+        return found
+
+    def _columns(self, batch: TrackBatch, levels: Sequence[float]) -> dict[str, Array]:
+        if self.spec.resolved_task.target == "state":
+            return self._state(batch).columns()
+        columns = self._signal(batch).columns(levels)
+        return columns | ({"loading": self._loading(batch)} if self.spec.resolved_task.latent else {})
+
+    def _signal(self, batch: TrackBatch) -> PredictedSignal:
+        seen = batch.observed.numpy()
+        grids = predict(self.network, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
+        mean, sd = (grid[seen] for grid in grids)
+        if self.judged == "network" or self.recalibration is None:
+            return PredictedSignal.of_one_network(Gaussian(mean, sd))
+        return PredictedSignal.of_one_network(Recalibration.from_json(self.recalibration).predict(mean, sd))
+
+    def _state(self, batch: TrackBatch) -> PredictedState:
+        x = model_input(self.network.task, batch)
+        raw = predict_state(self.network, x, batch.observed, BATCH_SIZE)[batch.observed.numpy()]
+        if self.recalibration is None:
+            return PredictedState.of_one_network(raw, raw >= 0.5)
+        platt = Platt.from_json(self.recalibration["recalibration"])
+        p_on = raw if self.judged == "network" else expit(platt(logit_of(raw)))
+        return PredictedState.of_one_network(p_on, raw >= self.recalibration["threshold"])
+
+    @torch.no_grad()
+    def _loading(self, batch: TrackBatch) -> Array:
+        x, bins = model_input(self.network.task, batch), self.network.grid.bins_per_frame
+        rows = torch.arange(len(batch)).split(BATCH_SIZE)
+        latent = torch.cat([self.network.latent(x[i], batch.observed[i]) for i in rows])  # (N, T k)
+        expected = latent.unflatten(1, (-1, bins)).sum(dim=2)  # (N, T)
+        return expected.double().numpy()[batch.observed.numpy()]
+
+
+def _chunks(tracks: TrackSet) -> Iterator[tuple[Array, TrackBatch]]:
+    """Rows of the frames, and their tracks as a batch, from the shortest tracks to the longest."""
+    codes, names = pd.factorize(tracks.frames["track_id"])
+    order = np.argsort(codes, kind="stable")
+    bounds = np.append(0, np.cumsum(np.bincount(codes, minlength=len(names))))
+    of_track = [order[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    frame = tracks.frames["frame"].to_numpy()
+    length = np.array([frame[rows[-1]] - frame[rows[0]] for rows in of_track])
+    by_length = np.argsort(length, kind="stable")
+    for start in range(0, len(names), CHUNK):
+        rows = np.concatenate([of_track[i] for i in by_length[start : start + CHUNK]])
+        yield rows, batch_of(replace(tracks, frames=tracks.frames.iloc[rows]))
