@@ -21,7 +21,8 @@ ALLOWED = {
     **{room: {room, "calibration", "base"} for room in ("training", "attribution", "reporting", "expectations")},
     **{branch: {branch, *SHARED} for branch in BRANCHES},
     "ops": {"ops", *BRANCHES, *SHARED},
-    "cli": {"cli", "ops", *BRANCHES, *SHARED},
+    "api": {"api", "ops", *BRANCHES, *SHARED},
+    "cli": {"cli", "api", "ops", *BRANCHES, *SHARED},
 }
 HEAVY = {"mlflow", "ray", "dvc", "great_expectations"}
 

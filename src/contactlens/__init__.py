@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contactlens.api.load import load
+    from contactlens.dna.serving.model import WindowsModel
     from contactlens.tracks.data.importing.read import read_tracks
     from contactlens.tracks.data.track_set import TrackSet
     from contactlens.tracks.serving.model import ModelInfo, TracksModel
 
-__all__ = ["ModelInfo", "TrackSet", "TracksModel", "load", "read_tracks"]
+__all__ = ["ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks"]
 
 __version__ = "0.1.0"
 _MODULES = {
     "ModelInfo": "contactlens.tracks.serving.model",
     "TrackSet": "contactlens.tracks.data.track_set",
     "TracksModel": "contactlens.tracks.serving.model",
+    "WindowsModel": "contactlens.dna.serving.model",
     "load": "contactlens.api.load",
     "read_tracks": "contactlens.tracks.data.importing.read",
 }

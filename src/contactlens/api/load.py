@@ -16,8 +16,9 @@ TRACKS, CLASSIFIER, CLASSIFIER_FILE = "model.safetensors", "classifier", "classi
 def load(reference: str | Path, tracking_uri: str | None = None) -> "TracksModel | WindowsModel":
     """The model of tracks or of windows that `reference` names, ready to predict. Nothing in it is run.
 
-    reference: a folder of models such as models/tracks/champion, or a file model.safetensors in one; `models:/NAME@ALIAS` or
-        `models:/NAME/VERSION` of the MLflow registry; or the id of the run that registered a version
+    reference: a folder of models such as models/tracks/champion, or a file model.safetensors in one;
+        `models:/NAME@ALIAS` or `models:/NAME/VERSION` of the MLflow registry; or the id of the run that registered a
+        version
     tracking_uri: of the MLflow server; MLFLOW_TRACKING_URI, or the checkout's own store, if left out
 
     Raises InputError where there is no such model, or a file of it is damaged.
@@ -28,7 +29,9 @@ def load(reference: str | Path, tracking_uri: str | None = None) -> "TracksModel
     from contactlens.ops.registry.fetch import fetch_model, is_reference
 
     if not is_reference(str(reference)):
-        raise InputError(f"{reference}: no such folder or file, and no models:/NAME@ALIAS, models:/NAME/VERSION or run id")
+        raise InputError(
+            f"{reference}: no such folder or file, and no models:/NAME@ALIAS, models:/NAME/VERSION or run id"
+        )
     with TemporaryDirectory() as folder:
         return _read(fetch_model(str(reference), folder, tracking_uri))
 
@@ -39,7 +42,9 @@ def load_tracks(reference: str | Path, tracking_uri: str | None = None) -> "Trac
 
     model = load(reference, tracking_uri)
     if not isinstance(model, TracksModel):
-        raise InputError(f"{reference}: a model of windows of sequence, not of tracks; `contactlens dna predict` takes it")
+        raise InputError(
+            f"{reference}: a model of windows of sequence, not of tracks; `contactlens dna predict` takes it"
+        )
     return model
 
 

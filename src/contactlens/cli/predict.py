@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from contactlens.tracks.serving.model import TracksModel
 
 Model = Annotated[
-    str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/tracks/champion.")
+    str,
+    typer.Argument(
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/tracks/champion."
+    ),
 ]
-File = Annotated[Path, typer.Argument(help="Tracks in any form that `contactlens import tracks` reads, or a track set.")]
+File = Annotated[
+    Path, typer.Argument(help="Tracks in any form that `contactlens import tracks` reads, or a track set.")
+]
 Out = Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; drift beside it, in NAME.drift.csv.")]
 Interval = Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")]
 Resample = Annotated[bool, typer.Option("--resample", help="Interpolate to the model's frame interval.")]
@@ -115,14 +120,15 @@ def _report_drift(drift: "pd.DataFrame", out: Path) -> None:
     path = out.with_suffix(".drift.csv")
     with write_aside(path) as aside:
         drift.to_csv(aside, index=False)
-    for (quantity, unit), rows in drift.groupby(["quantity", "unit"], sort=False):
-        found = rows.set_index("measure")
+    for quantity in drift["quantity"].unique():
+        found = drift[drift["quantity"] == quantity].set_index("measure")
         distance, middle = found.loc["wasserstein"], found.loc["q50"]
-        verdict = "DIFFERS from" if rows["drifted"].any() else "is like"
+        verdict = "DIFFERS from" if found["drifted"].any() else "is like"
         typer.echo(
-            f"{quantity}: {verdict} the training set; median {middle['new']:.4g} {unit} beside {middle['training']:.4g},"
-            f" Wasserstein distance {distance['new']:.3g} (up to {distance['expected']:.3g} expected by chance),"
-            f" KS {found.loc['ks', 'new']:.3f} ({found.loc['ks', 'expected']:.3f})"
+            f"{quantity}: {verdict} the training set; median {middle['new']:.4g} {middle['unit']}"
+            f" beside {middle['training']:.4g}, Wasserstein distance {distance['new']:.3g} (up to"
+            f" {distance['expected']:.3g} expected by chance), KS {found.loc['ks', 'new']:.3f}"
+            f" ({found.loc['ks', 'expected']:.3f})"
         )
     typer.echo(f"written to {path}")
 

@@ -55,15 +55,16 @@ def _require_signal(tracks: TrackSet, spec: ModelSpec) -> None:
     if tracks.has_signal and tracks.signal_unit != spec.signal_unit:
         way = "convert it" if needed else "convert it, or leave it out: the model does not take it as an input"
         raise InputError(
-            f"{tracks.source}: the signal is in {tracks.signal_unit!r}, but the model's is in {spec.signal_unit!r}; {way}"
+            f"{tracks.source}: the signal is in {tracks.signal_unit!r}, but the model's is in {spec.signal_unit!r};"
+            f" {way}"
         )
 
 
 def resampled(tracks: TrackSet, frame_interval_s: float) -> TrackSet:
     """The same tracks on a grid of another frame interval, from each track's first frame on.
 
-    Between two observed frames the driver and the signal are interpolated linearly, which averages their noise; there is no
-    frame where the two lie further apart than both intervals.
+    Between two observed frames the driver and the signal are interpolated linearly, which averages their noise; there
+    is no frame where the two lie further apart than both intervals.
     """
     columns = [*_components(tracks), *([SIGNAL_COLUMN] if tracks.has_signal else [])]
     widest = max(tracks.frame_interval_s, frame_interval_s) * (1 + SAME_INTERVAL)

@@ -35,13 +35,13 @@ def explain_frames(
     """Integrated gradients from the reference input, of each output of the head (before recalibration).
 
     frames: numbers of the frames explained, in every track; where None the highest prediction of each
-    reference: (C,) input without contact and transcription; where None it is taken from the tracks themselves, whose 99 %
-        quantile of the driver stands for "far"
+    reference: (C,) input without contact and transcription; where None it is taken from the tracks themselves, whose
+        99 % quantile of the driver stands for "far"
 
     Gives a row per input frame within reach: track_id, frame (explained), output (mean and logvar, or logit and
-    uncertainty), input_frame, lag_s (how long before the explained frame), attribution (the share of that input frame in
-    the output's change from the reference, in the output's unit; of all channels), and a column `from_<channel>` each.
-    The shares of a frame add up to that change, up to the error of the integral.
+    uncertainty), input_frame, lag_s (how long before the explained frame), attribution (the share of that input frame
+    in the output's change from the reference, in the output's unit; of all channels), and a column `from_<channel>`
+    each. The shares of a frame add up to that change, up to the error of the integral.
 
     Raises InputError where a track has not observed a frame.
     """
@@ -57,7 +57,7 @@ def explain_frames(
         T = x.size(-1)
         if T not in reaches:
             reaches[T] = temporal_reach(network, x, (torch.ones_like(batch.observed),), ROWS_PER_PASS)
-        places = _places(name, rows, frames) if frames is not None else [_highest(network, x, batch.observed)]
+        places = _places(str(name), rows, frames) if frames is not None else [_highest(network, x, batch.observed)]
         wanted = torch.tensor(places)
         within = reaches[T].mask(wanted) & batch.observed  # (F, T)
         for output, channel in OUTPUTS[network.task.head].items():

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from contactlens.base.errors import InputError
+from contactlens.tracks.data.importing.time_grid import JITTER
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 from contactlens.tracks.models.checkpoint import ModelSpec
-
-WHOLE = 1e-6
 
 
 def needed_columns(spec: ModelSpec) -> list[str]:
@@ -23,8 +22,8 @@ def tracks_of(tracks: pd.DataFrame | np.ndarray | Tensor, spec: ModelSpec) -> Tr
 
     tracks: a table with a row per frame: track_id, frame (or time_s, on the grid of the model's interval), the driver's
         columns and, where the model sees it, ms2 (ep_distance_nm may be left out beside the components); or an array
-        (N, C, T) of these columns, in the order of `needed_columns`. Units are the model's. A frame without a row, or with
-        NaN in it, is missing.
+        (N, C, T) of these columns, in the order of `needed_columns`. Units are the model's. A frame without a row, or
+        with NaN in it, is missing.
 
     Raises InputError, naming the column and rows, for what can't be tracks.
     """
@@ -40,7 +39,9 @@ def tracks_of(tracks: pd.DataFrame | np.ndarray | Tensor, spec: ModelSpec) -> Tr
 def _long(array: Tensor, columns: list[str]) -> pd.DataFrame:
     if array.dim() != 3 or array.size(1) != len(columns):
         shape = " x ".join(map(str, array.shape))
-        raise InputError(f"array: must be tracks x {len(columns)} channels ({', '.join(columns)}) x frames, got {shape}")
+        raise InputError(
+            f"array: must be tracks x {len(columns)} channels ({', '.join(columns)}) x frames, got {shape}"
+        )
     N, _, T = array.shape
     values = array.double().cpu().numpy()
     names = [f"track_{i:0{len(str(N - 1))}d}" for i in range(N)]
@@ -53,15 +54,10 @@ def _frames(table: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     norm = DISTANCE_COLUMN in needed and DISTANCE_COLUMN not in table and set(VECTOR_COLUMNS) <= set(table)
     time = "frame" if "frame" in table else "time_s"
     _require(table, ["track_id", time, *(name for name in needed if not (norm and name == DISTANCE_COLUMN))])
+    table = table.reset_index(drop=True)
     frames = pd.DataFrame({"track_id": table["track_id"].astype("str")})
     frames["group"] = table["group"].astype("str") if "group" in table else frames["track_id"]
-    place = _numbers(table, time) / (1 if time == "frame" else spec.frame_interval_s)
-    _refuse(time, ~np.isfinite(place), "is missing or not finite")
-    first = place - place.groupby(frames["track_id"].to_numpy()).transform("min")
-    frame = first.round() if time == "time_s" else place
-    tolerance = 0.2 if time == "time_s" else WHOLE
-    _refuse(time, (first - first.round()).abs() > tolerance, f"is not on a grid of {spec.frame_interval_s:g} s")
-    frames["frame"] = frame.round().astype("int64")
+    frames["frame"] = _frame_numbers(_numbers(table, time), time, frames["track_id"], spec.frame_interval_s)
     frames["time_s"] = _numbers(table, "time_s") if "time_s" in table else frames["frame"] * spec.frame_interval_s
     for name in needed:
         if not (norm and name == DISTANCE_COLUMN):
@@ -75,15 +71,28 @@ def _frames(table: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     return frames
 
 
+def _frame_numbers(value: pd.Series, column: str, track: pd.Series, interval_s: float) -> pd.Series:
+    """Frame numbers as they are given, or from times, from each track's first on."""
+    _refuse(column, ~np.isfinite(value), "is missing or not finite")
+    if column == "frame":
+        _refuse(column, value % 1 != 0, "is not whole")
+        return value.astype("int64")
+    place = (value - value.groupby(track).transform("min")) / interval_s
+    _refuse(column, (place - place.round()).abs() > JITTER, f"is not on a grid of {interval_s:g} s")
+    return place.round().astype("int64")
+
+
 def _require(table: pd.DataFrame, columns: list[str]) -> None:
     missing = [name for name in columns if name not in table]
     if missing:
-        raise InputError(f"table: no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, table.columns))}")
+        raise InputError(
+            f"table: no column {', '.join(map(repr, missing))}; it has {', '.join(map(str, table.columns))}"
+        )
 
 
 def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
     try:
-        return table[column].astype("float64").reset_index(drop=True)
+        return table[column].astype("float64")
     except (ValueError, TypeError) as error:
         raise InputError(f"table, column {column!r}: not all numbers ({error})") from error
 

@@ -29,7 +29,7 @@ from contactlens.tracks.training.fit import predict, predict_state
 
 WEIGHTS, RECALIBRATION = "model.safetensors", "recalibration.json"
 BATCH_SIZE = 16
-CHUNK = 64  # tracks of about one length that are padded together
+CHUNK = 64  # most tracks in one batch
 Array = np.ndarray
 Tracks = TrackSet | pd.DataFrame | np.ndarray | Tensor
 
@@ -42,10 +42,11 @@ class ModelInfo:
     driver, driver_unit, driver_columns: what switches the gene
     signal_unit: of MS2, and of predicted means; frame_interval_s: of its training tracks, which new ones must have
     judged: `network` as it is, or `network_recalibrated`; what is predicted is that
-    metrics: of that form on the test split, {metric: {estimate, low, high}}; empty where they did not come with the model
+    metrics: of that form on the test split, {metric: {estimate, low, high}}; empty where they did not come with the
+        model
     trained_on: in words; None where that did not come with the model
-    gate_midpoint: distance at which the gate is half open, in the driver's unit; NaN without a gate. It is a regularised
-        part of the predictor and no measurement of the contact radius
+    gate_midpoint: distance at which the gate is half open, in the driver's unit; NaN without a gate. It is a
+        regularised part of the predictor and no measurement of the contact radius
     """
 
     task: str
@@ -168,14 +169,12 @@ class TracksModel:
             raise InputError(f"the model came without {FILE}: {what} can't be said")
         return self.description
 
-    def predict(
-        self, tracks: Tracks, *, levels: Sequence[float] = LEVELS, resample: bool = False
-    ) -> pd.DataFrame:
+    def predict(self, tracks: Tracks, *, levels: Sequence[float] = LEVELS, resample: bool = False) -> pd.DataFrame:
         """One row for each frame of the tracks: track_id, frame, time_s, and what the model says of it.
 
-        Of the signal: mean, sd, a quantile for each of `levels` (q05, ...), aleatoric and epistemic, in the signal's unit;
-        see `PredictedSignal`. Of a state: p_on, on, aleatoric and epistemic; see `PredictedState`. With latents also
-        loading, the expected number of polymerases loaded in the frame.
+        Of the signal: mean, sd, a quantile for each of `levels` (q05, ...), aleatoric and epistemic, in the signal's
+        unit; see `PredictedSignal`. Of a state: p_on, on, aleatoric and epistemic; see `PredictedState`. With latents
+        also loading, the expected number of polymerases loaded in the frame.
 
         tracks: a track set; or a table with the model's columns, or an array; see `tracks_of`
         resample: interpolate tracks of another frame interval to the model's
@@ -215,7 +214,7 @@ class TracksModel:
         return explain_frames(self.network, self.spec, taken, frames, reference, **steps)
 
     def _by_frame(self, tracks: TrackSet, levels: Sequence[float]) -> dict[str, Array]:
-        """Columns of the prediction in the order of the rows of `tracks`; tracks of about one length go together."""
+        """Columns of the prediction in the order of the rows of `tracks`."""
         found: dict[str, Array] = {}
         for rows, batch in _chunks(tracks):
             for name, values in self._columns(batch, levels).items():
@@ -255,14 +254,15 @@ class TracksModel:
 
 
 def _chunks(tracks: TrackSet) -> Iterator[tuple[Array, TrackBatch]]:
-    """Rows of the frames, and their tracks as a batch, from the shortest tracks to the longest."""
-    codes, names = pd.factorize(tracks.frames["track_id"])
+    """Rows of the frames, and their tracks as a batch. Tracks of one length go together: what is said of a track does
+    not depend on how far its neighbours would have it padded."""
+    codes, _ = pd.factorize(tracks.frames["track_id"])
     order = np.argsort(codes, kind="stable")
-    bounds = np.append(0, np.cumsum(np.bincount(codes, minlength=len(names))))
-    of_track = [order[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    of_track = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     frame = tracks.frames["frame"].to_numpy()
     length = np.array([frame[rows[-1]] - frame[rows[0]] for rows in of_track])
-    by_length = np.argsort(length, kind="stable")
-    for start in range(0, len(names), CHUNK):
-        rows = np.concatenate([of_track[i] for i in by_length[start : start + CHUNK]])
-        yield rows, batch_of(replace(tracks, frames=tracks.frames.iloc[rows]))
+    for one in np.unique(length):
+        alike = np.flatnonzero(length == one)
+        for start in range(0, len(alike), CHUNK):
+            rows = np.concatenate([of_track[i] for i in alike[start : start + CHUNK]])
+            yield rows, batch_of(replace(tracks, frames=tracks.frames.iloc[rows]))

@@ -75,8 +75,8 @@ def quantile_name(level: float) -> str:
 def on_intervals(frames: pd.DataFrame, frame_interval_s: float) -> pd.DataFrame:
     """Stretches of one decoded state: track_id, on, start_s, end_s, frames, p_on (mean), cut.
 
-    frames: track_id, frame, time_s, on, p_on, as predicted. A stretch ends half an interval after its last frame, and at a
-    missing frame; `cut` says whether its start or its end was not seen, so that it lasted at least as long.
+    frames: track_id, frame, time_s, on, p_on, as predicted. A stretch ends half an interval after its last frame, and
+    at a missing frame; `cut` says whether its start or its end was not seen, so that it lasted at least as long.
     """
     track = frames["track_id"].to_numpy()
     frame, on = frames["frame"].to_numpy(), frames["on"].to_numpy()

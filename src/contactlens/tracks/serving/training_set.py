@@ -28,8 +28,8 @@ class Quantity:
     """One quantity of the training tracks.
 
     values: (200,) its quantiles at the levels 1/400, 3/400, ..., in `unit`
-    expected_wasserstein, expected_ks: (sizes,) the distance that 95 % of draws of as many held-out tracks (`SIZES`) stay
-        below; empty where no tracks were held out
+    expected_wasserstein, expected_ks: (sizes,) the distance that 95 % of draws of as many held-out tracks (`SIZES`)
+        stay below; empty where no tracks were held out
     """
 
     name: str
@@ -110,10 +110,10 @@ class TrainingSet:
     def drift(self, track_set: TrackSet) -> pd.DataFrame:
         """New tracks beside the training set: quantity, unit, measure, training, new, expected, drifted.
 
-        Measures are quantiles (q01 to q99) and two distances: `wasserstein`, in the quantity's unit, and `ks`, the largest
-        difference of the distribution functions. `expected` is what 95 % of draws of as many tracks held out from the
-        training set stay below; `drifted` says whether a distance is above it. Quantities that the new tracks lack are
-        left out.
+        Measures are quantiles (q01 to q99) and two distances: `wasserstein`, in the quantity's unit, and `ks`, the
+        largest difference of the distribution functions. `expected` is what 95 % of draws of as many tracks held out
+        from the training set stay below; `drifted` says whether a distance is above it. Quantities that the new tracks
+        lack are left out.
         """
         new = _per_track(track_set.frames, track_set)
         rows = [
