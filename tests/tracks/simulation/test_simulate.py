@@ -8,16 +8,11 @@ from scipy import stats
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.track_set import VECTOR_COLUMNS, TrackSet
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.experiment import CHUNK
 from contactlens.tracks.simulation.ms2 import polymerase_response, signal_of
 from contactlens.tracks.simulation.promoter import Bursts, load_polymerases
-from contactlens.tracks.simulation.simulate import (
-    CHUNK,
-    SimulationConfig,
-    contact_kernel,
-    polymerase_kernel,
-    simulate,
-    simulation_of,
-)
+from contactlens.tracks.simulation.simulate import contact_kernel, polymerase_kernel, simulate, simulation_of
 
 SMALL = SimulationConfig(n_tracks=120, n_frames=121, n_groups=4)
 

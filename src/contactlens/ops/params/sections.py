@@ -36,8 +36,8 @@ from contactlens.tracks.explanation.motifs.config import TemporalMotifConfig
 from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.models.tasks import Task, task_named
+from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.reporter import Reporter
-from contactlens.tracks.simulation.simulate import SimulationConfig
 from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
 from contactlens.tracks.training.fit import FitConfig
 from contactlens.tracks.training.losses import LossConfig

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, TrackSet
 from contactlens.tracks.models.tasks import Task
-from contactlens.tracks.simulation.simulate import SimulationConfig, contact_kernel, simulation_of
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import contact_kernel, simulation_of
 from contactlens.tracks.simulation.simulate_toy import SOURCE
 
 Floats = NDArray[np.float64]
