@@ -43,7 +43,7 @@ def test_a_regime_is_read_back_from_its_truth(tmp_path: Path) -> None:
 
 def test_mouse_es_cells_burst_rarely_and_long_and_load_few_polymerases() -> None:
     """Mean signal is P(on) x loading rate x (dwell - ramp / 2), whatever the distance does to P(on)."""
-    experiment = simulate_arrays(replace(MOUSE_ES_CELLS, n_tracks=200, substeps_per_frame=10), 2)
+    experiment = simulate_arrays(replace(MOUSE_ES_CELLS, n_tracks=200), 2)
     bursts = experiment.bursts
     length = (bursts.end_s - bursts.start_s)[bursts.start_s < 9000]
     assert length.mean() / 60 == pytest.approx(50, abs=4 * 50 / np.sqrt(length.size))
@@ -69,6 +69,7 @@ def test_the_published_benchmark_has_its_figures() -> None:
         ("msd_exponent", 0.6),
         ("confinement_time_s", 0.0),
         ("release_radius_nm", 20.0),
+        ("contact_between_substeps", "yes"),
         ("activation_steps", 0),
         ("exposure_s", 31.0),
         ("loading_fano", 0.0),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, TrackSet
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.config import SimulationConfig
-from contactlens.tracks.simulation.simulate import contact_kernel, simulation_of
+from contactlens.tracks.simulation.simulate import contact_kernel, simulation_of, state_kernel
 from contactlens.tracks.simulation.simulate_toy import SOURCE
 
 Floats = NDArray[np.float64]
@@ -53,8 +53,8 @@ def true_response(simulation: SimulationConfig, task: Task, lag_max_s: float) ->
     """The signal answers a contact by the simulator's mean signal after it, the promoter's state by the probability
     that the burst it began still lasts."""
     lags = np.arange(0.0, lag_max_s + 1, 1.0)
-    on = np.exp(-simulation.k_off_per_s * lags)
-    return Response(lags, on if task.target == "state" else contact_kernel(simulation, lags))
+    kernel = state_kernel if task.target == "state" else contact_kernel
+    return Response(lags, kernel(simulation, lags))
 
 
 def instant_response(frame_interval_s: float) -> Response:

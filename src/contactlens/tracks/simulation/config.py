@@ -57,6 +57,8 @@ class SimulationConfig:
         exp(-(d / r)^2) (`gaussian`), 1 / (1 + exp((d - r) / contact_width_nm)) (`logistic`), or always (`none`)
     contact_width_nm: width of the logistic law
     release_radius_nm: contact that began below `contact_radius_nm` lasts up to this distance (hysteresis)
+    contact_between_substeps: whether a candidate's distance is drawn for its own time, between the sub-steps before and
+        after it, and not that of the sub-step before: for radii that the loci cross within less than a sub-step
     activation_steps: effective candidates that it takes to switch on, without loss in between (Zuin et al., Nature
         2022, describe mouse ES cells with five)
     activation_delay_s: fixed time from the last of them to the burst
@@ -101,6 +103,7 @@ class SimulationConfig:
     contact_law: ContactLaw = "step"
     contact_width_nm: float = 25.0
     release_radius_nm: float | None = None
+    contact_between_substeps: bool = False
     activation_steps: int = 1
     activation_delay_s: float = 0.0
     start: Start = "off"
@@ -148,6 +151,8 @@ class SimulationConfig:
         release = self.release_radius_nm
         holds = release is None or (self.contact_law == "step" and self.contact_radius_nm <= release < np.inf)
         self._require("release_radius_nm", holds, "must be null, or at least contact_radius_nm of a step law")
+        holds = self.contact_between_substeps is False or (release is None and self.contact_between_substeps is True)
+        self._require("contact_between_substeps", holds, "must be true or false, and false with a release_radius_nm")
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contactlens.tracks.simulation.config import SimulationConfig
-from contactlens.tracks.simulation.promoter import Events
+from contactlens.tracks.simulation.rouse import Motion
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -35,17 +35,21 @@ def mean_effect_probability(config: SimulationConfig) -> float:
 
 def takes_effect(
     config: SimulationConfig,
-    squared_nm2: NDArray[np.float32],
-    candidates: Events,
-    substep: NDArray[np.int64],
+    path: NDArray[np.float32],
+    track: NDArray[np.int64],
+    substep: Floats,
+    bridge: "Bridge | None",
     rng: np.random.Generator,
 ) -> Bools:
-    """Whether each candidate takes effect: squared_nm2 (N, sub-steps) is the squared distance, `substep` (M,) the
-    sub-step of each candidate. `rng` is used by smooth laws alone."""
+    """Whether each of M candidates takes effect: path (N, 3, sub-steps; nm), `track` (M,) and `substep` (M,), the time
+    of each in sub-steps. Without a bridge its distance is that of the sub-step before it. `rng` is used by smooth laws
+    and the bridge alone."""
+    before = substep.astype(np.int64)
+    squared_nm2 = np.einsum("nat,nat->nt", path, path)
     if config.release_radius_nm is not None:
         held = hysteresis(squared_nm2, config.contact_radius_nm**2, config.release_radius_nm**2)
-        return np.asarray(held[candidates.track, substep])
-    squared = squared_nm2[candidates.track, substep]
+        return np.asarray(held[track, before])
+    squared = squared_nm2[track, before] if bridge is None else bridge.squared_distance(path, track, substep, rng)
     if config.contact_law == "step":
         return np.asarray(squared < config.contact_radius_nm**2)
     return rng.uniform(size=squared.size) < effect_probability(config, np.sqrt(squared))
@@ -57,3 +61,37 @@ def hysteresis(value: NDArray[np.floating], enter: float, leave: float) -> Bools
     entered, left = value < enter, value >= leave
     latest = np.maximum.accumulate(np.where(entered | left, np.arange(value.shape[1]), 0), axis=1)
     return np.asarray(np.take_along_axis(entered, latest, axis=1))
+
+
+class Bridge:
+    """The position between two points of a path, drawn from its Gaussian distribution given these two.
+
+    Visits of a small radius are shorter than any sub-step that can be afforded. Several candidates between the same two
+    points are drawn as if independent, which is exact where they are rare.
+    """
+
+    POINTS = 64  # of a table between two sub-steps
+
+    def __init__(self, motion: Motion, step_s: float) -> None:
+        into = np.linspace(0, step_s, self.POINTS + 1)
+        same, apart = motion.covariance(np.array([0.0, step_s]))
+        with_first, with_second = motion.covariance(into), motion.covariance(step_s - into)
+        determinant = same**2 - apart**2
+        self.first = (with_first * same - with_second * apart) / determinant
+        self.second = (with_second * same - with_first * apart) / determinant
+        rest = same - self.first * with_first - self.second * with_second
+        self.sd_nm = np.sqrt(np.clip(rest, 0, None))
+
+    def squared_distance(
+        self, path: NDArray[np.float32], track: NDArray[np.int64], substep: Floats, rng: np.random.Generator
+    ) -> Floats:
+        """(M,) nm^2 at `substep` (M,), a time in sub-steps, of `track` (M,) of path (N, 3, sub-steps)."""
+        before = np.minimum(substep.astype(np.int64), path.shape[2] - 2)
+        into = (substep - before) * self.POINTS
+        table = np.arange(self.POINTS + 1)
+        first, second, sd = (np.interp(into, table, row) for row in (self.first, self.second, self.sd_nm))
+        squared = np.zeros(substep.size)
+        for axis in range(path.shape[1]):
+            mean = first * path[track, axis, before] + second * path[track, axis, before + 1]
+            squared += (mean + sd * rng.standard_normal(substep.size)) ** 2
+        return squared

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contactlens.tracks.simulation.config import SimulationConfig
-from contactlens.tracks.simulation.contact import mean_effect_probability, takes_effect
+from contactlens.tracks.simulation.contact import Bridge, mean_effect_probability, takes_effect
 from contactlens.tracks.simulation.exposure import ExposedSampler
 from contactlens.tracks.simulation.microscope import observe
 from contactlens.tracks.simulation.promoter import (
@@ -129,7 +129,7 @@ def _simulate_chunk(
         path, seen = sampler.draw_exposed(n, rng, blur)
     else:
         path = seen = sampler.draw(n, rng)  # (n, 3, n_times)
-    candidates, able, first_steps, responsive = _candidates(config, path, rng, cells)
+    candidates, able, first_steps, responsive = _candidates(config, sampler, path, rng, cells)
     bursts = switch(
         candidates, able, config.k_off_per_s, n, rng, config.activation_steps, config.activation_delay_s, first_steps
     )
@@ -149,7 +149,11 @@ def _simulate_chunk(
 
 
 def _candidates(
-    config: SimulationConfig, path: NDArray[np.float32], rng: np.random.Generator, cells: np.random.Generator
+    config: SimulationConfig,
+    sampler: SeparationSampler,
+    path: NDArray[np.float32],
+    rng: np.random.Generator,
+    cells: np.random.Generator,
 ) -> tuple[Events, Bools, NDArray[np.int64] | None, Bools]:
     """The candidate on-events; which of them take effect; how many of these the first burst of each track takes; and
     which tracks respond at all."""
@@ -157,9 +161,8 @@ def _candidates(
     start_s = -config.burn_in_frames * config.frame_interval_s
     candidates = poisson_events(config.k_on_per_s, n, start_s, config.duration_s, rng)
     step_s = config.frame_interval_s / config.substeps_per_frame
-    substep = ((candidates.time_s - start_s) / step_s).astype(np.int64)
-    squared = np.einsum("nat,nat->nt", path, path)
-    able = takes_effect(config, squared, candidates, substep, cells)
+    bridge = Bridge(sampler.motion, step_s) if config.contact_between_substeps else None
+    able = takes_effect(config, path, candidates.track, (candidates.time_s - start_s) / step_s, bridge, cells)
     responsive = np.ones(n, dtype=bool)
     if config.unresponsive_fraction > 0:
         responsive = cells.uniform(size=n) >= config.unresponsive_fraction

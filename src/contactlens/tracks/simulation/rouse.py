@@ -86,6 +86,7 @@ class SeparationSampler:
     """
 
     def __init__(self, motion: Motion, n_times: int, step_s: float) -> None:
+        self.motion = motion
         self.n_times = n_times
         self.half = scipy.fft.next_fast_len(n_times)
         self.eigenvalues = self.embedded(motion.covariance(np.arange(self.half + 1) * step_s))

@@ -23,8 +23,15 @@ def polymerase_kernel(config: SimulationConfig, lag_s: Floats) -> Floats:
 
 def contact_kernel(config: SimulationConfig, lag_s: Floats) -> Floats:
     """Mean signal (a.u.) at each lag after a contact that switched the promoter on; 0 before it."""
-    response = burst_response(lag_s, config.ms2_ramp_s, config.ms2_dwell_s, config.k_off_per_s)
+    into_burst_s = lag_s - config.activation_delay_s
+    response = burst_response(into_burst_s, config.ms2_ramp_s, config.ms2_dwell_s, config.k_off_per_s)
     return config.polymerase_signal * config.loading_rate_per_s * response
+
+
+def state_kernel(config: SimulationConfig, lag_s: Floats) -> Floats:
+    """Probability that the promoter is on at each lag >= 0 after a contact that switched it on."""
+    into_burst_s = lag_s - config.activation_delay_s
+    return np.where(into_burst_s >= 0, np.exp(-config.k_off_per_s * np.clip(into_burst_s, 0, None)), 0.0)
 
 
 def simulation_of(track_set: TrackSet) -> SimulationConfig | None:
