@@ -8,7 +8,8 @@ import time
 
 import numpy as np
 
-from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import simulate
 
 
 def step_modes(config: SimulationConfig, rng: np.random.Generator) -> np.ndarray:

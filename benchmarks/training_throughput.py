@@ -19,7 +19,8 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.models import Scaling, TrackModel
 from contactlens.tracks.models.tasks import model_input, task_named
-from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.training.fit import fit
 from contactlens.tracks.training.likelihood import gaussian_nll, masked_mean
 from contactlens.tracks.training.losses import loss_terms

@@ -24,7 +24,8 @@ from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.models.tasks import model_input, task_named
-from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.training.fit import predict_state
 from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
 

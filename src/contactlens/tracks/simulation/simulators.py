@@ -3,7 +3,8 @@
 from typing import Literal
 
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig, simulate_toy
 
 Simulator = Literal["rouse", "random_walk"]
