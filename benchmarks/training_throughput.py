@@ -22,8 +22,7 @@ from contactlens.tracks.models.tasks import model_input, task_named
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.training.fit import fit
-from contactlens.tracks.training.likelihood import gaussian_nll, masked_mean
-from contactlens.tracks.training.losses import loss_terms
+from contactlens.tracks.training.objectives import GaussianObjective, gaussian_nll, masked_mean
 
 
 def new_model(params: TracksParams, train: TrackBatch) -> TrackModel:
@@ -35,12 +34,13 @@ def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, valid
     optimizer = torch.optim.AdamW(model.parameters(), lr=params.fit.learning_rate)
     data = TensorDataset(train.driver, train.signal, train.observed)
     held_out = TensorDataset(validation.driver, validation.signal, validation.observed)
+    objective = GaussianObjective(params.loss, model.signal_mean, model.signal_sd)
     for epoch in range(epochs):
         model.train()
         for x, signal, observed in DataLoader(data, batch_size=params.fit.batch_size, shuffle=True):
             output = model.standardised(x, observed)
             y = (signal - model.signal_mean) / model.signal_sd
-            terms = loss_terms(y, output.prediction, output.gate, observed, epoch, params.loss)
+            terms = objective.terms(y, output, observed, epoch)
             loss = torch.stack([*terms.values()]).sum()
             optimizer.zero_grad()
             loss.backward()

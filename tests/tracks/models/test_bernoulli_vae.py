@@ -8,11 +8,12 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.evaluation.loading import matched, rate_matched_random, true_loading
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae, BernoulliVaeConfig
+from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of
 from contactlens.tracks.simulation.promoter import Events
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
-from contactlens.tracks.training.elbo import ElboConfig, elbo_terms
+from contactlens.tracks.training.objectives import ElboConfig, ElboObjective, LossConfig
 
 GRID = LoadingGrid(30.0, 3, 28.0, 140.0, polymerase_signal=2.0, background=1.0)
 MEAN, SD = 4.0, 5.0
@@ -60,11 +61,11 @@ def test_only_standard_convolutions_let_a_frame_depend_on_later_ones(convolution
 def test_every_length_gives_a_prediction_per_frame_and_k_latents(frames: int) -> None:
     net = vae()
     x, observed = signal(frames)
-    assert net(x, observed).shape == (2, 2, frames)
+    assert net(x, observed).features.shape == (2, 2, frames)
     probability = net.latent(x, observed)
     assert probability.shape == (2, 3 * frames)
     assert ((probability > 0) & (probability < 1)).all()
-    assert torch.equal(net(x, observed), net(x, observed))
+    assert torch.equal(net(x, observed).features, net(x, observed).features)
 
 
 def test_missing_frames_are_not_seen() -> None:
@@ -73,7 +74,7 @@ def test_missing_frames_are_not_seen() -> None:
     observed[:, 15] = False
     poked = x.clone()
     poked[:, :, 15] = 99.0
-    torch.testing.assert_close(net(x, observed), net(poked, observed))
+    torch.testing.assert_close(net(x, observed).features, net(poked, observed).features)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +108,14 @@ def _trained(train: TrackBatch, config: BernoulliVaeConfig) -> BernoulliVae:
     net = BernoulliVae(config, LoadingGrid(30.0, 5, 28.0, 140.0), float(mean), float(sd)).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
     generator = torch.Generator().manual_seed(0)
-    y = (train.signal - mean) / sd
+    loss = LossConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, elbo=ElboConfig(warmup_epochs=10))
+    objective = ElboObjective(loss, mean, sd, config.prior)
+    y = objective.target(train)
     for step in range(40):
         for rows in torch.randperm(len(train), generator=generator).split(8):
-            output = net.run(y[rows, None], train.observed[rows], sampled=True, generator=generator)
-            terms = elbo_terms(y[rows], output, train.observed[rows], config.prior, step, ElboConfig(warmup_epochs=10))
+            given = net(y[rows, None], train.observed[rows], generator=generator)
+            output = Output(given.features, torch.ones_like(y[rows]), given.logits, given.correction)
+            terms = objective.terms(y[rows], output, train.observed[rows], step)
             optimizer.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             optimizer.step()

@@ -21,9 +21,7 @@ from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from contactlens.tracks.training.fit import FitConfig, fit, predict_state
-from contactlens.tracks.training.losses import LossConfig
-from contactlens.tracks.training.objectives import objective_of
-from contactlens.tracks.training.objectives.bernoulli import BernoulliObjective
+from contactlens.tracks.training.objectives import BernoulliObjective, LossConfig, objective_of
 
 LOSS = LossConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
 GATE = GateConfig(300.0, (20.0, 600.0), 8.0)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from contactlens.attribution.reach import temporal_reach
@@ -8,6 +8,17 @@ from contactlens.tracks.models.transformer import Transformer, rotate
 
 C, T, LAYERS, HEADS = 5, 43, 2, 3
 WINDOWS = [None, 1, 6, 100]
+
+
+class Features(nn.Module):
+    """A backbone's features alone, for what takes a model that gives a tensor."""
+
+    def __init__(self, backbone: Transformer) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
+        return self.backbone(x, observed).features
 
 
 def transformer(window: int | None) -> Transformer:
@@ -40,8 +51,8 @@ def test_rotation_is_multiplication_by_unit_complex_numbers() -> None:
 def test_only_relative_positions_count(window: int | None, x: Tensor, observed: Tensor) -> None:
     """Frames that nobody observed can be put before a track: it only moves."""
     net = transformer(window)
-    moved = net(F.pad(x, (11, 5)), F.pad(observed, (11, 5)))[..., 11:-5]
-    torch.testing.assert_close(moved, net(x, observed), rtol=1e-5, atol=1e-5)
+    moved = net(F.pad(x, (11, 5)), F.pad(observed, (11, 5))).features[..., 11:-5]
+    torch.testing.assert_close(moved, net(x, observed).features, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -53,7 +64,7 @@ def test_explicit_weights_give_what_the_fast_path_gives(window: int | None, x: T
         mixed = torch.einsum("bhts,bshd->bthd", weights, value).flatten(2)
         features = features + layer.attention.project_out(mixed)
         features = features + layer.contract(layer.relu(layer.expand(layer.norm2(features))))
-    torch.testing.assert_close(net(x, observed), net.norm(features).mT, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(net(x, observed).features, net.norm(features).mT, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -68,7 +79,7 @@ def test_weights_are_a_distribution_over_the_frames_in_sight(window: int | None,
 
 
 def test_a_window_as_long_as_the_track_is_no_window(x: Tensor, observed: Tensor) -> None:
-    torch.testing.assert_close(transformer(T)(x, observed), transformer(None)(x, observed))
+    torch.testing.assert_close(transformer(T)(x, observed).features, transformer(None)(x, observed).features)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -76,21 +87,21 @@ def test_missing_frames_are_not_seen_by_others(window: int | None, x: Tensor, ob
     net = transformer(window)
     poked = torch.where(observed[:, None], x, 99.0)
     seen = observed[:, None].expand(-1, 12, -1)
-    torch.testing.assert_close(net(x, observed)[seen], net(poked, observed)[seen])
+    torch.testing.assert_close(net(x, observed).features[seen], net(poked, observed).features[seen])
 
 
 def test_reach_is_the_window_per_layer_and_the_whole_track_without_one(x: Tensor) -> None:
     everything = torch.ones(1, T, dtype=torch.bool)
     point = x[:1].requires_grad_()
-    (gradient,) = torch.autograd.grad(transformer(6)(point, everything)[0, 0, 20], point)
+    (gradient,) = torch.autograd.grad(transformer(6)(point, everything).features[0, 0, 20], point)
     touched = gradient[0].abs().amax(dim=0).nonzero().flatten().tolist()
     assert touched == list(range(20 - 12, 20 + 12 + 1))
-    (gradient,) = torch.autograd.grad(transformer(None)(point, everything)[0, 0, 20], point)
+    (gradient,) = torch.autograd.grad(transformer(None)(point, everything).features[0, 0, 20], point)
     assert (gradient[0].abs().amax(dim=0) > 0).all()
 
 
 def test_measured_reach_holds_every_frame_that_counts_and_stays_local() -> None:
-    net, everything = transformer(3), torch.ones(1, 60, dtype=torch.bool)
+    net, everything = Features(transformer(3)), torch.ones(1, 60, dtype=torch.bool)
     reach = temporal_reach(net, torch.randn(1, C, 60, dtype=torch.float64), (everything,), rows_per_pass=16)
     frames = torch.arange(60)
     assert (reach.first <= (frames - 6).clamp_min(0)).all() and (reach.last >= (frames + 6).clamp_max(59)).all()
@@ -102,7 +113,7 @@ def test_measured_reach_holds_every_frame_that_counts_and_stays_local() -> None:
 def test_any_length_gives_one_finite_feature_vector_per_frame(window: int | None, frames: int) -> None:
     net = transformer(window)
     for observed in (torch.ones(2, frames, dtype=torch.bool), torch.zeros(2, frames, dtype=torch.bool)):
-        out = net(torch.randn(2, C, frames, dtype=torch.float64), observed)
+        out = net(torch.randn(2, C, frames, dtype=torch.float64), observed).features
         assert out.shape == (2, 12, frames)
         assert torch.isfinite(out).all()
 
@@ -115,7 +126,7 @@ def test_a_delay_learned_on_short_tracks_holds_on_long_ones() -> None:
 
     def error(frames: int) -> Tensor:
         x = torch.randn(16, 1, frames)
-        found = net(x, torch.ones(16, frames, dtype=torch.bool))[:, 0, 4:]
+        found = net(x, torch.ones(16, frames, dtype=torch.bool)).features[:, 0, 4:]
         return (found - x[:, 0, :-4]).square().mean()
 
     for _ in range(300):

@@ -13,7 +13,7 @@ from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackMod
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
 from contactlens.tracks.models.tasks import TASKS, model_input
 from contactlens.tracks.training.fit import FitConfig, _Trainer, fit, predict
-from contactlens.tracks.training.losses import LossConfig
+from contactlens.tracks.training.objectives import LossConfig
 
 LOSS = LossConfig(
     lambda_contact=0.0,

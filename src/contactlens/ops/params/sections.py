@@ -40,7 +40,7 @@ from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
 from contactlens.tracks.training.fit import FitConfig
-from contactlens.tracks.training.losses import LossConfig
+from contactlens.tracks.training.objectives import LossConfig
 from contactlens.tracks.training.sweep import SWEPT, SweepConfig, contact_sweep, section_changes
 from contactlens.tracks.training.training import TrainConfig, TrainingConfig
 from contactlens.training.search import Sweep

@@ -40,9 +40,9 @@ class PastGate(nn.Module):
     def forward(self, z: Tensor, observed: Tensor) -> Tensor:
         model = self.model
         if model.context is None:
-            return model.in_units(model.head(model.backbone(z, observed)))
+            return model.in_units(model.head(model.backbone(z, observed).features))
         context = model.context((z[:, -1] - model.signal_mean) / model.signal_sd, observed)
-        return model.in_units(model.head(model.backbone(z[:, :-1], observed, context)))
+        return model.in_units(model.head(model.backbone(z[:, :-1], observed, context).features))
 
 
 def behind_gate(method: AttributionFunction) -> AttributionFunction:

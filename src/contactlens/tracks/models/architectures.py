@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from torch import nn
-
 from contactlens.base.errors import InputError
+from contactlens.tracks.models.backbone import Backbone
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.scaling import Scaling
@@ -32,19 +31,17 @@ class Plan(NamedTuple):
 class Architecture:
     """One entry of the table of models.
 
-    build: the backbone of a plan. It is called as `backbone(x (B, C, T), observed (B, T))`, with the context
-        where there is one, and gives per-frame features (B, width, T), or, where it is `latent`, the standardised mean
-        and log-variance (B, 2, T).
+    build: the backbone of a plan
     conditioned: whether its decoder takes a context
     latent: whether MS2 passes through a binary latent
     """
 
-    build: Callable[[Plan], nn.Module]
+    build: Callable[[Plan], Backbone]
     conditioned: bool = False
     latent: bool = False
 
 
-def _unet(block: type[ConvBlock], plan: Plan) -> nn.Module:
+def _unet(block: type[ConvBlock], plan: Plan) -> Backbone:
     config = plan.config
     return UNet(
         plan.in_channels,
@@ -57,12 +54,12 @@ def _unet(block: type[ConvBlock], plan: Plan) -> nn.Module:
     )
 
 
-def _transformer(plan: Plan) -> nn.Module:
+def _transformer(plan: Plan) -> Backbone:
     own = plan.config.transformer
     return Transformer(plan.in_channels, plan.config.width, own.layers, own.heads, own.window)
 
 
-def _bernoulli_vae(plan: Plan) -> nn.Module:
+def _bernoulli_vae(plan: Plan) -> Backbone:
     if plan.grid is None:
         raise ValueError("a Bernoulli VAE needs the grid of its latents")
     return BernoulliVae(plan.config.vae, plan.grid, plan.scaling.signal_mean, plan.scaling.signal_sd)

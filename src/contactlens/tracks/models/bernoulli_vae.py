@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
 from contactlens.tracks.models.unet import ConvBlock, UNet
@@ -51,15 +52,6 @@ class BernoulliVaeConfig:
             raise ValueError(f"vae.prior must lie between 0 and 1, got {self.prior}")
         if self.temperature <= 0:
             raise ValueError(f"vae.temperature must be positive, got {self.temperature}")
-
-
-class VaeOutput(NamedTuple):
-    """prediction (B, 2, T): mean and log-variance of the standardised signal; logits (B, (lead + T) k) of the latents;
-    correction (B, T): what the residual blocks add to the polymerases' own signal, in the same units."""
-
-    prediction: Tensor
-    logits: Tensor
-    correction: Tensor
 
 
 class CausalConv1d(nn.Conv1d):
@@ -128,11 +120,11 @@ class LoadingDecoder(nn.Module):
         return torch.stack([signal[:, 0] + correction, logvar], dim=1), correction
 
 
-class BernoulliVae(nn.Module):
+class BernoulliVae(Backbone):
     """MS2 to MS2 through ones on a `LoadingGrid`, k bins per frame.
 
     A U-Net encoder gives the log odds of a one in every bin; a `LoadingDecoder` turns ones into the mean and
-    log-variance of MS2. Source of the objective: Kingma and Welling, ICLR 2014; its terms are in `tracks.elbo`.
+    log-variance of MS2. Source of the objective: Kingma and Welling, ICLR 2014; its terms are `ElboObjective`'s.
 
     Takes x (B, 1, T), the standardised signal, and observed (B, T); further channels of x are not read.
 
@@ -142,7 +134,8 @@ class BernoulliVae(nn.Module):
     def __init__(self, config: BernoulliVaeConfig, grid: LoadingGrid, signal_mean: float, signal_sd: float) -> None:
         super().__init__()
         self.config = config
-        self.grid = grid
+        self.grid: LoadingGrid = grid
+        self.prior = config.prior
         depth = config.encoder_depth
         self.encoder = UNet(2, config.width, depth, depth, config.kernel_size, ConvBlock)
         self.to_bins = nn.Conv1d(config.width, grid.bins_per_frame, 1)
@@ -154,20 +147,22 @@ class BernoulliVae(nn.Module):
         seen = observed.to(x.dtype)
         # The frames of the lead come in as missing.
         frames = F.pad(torch.stack([x[:, 0] * seen, seen], dim=1), (self.grid.lead_frames, 0))
-        bins = self.to_bins(self.encoder(frames))  # (B, k, lead + T)
+        bins = self.to_bins(self.encoder(frames).features)  # (B, k, lead + T)
         return self.prior_logit + bins.transpose(1, 2).flatten(1)
 
-    def run(self, x: Tensor, observed: Tensor, sampled: bool, generator: torch.Generator | None = None) -> VaeOutput:
-        """Everything the objective takes: through sampled latents, or through the posterior's mean."""
+    def forward(
+        self, x: Tensor, observed: Tensor, context: None = None, generator: torch.Generator | None = None
+    ) -> BackboneOutput:
+        """Mean and log-variance (B, 2, T) of the standardised signal as `features`, with the latents behind them.
+
+        The latents are drawn in training; otherwise they are the posterior's mean. There is no context.
+        """
         logits = self.encode(x, observed)
         config = self.config
-        latents = sample(logits, config.estimator, config.temperature, generator) if sampled else torch.sigmoid(logits)
+        drawn = self.training
+        latents = sample(logits, config.estimator, config.temperature, generator) if drawn else torch.sigmoid(logits)
         prediction, correction = self.decoder(latents)
-        return VaeOutput(prediction, logits, correction)
-
-    def forward(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Mean and log-variance (B, 2, T) of the standardised signal at the posterior's mean; nothing is drawn."""
-        return self.run(x, observed, sampled=False).prediction
+        return BackboneOutput(prediction, logits, correction)
 
     def latent(self, x: Tensor, observed: Tensor) -> Tensor:
         """Probability of a one in each bin of the frames, (B, T k), without the lead."""

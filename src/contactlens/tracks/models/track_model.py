@@ -6,22 +6,20 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
-from contactlens.tracks.models.bernoulli_vae import BernoulliVae
-from contactlens.tracks.models.conditioning import SignalContext
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
 from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
-from contactlens.tracks.models.transformer import Transformer
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
 class Output(NamedTuple):
     """What the loss takes: the prediction (B, K, T) in units of the standardised signal, the gate (B, T), and of a
-    model with latents, the rest of its `VaeOutput`."""
+    model with latents, the rest of its `BackboneOutput`."""
 
     prediction: Tensor
     gate: Tensor
@@ -33,6 +31,26 @@ class Output(NamedTuple):
         """The outputs of several batches as one, in single precision."""
         tensors: list[Any] = [None if of[0] is None else torch.cat(of).float() for of in zip(*parts, strict=True)]
         return cls(*tensors)
+
+
+class SignalContext(nn.Module):
+    """MS2 as a condition of the decoder, pooled so that no single frame can be read off it: -> (B, channels, frames).
+
+    Mean of the standardised signal in `frames` equal parts of the track, projected; a part without an observed frame
+    is 0. signal (B, T), observed (B, T).
+    """
+
+    def __init__(self, frames: int, channels: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.project = nn.Conv1d(2, channels, 1)
+        self.relu = nn.ReLU()
+
+    def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        seen = observed.to(signal.dtype)
+        total, share = F.adaptive_avg_pool1d(torch.stack([signal * seen, seen], dim=1), self.frames).unbind(dim=1)
+        mean = total / share.clamp(min=torch.finfo(share.dtype).eps)
+        return self.relu(self.project(torch.stack([mean, share], dim=1)))
 
 
 class TrackModel(nn.Module):
@@ -128,36 +146,36 @@ class TrackModel(nn.Module):
     def standardised(self, x: Tensor, observed: Tensor) -> Output:
         """What the loss takes; in training the latents are drawn, otherwise they are their means."""
         inputs, gate = self._inputs(x, observed)
-        if isinstance(self.backbone, BernoulliVae):
-            features, seen, *_ = inputs
-            prediction, logits, correction = self.backbone.run(features, seen, sampled=self.training)
-            return Output(prediction, gate, logits, correction)
-        return Output(self.head(self.backbone(*inputs)), gate)
+        given = self.backbone(*inputs)
+        return Output(self.head(given.features), gate, given.logits, given.correction)
 
     @property
     def has_attention(self) -> bool:
-        return isinstance(self.backbone, Transformer)
+        return self.backbone.has_attention
 
     def attention(self, x: Tensor, observed: Tensor) -> Tensor:
         """Weights of every layer and head, (B, layers, heads, T, T); ValueError unless the model `has_attention`."""
-        if not isinstance(self.backbone, Transformer):
-            raise ValueError("this model has no attention")
         (features, *_), _ = self._inputs(x, observed)
         return self.backbone.attention(features, observed)
 
     @property
     def grid(self) -> LoadingGrid:
         """Where its latents lie; ValueError without latents."""
-        if not isinstance(self.backbone, BernoulliVae):
+        if self.backbone.grid is None:
             raise ValueError("this model has no latents")
         return self.backbone.grid
 
+    @property
+    def prior(self) -> float:
+        """Probability of a one in a bin of its latents before the data; ValueError without latents."""
+        if self.backbone.prior is None:
+            raise ValueError("this model has no latents")
+        return self.backbone.prior
+
     def latent(self, x: Tensor, observed: Tensor) -> Tensor:
         """Probability of a polymerase in each bin of the grid, (B, T bins_per_frame); ValueError without latents."""
-        if not isinstance(self.backbone, BernoulliVae):
-            raise ValueError("this model has no latents")
-        inputs, _ = self._inputs(x, observed)
-        return self.backbone.latent(*inputs)
+        (features, *_), _ = self._inputs(x, observed)
+        return self.backbone.latent(features, observed)
 
     def forward(self, x: Tensor, observed: Tensor) -> Tensor:
         return self.in_units(self.standardised(x, observed).prediction)

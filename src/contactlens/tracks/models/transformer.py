@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.tracks.models.backbone import Backbone, BackboneOutput
+
 ROTARY_BASE = 1000.0  # wavelengths from 6 to at most 6,000 frames
 EXPANSION = 2
 
@@ -94,7 +96,7 @@ class TransformerLayer(nn.Module):
         return x + self.contract(self.relu(self.expand(self.norm2(x))))
 
 
-class Transformer(nn.Module):
+class Transformer(Backbone):
     """Encoder of `layers` pre-norm layers over frames (Vaswani et al., NeurIPS 2017; Xiong et al., ICML 2020).
 
     window: frames either side that a frame attends to, so that time and memory grow with T rather than its square and
@@ -102,6 +104,8 @@ class Transformer(nn.Module):
 
     Raises ValueError where the width does not split into `heads` of an even number of channels.
     """
+
+    has_attention = True
 
     def __init__(self, in_channels: int, width: int, layers: int, heads: int, window: int | None) -> None:
         super().__init__()
@@ -120,15 +124,15 @@ class Transformer(nn.Module):
         """Frames per block of queries, and how far beyond it keys lie."""
         return (T, 0) if self.window is None else (self.window, self.window)
 
-    def forward(self, x: Tensor, observed: Tensor, context: None = None) -> Tensor:
-        """x (B, C, T), observed (B, T) bool -> (B, width, T). A frame that is not observed is no key to the others.
-        There is no decoder that a context, which every backbone is called with, could condition."""
+    def forward(self, x: Tensor, observed: Tensor, context: None = None) -> BackboneOutput:
+        """x (B, C, T), observed (B, T) bool -> features (B, width, T). A frame that is not observed is no key to the
+        others. There is no decoder that a context, which every backbone is called with, could condition."""
         block, halo = self._blocks(x.size(-1))
         visible = visible_keys(observed, block, halo, self.window)
         x = self.embed(x.mT)  # (B, T, W)
         for layer in self.layers:
             x = layer(x, visible, block, halo)
-        return self.norm(x).mT
+        return BackboneOutput(self.norm(x).mT)
 
     def attention(self, x: Tensor, observed: Tensor) -> Tensor:
         """Weights of every layer and head, (B, layers, heads, T, T): the last axis is the frame looked at, and sums

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.tracks.models.backbone import Backbone, BackboneOutput
+
 
 class ConvBlock(nn.Module):
     """Two convolutions over time, each followed by a rectifier: (B, C_in, T) -> (B, C_out, T)."""
@@ -36,7 +38,7 @@ def resample(x: Tensor, length: int) -> Tensor:
     return x if x.size(-1) == length else F.interpolate(x, size=length, mode="linear", align_corners=False)
 
 
-class UNet(nn.Module):
+class UNet(Backbone):
     """Encoder of `encoder_depth` halvings, decoder of `decoder_depth` >= `encoder_depth` steps back to full length.
 
     Level k of the encoder has `width * 2**k` channels. Decoder steps are spaced evenly in log length, and each takes
@@ -73,9 +75,9 @@ class UNet(nn.Module):
             for below, skip, out in zip([channels[-1], *outs[:-1]], outs, outs, strict=True)
         )
 
-    def forward(self, x: Tensor, observed: Tensor | None = None, context: Tensor | None = None) -> Tensor:
-        """x (B, C, T), context (B, context_channels, S) -> (B, width, T). `observed`, which every backbone is given,
-        is not used: the mask is one of x's channels."""
+    def forward(self, x: Tensor, observed: Tensor | None = None, context: Tensor | None = None) -> BackboneOutput:
+        """x (B, C, T), context (B, context_channels, S) -> features (B, width, T). `observed`, which every backbone
+        is given, is not used: the mask is one of x's channels."""
         T = x.size(-1)
         features: list[Tensor] = []
         for level, block in enumerate(self.encoder):
@@ -87,4 +89,4 @@ class UNet(nn.Module):
             length = -(-T // 2 ** int(height)) if height == int(height) else round(T / 2**height)
             fused = [x, features[skip], *([] if context is None else [context])]
             x = block(torch.cat([resample(part, length) for part in fused], dim=1))
-        return x  # (B, width, T)
+        return BackboneOutput(x)  # (B, width, T)

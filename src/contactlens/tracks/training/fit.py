@@ -15,8 +15,7 @@ from contactlens.base.training_state import load_state
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.models.track_model import Output, TrackModel
-from contactlens.tracks.training.losses import LossConfig
-from contactlens.tracks.training.objectives import objective_of
+from contactlens.tracks.training.objectives import LossConfig, objective_of
 
 EpochLog = dict[str, float]
 

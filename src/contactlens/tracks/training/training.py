@@ -17,7 +17,7 @@ from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.models.tasks import task_named
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.training.fit import EpochLog, FitConfig, FitResult, fit
-from contactlens.tracks.training.losses import LossConfig
+from contactlens.tracks.training.objectives import LossConfig
 
 
 @dataclass(frozen=True)

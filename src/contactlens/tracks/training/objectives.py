@@ -1,0 +1,289 @@
+"""What training minimises and how a prediction is scored: one objective per form of prediction, and its weights.
+
+Every term is logged under the name it has here. A new term is one entry of an objective's `terms`, a new objective one
+class and one line of `OBJECTIVES`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.models.bernoulli_latent import bernoulli_kl
+from contactlens.tracks.models.tasks import state_of
+from contactlens.tracks.models.track_model import Output, TrackModel
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class ElboConfig:
+    """Weights of the terms.
+
+    beta: weight of the divergence from the prior once the schedule has ended (beta-VAE, Higgins et al., ICLR 2017).
+        Below 1: ones come in bursts, of which a prior that takes bins for independent knows nothing, and at 1 it is
+        cheaper to leave most of MS2 unexplained than to pay for every polymerase
+    beta_start, warmup_epochs: where the weight starts, and the epochs in which it goes linearly to `beta`
+    lambda_sparsity: weight of the expected number of ones per frame
+    lambda_correction: weight of the mean square of what the decoder adds to the polymerases' own signal, so that it
+        can't scale or delay them at will
+    """
+
+    beta: float = 0.1
+    beta_start: float = 0.0
+    warmup_epochs: int = 4
+    lambda_sparsity: float = 0.0
+    lambda_correction: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("beta", "beta_start", "warmup_epochs", "lambda_sparsity", "lambda_correction"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"elbo.{name} must not be negative, got {getattr(self, name)}")
+
+    def beta_at(self, epoch: int) -> float:
+        """Weight of the divergence in an epoch, counted from 0."""
+        if epoch >= self.warmup_epochs:
+            return self.beta
+        return self.beta_start + (self.beta - self.beta_start) * epoch / self.warmup_epochs
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss's terms.
+
+    lambda_contact: weight of the mean gate opening (the contact regulariser)
+    lambda_crps: weight of the CRPS beside the NLL. Both are proper scores, so the truth minimises their sum too; where
+        the Gaussian is only an approximation (residuals of a promoter that is on or off have two peaks) the NLL alone
+        buys its tails with wide bands, which the CRPS makes it pay for
+    lambda_var, lambda_prior, target_logvar: calibration terms on the predicted variance (see `GaussianObjective`)
+    warmup_epochs, anneal_epochs: the calibration terms count fully during the warm-up, then fall to nothing over the
+        anneal, so that training ends on the proper score alone
+    beta: 0 for the Gaussian NLL; above 0 for beta-NLL (Seitzer et al., ICLR 2022), which weights each frame by its
+        predicted variance to that power
+    lambda_entropy, lambda_clusters: penalties on undecided promoter states (see `BernoulliObjective`)
+    elbo: of a model with latents, in place of all other terms
+    """
+
+    lambda_contact: float
+    lambda_crps: float
+    lambda_var: float
+    lambda_prior: float
+    target_logvar: float
+    warmup_epochs: int
+    anneal_epochs: int
+    beta: float
+    lambda_entropy: float = 0.0
+    lambda_clusters: float = 0.0
+    elbo: ElboConfig = field(default_factory=ElboConfig)
+
+    def __post_init__(self) -> None:
+        weights = [name for name in vars(self) if name.startswith("lambda_")]
+        for name in (*weights, "warmup_epochs", "anneal_epochs"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"loss.{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"loss.beta must lie in [0, 1], got {self.beta}")
+
+
+def anneal(epoch: int, config: LossConfig) -> float:
+    """Weight of the calibration terms: 1 during the warm-up, a half cosine down to 0, then 0."""
+    after = epoch - config.warmup_epochs
+    if after < 0:
+        return 1.0
+    if after >= config.anneal_epochs:
+        return 0.0
+    return 0.5 * (1 + math.cos(math.pi * after / config.anneal_epochs))
+
+
+def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Negative log-likelihood per frame, in nats, all terms included."""
+    return 0.5 * (logvar + (y - mean).square() * torch.exp(-logvar)) + HALF_LOG_2PI
+
+
+def gaussian_crps(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Continuous ranked probability score per frame, in y's unit (Gneiting & Raftery, JASA 2007, eq. 21)."""
+    sd = torch.exp(0.5 * logvar)
+    z = (y - mean) / sd
+    density = torch.exp(-0.5 * z.square() - HALF_LOG_2PI)
+    return sd * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
+
+
+def masked_mean(values: Tensor, observed: Tensor) -> Tensor:
+    """Mean over the observed frames of a batch."""
+    mask = observed.to(values.dtype)
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def bernoulli_nll(state: Tensor, logit: Tensor) -> Tensor:
+    """Negative log-likelihood per frame, in nats: cross-entropy of the state (0 or 1) and its log odds."""
+    return F.binary_cross_entropy_with_logits(logit, state, reduction="none")
+
+
+class Objective(Protocol):
+    """A likelihood of what a task predicts, with its regularisers. Of N tracks of T frames, `observed` is (N, T)."""
+
+    def target(self, batch: TrackBatch) -> Tensor:
+        """What is predicted, (N, T); InputError where the tracks do not have it."""
+        ...
+
+    def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
+        """The terms whose sum is minimised, by name."""
+        ...
+
+    def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
+        """`validation_nll`, in nats per frame, which chooses the epoch, and `validation_crps`, in the target's unit."""
+        ...
+
+
+@dataclass(frozen=True)
+class GaussianObjective:
+    """A mean and log-variance of the standardised signal; scores are in the signal's unit.
+
+    nll: masked Gaussian NLL, weighted by var**beta (no gradient through the weight) for beta-NLL
+    crps: lambda_crps * CRPS
+    variance: lambda_var * var; variance_prior: lambda_prior * (logvar - target_logvar)**2, both annealed
+    contact: lambda_contact * mean gate opening
+    """
+
+    loss: LossConfig
+    signal_mean: Tensor
+    signal_sd: Tensor
+
+    def target(self, batch: TrackBatch) -> Tensor:
+        return (batch.signal - self.signal_mean) / self.signal_sd
+
+    def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
+        loss = self.loss
+        mean, logvar = output.prediction.unbind(dim=1)
+        nll = gaussian_nll(target, mean, logvar)
+        if loss.beta > 0:
+            nll = nll * torch.exp(loss.beta * logvar.detach())
+        weight = anneal(epoch, loss)
+        return {
+            "nll": masked_mean(nll, observed),
+            "crps": loss.lambda_crps * masked_mean(gaussian_crps(target, mean, logvar), observed),
+            "variance": weight * loss.lambda_var * masked_mean(logvar.exp(), observed),
+            "variance_prior": weight
+            * loss.lambda_prior
+            * masked_mean((logvar - loss.target_logvar).square(), observed),
+            "contact": loss.lambda_contact * masked_mean(output.gate, observed),
+        }
+
+    def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
+        mean, logvar = output.prediction.unbind(dim=1)
+        sd = self.signal_sd
+        return {
+            "validation_nll": float(masked_mean(gaussian_nll(target, mean, logvar), observed) + sd.log()),
+            "validation_crps": float(masked_mean(gaussian_crps(target, mean, logvar), observed) * sd),
+        }
+
+
+@dataclass(frozen=True)
+class BernoulliObjective:
+    """Log odds that the promoter is on: cross-entropy per frame, and penalties on probabilities that decide nothing.
+
+    entropy: lambda_entropy * entropy of the predicted state, in nats
+    clusters: lambda_clusters * squared distance of the probability to the nearer of the two states, 0 and 1
+    contact: lambda_contact * mean gate opening
+    """
+
+    loss: LossConfig
+
+    def target(self, batch: TrackBatch) -> Tensor:
+        return state_of(batch)
+
+    def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
+        logit = output.prediction[:, 0]
+        probability = torch.sigmoid(logit)
+        return {
+            "nll": masked_mean(bernoulli_nll(target, logit), observed),
+            # The entropy of a Bernoulli variable is its cross-entropy with itself.
+            "entropy": self.loss.lambda_entropy * masked_mean(bernoulli_nll(probability, logit), observed),
+            "clusters": self.loss.lambda_clusters
+            * masked_mean(torch.minimum(probability, 1 - probability).square(), observed),
+            "contact": self.loss.lambda_contact * masked_mean(output.gate, observed),
+        }
+
+    def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
+        """The CRPS of a variable that is 0 or 1 is its Brier score."""
+        logit = output.prediction[:, 0]
+        return {
+            "validation_nll": float(masked_mean(bernoulli_nll(target, logit), observed)),
+            "validation_crps": float(masked_mean((torch.sigmoid(logit) - target).square(), observed)),
+        }
+
+
+@dataclass(frozen=True)
+class ElboObjective:
+    """The standardised signal through binary latents; scores are in the signal's unit, terms per observed frame.
+
+    With beta 1 and all other weights 0 the sum is an upper bound of the NLL (with `gumbel`, whose samples are relaxed,
+    as their temperature falls).
+
+    prior: probability of a one in a bin before the data
+    nll: masked Gaussian NLL of the reconstruction from sampled latents
+    kl: beta of the epoch * divergence from the prior
+    sparsity: lambda_sparsity * expected ones
+    correction: lambda_correction * mean squared correction
+    """
+
+    loss: LossConfig
+    signal_mean: Tensor
+    signal_sd: Tensor
+    prior: float
+
+    @property
+    def _reconstruction(self) -> GaussianObjective:
+        return GaussianObjective(self.loss, self.signal_mean, self.signal_sd)
+
+    def target(self, batch: TrackBatch) -> Tensor:
+        return self._reconstruction.target(batch)
+
+    def _divergence(self, logits: Tensor, observed: Tensor) -> Tensor:
+        """KL from the prior in nats per observed frame, the bins of the lead included."""
+        return bernoulli_kl(logits, self.prior).sum() / observed.sum().clamp(min=1)
+
+    def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
+        config = self.loss.elbo
+        logits, correction = _latents(output)
+        mean, logvar = output.prediction.unbind(dim=1)
+        ones = torch.sigmoid(logits).sum() / observed.sum().clamp(min=1)
+        return {
+            "nll": masked_mean(gaussian_nll(target, mean, logvar), observed),
+            "kl": config.beta_at(epoch) * self._divergence(logits, observed),
+            "sparsity": config.lambda_sparsity * ones,
+            "correction": config.lambda_correction * masked_mean(correction.square(), observed),
+        }
+
+    def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
+        """`validation_nll` is NLL plus divergence with the weight of the divergence that training ends on, and with the
+        posterior's mean for the latents, which needs no drawing."""
+        scores = self._reconstruction.scores(target, output, observed)
+        logits, _ = _latents(output)
+        cost = self.loss.elbo.beta * self._divergence(logits, observed)
+        return {**scores, "validation_nll": scores["validation_nll"] + float(cost)}
+
+
+def _latents(output: Output) -> tuple[Tensor, Tensor]:
+    """Logits and correction; ValueError where the model has no latents."""
+    if output.logits is None or output.correction is None:
+        raise ValueError("the objective of a VAE needs a model with latents")
+    return output.logits, output.correction
+
+
+# By the form of a task's prediction: its head, or `latent`.
+OBJECTIVES: dict[str, Callable[[LossConfig, TrackModel], Objective]] = {
+    "gaussian": lambda loss, model: GaussianObjective(loss, model.signal_mean, model.signal_sd),
+    "bernoulli": lambda loss, model: BernoulliObjective(loss),
+    "latent": lambda loss, model: ElboObjective(loss, model.signal_mean, model.signal_sd, model.prior),
+}
+
+
+def objective_of(model: TrackModel, loss: LossConfig) -> Objective:
+    """The objective of a model's task, in the model's own scaling."""
+    return OBJECTIVES["latent" if model.task.latent else model.task.head](loss, model)
