@@ -5,9 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from contactlens.base.files import read_json, write_aside
-from contactlens.base.progress import counting
 from contactlens.base.torch_setup import seed_everything
-from contactlens.base.training_state import kept_until_done
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import roc_by_epoch
@@ -18,6 +16,7 @@ from contactlens.ops.params import load_params
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
+from contactlens.training.state import kept_until_done
 
 INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
 CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished
@@ -35,17 +34,9 @@ def train_classifier(checkpoints: Path) -> None:
     train, validation = (batch_of(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
     model = WindowClassifier(load_caduceus(INPUTS[2]).backbone, windows.task, params.dna.head)
-    with (
-        stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run,
-        counting("epochs", config.trainer.max_epochs) as count,
-    ):
+    with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-
-        def on_epoch(epoch: dict[str, float]) -> None:
-            log(epoch)
-            count.to(epoch["epoch"] + 1)
-
-        done = fine_tune(model, train, validation, config, params.seed, checkpoints, on_epoch)
+        done = fine_tune(model, train, validation, config, params.seed, checkpoints, log)
         log.flush()
     save_classifier(model, "models/dna/classifier")
     tables = {

@@ -8,18 +8,16 @@ import pandas as pd
 import torch
 
 from contactlens.base.files import read_json, write_aside
-from contactlens.base.progress import counting
 from contactlens.base.torch_setup import seed_everything
-from contactlens.base.training_state import kept_until_done
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.backbone import PRETRAIN, RANDOM
 from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus, save_caduceus
-from contactlens.dna.training.context_baseline import context_loss
-from contactlens.dna.training.pretrain import pretrain
+from contactlens.dna.training.pretrain import context_loss, pretrain
 from contactlens.ops.params import DnaParams, load_params
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
+from contactlens.training.state import kept_until_done
 
 INPUTS = ["data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"]
 MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")
@@ -39,21 +37,13 @@ def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     sequences, held_out = (record_sequences(windows, splits[name]) for name in ("train", "validation"))
     config = params.pretrain
     seed_everything(seed, config.trainer.threads)
-    with (
-        stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run,
-        counting("epochs", config.trainer.max_epochs) as count,
-    ):
+    with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-
-        def on_epoch(epoch: dict[str, float]) -> None:
-            log(epoch)
-            count.to(epoch["epoch"] + 1)
-
-        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, checkpoints, on_epoch)
+        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, checkpoints, log)
         log.flush()
     save_caduceus(done.model, MODEL)
     losses = {f"{2 * n}_bases_of_context": context_loss(sequences, held_out, n) for n in FLANKS}
-    write(done.training.history, {"network": done.training.best_loss, **losses})
+    write(done.training.history, {"network": done.training.best_score, **losses})
 
 
 def write(history: list[dict[str, float]], losses: dict[str, float]) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from contactlens.base.files import read_json, write_aside
-from contactlens.base.training_state import kept_until_done
 from contactlens.ops.params import apply_best, load_params
 from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.runs.provenance import provenance
@@ -15,6 +14,7 @@ from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import save_model
 from contactlens.tracks.training.training import spec_of, train_seeds
+from contactlens.training.state import kept_until_done
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
 CHECKPOINTS = ".checkpoints/train"  # one a seed while the stage is unfinished
@@ -41,8 +41,8 @@ def train_network(checkpoints: Path) -> None:
         runs = train_seeds(spec, chosen.training, train, validation, seeds, checkpoints, on_epoch)
         for logger in loggers.values():
             logger.flush()
-        best = min(runs, key=lambda one: one.result.best_validation_nll)
-        run.log_metrics({"validation_nll": best.result.best_validation_nll, "radius": best.model.contact_radius})
+        best = min(runs, key=lambda one: one.result.best_score)
+        run.log_metrics({"validation_nll": best.result.best_score, "radius": best.model.contact_radius})
     save_model(best.model, spec, "models/tracks/model.safetensors")
     history = [{"seed": one.seed, **log} for one in runs for log in one.result.history]
     with write_aside("reports/tracks/history.csv") as aside:

@@ -89,7 +89,7 @@ def test_ops_knows_the_branches_only_where_configuration_is_typed() -> None:
     assert users <= {"sections.py", "plan.py"}  # plan.py: what the doctor says the configuration resolves to
 
 
-@pytest.mark.parametrize("room", ["tracks", "dna", "attribution", "calibration"])
+@pytest.mark.parametrize("room", ["tracks", "dna", "training", "attribution", "calibration"])
 def test_science_imports_no_operations_library_at_module_level(room: str) -> None:
     wrong = {
         f"{path.relative_to(ROOT)} imports {module}"
@@ -112,7 +112,7 @@ class Refuse:
         if name.split(".")[0] in "pandas scipy sklearn pyarrow captum mlflow pydantic safetensors".split():
             raise ImportError(f"{name} is not on a bare machine")
 sys.meta_path.insert(0, Refuse())
-import contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
+import contactlens.training.loop, contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
 import contactlens.dna.training.fit, contactlens.dna.models.caduceus, contactlens.dna.training.pretrain
 import contactlens.dna.explanation.lrp
 """

@@ -139,19 +139,19 @@ def test_an_old_version_outlives_a_full_disk(small_disk: SmallDisk) -> None:
 def test_a_training_whose_checkpoint_finds_no_room_names_it_and_goes_on_later(
     contact_batch: TrackBatch, small_disk: SmallDisk, record_fault: RECORD, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state, config, epochs = small_disk.folder / "state.pt", dataclasses.replace(FIT, max_epochs=3), []
+    folder, config, epochs = small_disk.folder, dataclasses.replace(FIT, max_epochs=3), []
 
     def fill_after_two(log: dict[str, float]) -> None:
         epochs.append(log["epoch"])
         if len(epochs) == 2:
             small_disk.fill(8192)
 
-    with pytest.raises(WriteError, match=f"^{state}: {MESSAGE}$"):
-        trained(contact_batch, config=config, checkpoint=state, on_epoch=fill_after_two)
-    assert small_disk.written() == {"state.pt"}
+    with pytest.raises(WriteError, match=f"^{folder / 'epoch_002.pt'}: {MESSAGE}$"):
+        trained(contact_batch, config=config, checkpoints=folder, on_epoch=fill_after_two)
+    assert small_disk.written() == {"epoch_000.pt", "epoch_001.pt"}
     small_disk.free()
     run = counted_epochs(monkeypatch)
-    trained(contact_batch, config=config, checkpoint=state)
+    trained(contact_batch, config=config, checkpoints=folder)
     assert run == [2]
     record_fault(
         "disk full while a training writes its checkpoint",

@@ -121,10 +121,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
     project = make_trainable(tmp_path / "project")
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     killed = started(TRAIN, project, **store)
-    until(lambda: any((project / ".checkpoints/train").glob("*.pt")))
+    until(lambda: any((project / ".checkpoints/train").rglob("epoch_*.pt")))
     killed.kill()
     killed.wait()
-    (state,) = (project / ".checkpoints/train").glob("*.pt")
+    state = max((project / ".checkpoints/train").rglob("epoch_*.pt"))
     done_before = len(torch.load(state, weights_only=True)["result"]["history"])
     assert 0 < done_before < EPOCHS
     outputs = [MODEL, "reports/tracks/history.csv", "reports/tracks/seeds.csv"]

@@ -91,18 +91,20 @@ def test_a_truncated_file_is_one_message_that_names_it(
     record_fault(f"truncated file, {name}", "one message that names the file; written again it is read", "nothing")
 
 
-def test_a_training_without_its_checkpoint_starts_over_and_says_so(
+def test_a_training_without_its_checkpoints_starts_over_and_says_so(
     contact_batch: TrackBatch, tmp_path: Path, record_fault: RECORD
 ) -> None:
-    short, state, epochs = dataclasses.replace(FIT, max_epochs=3), tmp_path / "state.pt", []
-    whole, _ = trained(contact_batch, config=short, checkpoint=state)
-    cut_short(state)
-    with pytest.warns(UserWarning, match=re.escape(f"{state}: damaged")):
-        again, _ = trained(contact_batch, config=short, checkpoint=state, on_epoch=lambda log: epochs.append(log))
+    short, epochs = dataclasses.replace(FIT, max_epochs=3), []
+    whole, _ = trained(contact_batch, config=short, checkpoints=tmp_path)
+    states = sorted(tmp_path.glob("*.pt"))
+    for state in states:
+        cut_short(state)
+    with pytest.warns(UserWarning, match=re.escape(f"{states[-1]}: damaged")):
+        again, _ = trained(contact_batch, config=short, checkpoints=tmp_path, on_epoch=lambda log: epochs.append(log))
     assert len(epochs) == 3
     assert all(torch.equal(whole.state_dict()[name], value) for name, value in again.state_dict().items())
     record_fault(
-        "truncated checkpoint of a tracks training",
+        "truncated checkpoints of a tracks training",
         "a warning that names it; the training starts over and ends with the same weights",
         "the epochs trained before",
     )

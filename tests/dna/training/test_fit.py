@@ -18,7 +18,8 @@ from contactlens.dna.data.tokens import PAD, encode
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.training.fit import FineTuneConfig, auroc, fine_tune, freeze, predict, refined_loss
-from contactlens.dna.training.trainer import Trainer, TrainerConfig
+from contactlens.dna.training.trainer import TrainerConfig
+from contactlens.training.loop import Trainer
 
 L = 64
 ENHANCER, PROMOTER = slice(2, 28), slice(36, 62)

@@ -1,6 +1,5 @@
 """The two training stages: what a run leaves for the next one, and what it doesn't."""
 
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -13,8 +12,9 @@ import yaml
 from contactlens.base.files import write_json
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
-from contactlens.dna.training import fit, trainer
+from contactlens.dna.training import fit
 from contactlens.dna.training import pretrain as pretraining
+from contactlens.training.loop import Trainer
 from stage_script import load_script
 
 ROOT = Path(__file__).parents[3]
@@ -101,23 +101,8 @@ def test_a_stage_that_fails_after_training_keeps_its_epochs(project: Path, monke
             with pytest.raises(ConnectionError):
                 pipeline.main()
             assert run.epochs == 2 and len(list((project / STATES).rglob("*.pt"))) == 2
-            monkeypatch.setattr(trainer.Trainer, "epoch", None)  # another one would fail
+            monkeypatch.setattr(Trainer, "epoch", None)  # another one would fail
         else:
             pipeline.main()
             assert run.epochs == 2 and list((project / STATES).rglob("*.pt")) == []
     assert (project / "models/dna/classifier/head.safetensors").is_file()
-
-
-def test_the_state_of_other_code_is_not_taken_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The digest follows the sources of loss and model, and no others."""
-    copied = tmp_path / "dna"
-    shutil.copytree(Path(trainer.__file__).parents[1], copied)
-    monkeypatch.setattr(trainer, "__file__", str(copied / "training" / "trainer.py"))
-    before = trainer.code_digest()
-    for name in ("report/data.py", "report/figures/evaluation.py"):
-        (copied / name).write_text("changed")
-        assert trainer.code_digest() == before
-    for name in ("training/fit.py", "models/caduceus/mamba.py"):
-        (copied / name).write_text("changed")
-        assert trainer.code_digest() != before
-        before = trainer.code_digest()

@@ -35,7 +35,19 @@ LENGTH, N = 60, 40
 IDS = [f"w{i}" for i in range(N)]
 TEST, EXPLAINED = IDS[10:], [IDS[k] for k in (31, 7, 12)]
 RULES = ClassifierRules("dna", "network_recalibrated", ("cnn_recalibrated",), min_auroc=0.3, max_ece=0.9)
-TRAINER = TrainerConfig(0.01, 0.0, 8, 1, 1, 1, 0.0, 1.0, False, "cpu", 1)
+TRAINER = TrainerConfig(
+    learning_rate=0.01,
+    weight_decay=0.0,
+    batch_size=8,
+    accumulate=1,
+    max_epochs=1,
+    patience=1,
+    warmup_share=0.0,
+    gradient_clip=1.0,
+    amp=False,
+    device="cpu",
+    threads=1,
+)
 GOOD, POOR = 5, 2  # seeds of networks
 
 

@@ -26,7 +26,19 @@ from contactlens.tracks.training.objectives import BernoulliObjective, LossConfi
 LOSS = LossConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
 GATE = GateConfig(300.0, (20.0, 600.0), 8.0)
 VECTOR = Driver("vector", "ep_distance", "nm")
-FIT = FitConfig(1e-2, 5e-2, 1e-4, 8, 4, 4, 1.0, amp=False, compile=False, device="cpu", threads=1)
+FIT = FitConfig(
+    learning_rate=1e-2,
+    gate_learning_rate=5e-2,
+    weight_decay=1e-4,
+    batch_size=8,
+    max_epochs=4,
+    patience=4,
+    gradient_clip=1.0,
+    amp=False,
+    compile=False,
+    device="cpu",
+    threads=1,
+)
 SYSTEMS = [(task, name) for task in TASKS for name in fitting(TASKS[task])]
 
 

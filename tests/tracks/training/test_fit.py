@@ -12,8 +12,9 @@ from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
 from contactlens.tracks.models.tasks import TASKS, model_input
-from contactlens.tracks.training.fit import FitConfig, _Trainer, fit, predict
+from contactlens.tracks.training.fit import FitConfig, fit, predict
 from contactlens.tracks.training.objectives import LossConfig
+from contactlens.training.loop import Trainer
 
 LOSS = LossConfig(
     lambda_contact=0.0,
@@ -78,13 +79,13 @@ class KilledError(Exception):
 def counted_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Gets the number of each epoch that is trained from here on, beside those that are taken up."""
     numbers: list[int] = []
-    train_epoch = _Trainer.train_epoch
+    train_epoch = Trainer.train_epoch
 
-    def counted(trainer: _Trainer, x: torch.Tensor, batch: TrackBatch, epoch: int) -> dict[str, float]:
+    def counted(trainer: Trainer, epoch: int) -> dict[str, float]:
         numbers.append(epoch)
-        return train_epoch(trainer, x, batch, epoch)
+        return train_epoch(trainer, epoch)
 
-    monkeypatch.setattr(_Trainer, "train_epoch", counted)
+    monkeypatch.setattr(Trainer, "train_epoch", counted)
     return numbers
 
 
@@ -99,9 +100,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
             raise KilledError
 
     with pytest.raises(KilledError):
-        trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=kill)
+        trained(contact_batch, config=short, checkpoints=tmp_path, on_epoch=kill)
     run = counted_epochs(monkeypatch)
-    resumed, result = trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt")
+    resumed, result = trained(contact_batch, config=short, checkpoints=tmp_path)
     assert run == [2, 3] and result == expected
     assert all(torch.equal(tensor, resumed.state_dict()[name]) for name, tensor in whole.state_dict().items())
 
@@ -116,15 +117,15 @@ def test_a_resumed_run_tells_of_every_epoch_once(killed_at: int, contact_batch: 
             raise KilledError
 
     with pytest.raises(KilledError):
-        trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=kill)
-    trained(contact_batch, config=short, checkpoint=tmp_path / "state.pt", on_epoch=told.append)
+        trained(contact_batch, config=short, checkpoints=tmp_path, on_epoch=kill)
+    trained(contact_batch, config=short, checkpoints=tmp_path, on_epoch=told.append)
     assert told == expected.history
 
 
 def test_a_checkpoint_of_another_configuration_is_left_alone(contact_batch: TrackBatch, tmp_path: Path) -> None:
     one, two = dataclasses.replace(FIT, max_epochs=1), dataclasses.replace(FIT, max_epochs=2)
-    trained(contact_batch, config=one, checkpoint=tmp_path / "state.pt")
-    _, result = trained(contact_batch, config=two, checkpoint=tmp_path / "state.pt")
+    trained(contact_batch, config=one, checkpoints=tmp_path)
+    _, result = trained(contact_batch, config=two, checkpoints=tmp_path)
     assert [log["epoch"] for log in result.history] == [0.0, 1.0]
 
 
@@ -136,7 +137,7 @@ def test_early_stopping_leaves_the_best_weights(contact_batch: TrackBatch) -> No
     mean, sd = predict(model, validation.driver, validation.observed, 16)
     y = validation.signal.numpy()
     nll = np.mean(0.5 * np.log(2 * np.pi * sd**2) + (y - mean) ** 2 / (2 * sd**2))
-    assert nll == pytest.approx(result.best_validation_nll, rel=1e-4)
+    assert nll == pytest.approx(result.best_score, rel=1e-4)
 
 
 def test_masked_frames_do_not_change_what_is_learned(contact_batch: TrackBatch) -> None:

@@ -11,7 +11,6 @@ import yaml
 from test_fit import FIT, GATE, LOSS, MODEL, KilledError, counted_epochs
 
 from contactlens.base.files import write_json
-from contactlens.base.training_state import kept_until_done
 from contactlens.ops.params import load_params
 from contactlens.ops.sweep import trial as sweep_trial
 from contactlens.tracks.data.batch import TrackBatch
@@ -23,6 +22,7 @@ from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from contactlens.tracks.training import training
 from contactlens.tracks.training.training import Trained, TrainingConfig, train_model, train_seeds
+from contactlens.training.state import kept_until_done
 from stage_script import load_script
 
 ROOT = Path(__file__).parents[3]
@@ -119,9 +119,9 @@ def test_the_digest_follows_the_source(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_states_are_removed_once_the_results_are_there(tmp_path: Path) -> None:
-    mine, others = tmp_path / "train" / "a-0.pt", tmp_path / "fine_tune" / "epoch_000.pt"
+    mine, others = tmp_path / "train" / "a-0" / "epoch_000.pt", tmp_path / "fine_tune" / "epoch_000.pt"
     for state in (mine, others):
-        state.parent.mkdir()
+        state.parent.mkdir(parents=True)
         state.touch()
     with pytest.raises(KilledError), kept_until_done(tmp_path / "train"):
         raise KilledError
@@ -140,7 +140,7 @@ def test_a_sweep_trial_killed_before_its_report_fills_the_hole_and_repeats_nothi
     append = sweep_trial.TrialFolder.append
 
     def train(values: dict[str, Any], data: Any, report: Any, work: Path) -> dict[str, float]:
-        done = train_model(spec_for(batches[0]), CONFIG, *batches, 4, work / "state.pt", report)
+        done = train_model(spec_for(batches[0]), CONFIG, *batches, 4, work, report)
         return {"epochs": len(done.result.history)}
 
     def dying(folder: sweep_trial.TrialFolder, metrics: dict[str, float]) -> None:
@@ -219,9 +219,9 @@ def test_a_stage_that_fails_before_its_last_output_keeps_its_epochs(
             broken.setattr(pipeline, name, failing(name))
         with pytest.raises(OSError, match="no room"):
             run()
-    assert trained == [0, 1, 0, 1] and len(list((project / STATES).glob("*.pt"))) == 2
+    assert trained == [0, 1, 0, 1] and len({path.parent for path in (project / STATES).rglob("*.pt")}) == 2
     seeds = [f"seed_{pipeline.load_params().seed + i}/" for i in range(2)]
     assert run() == [(seed, epoch) for seed in seeds for epoch in (0, 1)]
-    assert trained == [0, 1, 0, 1] and list((project / STATES).glob("*.pt")) == []
+    assert trained == [0, 1, 0, 1] and list((project / STATES).rglob("*.pt")) == []
     assert all((project / "reports/tracks" / name).is_file() for name in ("history.csv", "seeds.csv"))
     assert run() and trained == [0, 1, 0, 1] * 2

@@ -12,14 +12,12 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import available_memory, resolve_device
-from contactlens.base.training_state import fingerprint
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
-from contactlens.dna.training.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult
-
-# Where an epoch's validation logits are kept with its log.
-LOGIT = "logit_"
+from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
+from contactlens.training.loop import EpochLog, TrainingResult, Validation
+from contactlens.training.state import fingerprint
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,9 @@ def refined_loss(label: Tensor, logit: Tensor) -> float:
 
 
 class _FineTuning:
-    """The windows on their device, and loss and scores over them."""
+    """The windows on their device, and loss and scores over them; the `Trainable` of the loop."""
+
+    criterion = CRITERION
 
     def __init__(
         self, model: WindowClassifier, train: WindowBatch, validation: WindowBatch, config: FineTuneConfig
@@ -101,6 +101,7 @@ class _FineTuning:
         self.device = resolve_device(config.trainer.device)
         self.model, self.config = model.to(self.device), config
         self.train, self.validation = train.to(self.device), validation.to(self.device)
+        self.n_rows = len(train)
         self.amp = config.trainer.amp and self.device.type == "cuda"
         self.n_frozen = freeze(model, config.unfrozen_layers)
         self.cached: dict[int, Tensor] = {}
@@ -146,22 +147,27 @@ class _FineTuning:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
             return self.model.head(self.states(batch, rows), batch.regions[rows]).float()
 
-    def loss(self, rows: Tensor, _: torch.Generator) -> Tensor:
+    def optimizer(self) -> torch.optim.Optimizer:
+        return adamw(self.model, self.config.trainer)
+
+    def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
         rows = rows.to(self.device)
-        return F.binary_cross_entropy_with_logits(self.logit(self.train, rows), self.train.label[rows])
+        loss = F.binary_cross_entropy_with_logits(self.logit(self.train, rows), self.train.label[rows])
+        return {"loss": loss}
 
     @torch.no_grad()
-    def scores(self) -> EpochLog:
+    def validate(self) -> Validation:
+        """Scores and the logits behind them."""
         logit = torch.cat([self.logit(self.validation, rows) for rows in self.rows(self.validation)])
         label = self.validation.label
-        one_by_one = logit.double().cpu().numpy()
-        return {
+        one_by_one = logit.double().cpu()
+        scores = {
             "validation_loss": float(F.binary_cross_entropy_with_logits(logit, label)),
             CRITERION: refined_loss(label, logit),
-            "validation_auroc": auroc(label.cpu().numpy(), one_by_one),
+            "validation_auroc": auroc(label.cpu().numpy(), one_by_one.numpy()),
             "validation_accuracy": float(((logit > 0) == (label > 0.5)).float().mean()),
-            **{f"{LOGIT}{i}": value for i, value in enumerate(one_by_one.tolist())},
         }
+        return Validation(scores, one_by_one)
 
 
 def fine_tune(
@@ -183,15 +189,8 @@ def fine_tune(
     data = fingerprint(x for batch in (train, validation) for x in (batch.ids, batch.regions, batch.label))
     tuning.standardise_head()
     described = [config.unfrozen_layers, model.backbone.config.to_mapping(), data]
-    trainer = Trainer(model, len(train), tuning.loss, tuning.scores, config.trainer, seed, described, CRITERION)
-    result = trainer.run(checkpoints, None if on_epoch is None else lambda log: on_epoch(_without_logits(log)))
-    logits = [[value for name, value in log.items() if name.startswith(LOGIT)] for log in result.history]
-    result.history = [_without_logits(log) for log in result.history]
-    return FineTuned(result, np.array(logits))
-
-
-def _without_logits(log: EpochLog) -> EpochLog:
-    return {name: value for name, value in log.items() if not name.startswith(LOGIT)}
+    result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)
+    return FineTuned(result, torch.stack(result.validation_outputs).numpy())
 
 
 @torch.no_grad()

@@ -1,4 +1,6 @@
-"""Masked-language-model pre-training of a small Caduceus on the sequence of chosen chromosomes."""
+"""Masked-language-model pre-training of a small Caduceus on the sequence of chosen chromosomes, and what a masked base
+is worth without a network: its frequency given the bases next to it.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,13 +15,16 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import resolve_device
-from contactlens.base.training_state import fingerprint
 from contactlens.dna.data.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
-from contactlens.dna.training.trainer import EpochLog, Trainer, TrainerConfig, TrainingResult
+from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
+from contactlens.training.loop import EpochLog, TrainingResult, Validation
+from contactlens.training.state import fingerprint
 
 IGNORED = -100  # the target that cross_entropy leaves out
 MASKED_AS_MASK, MASKED_AS_RANDOM = 0.8, 0.1  # the rest of the chosen bases stay as they are
+PSEUDOCOUNT = 1.0
+CHUNK = 1 << 20  # bases counted at a time, as a whole chromosome would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,10 @@ class Pretrained(NamedTuple):
 
 
 class _Pretraining:
+    """Crops, their masks, and loss and scores over them; the `Trainable` of the loop."""
+
+    criterion = "validation_loss"
+
     def __init__(
         self,
         train: Sequence[str],
@@ -109,6 +118,7 @@ class _Pretraining:
     ) -> None:
         self.device = resolve_device(config.trainer.device)
         self.model, self.config = model.to(self.device), config
+        self.n_rows = config.crops_per_epoch
         self.sequences = [unknown_as_pad(encode(sequence)) for sequence in train]
         random = torch.Generator().manual_seed(seed)
         held_out = [unknown_as_pad(encode(sequence)) for sequence in validation]
@@ -125,21 +135,28 @@ class _Pretraining:
         logits, target = logits[chosen], target[chosen]
         return F.cross_entropy(logits, target, reduction="none"), logits.argmax(-1) == target
 
-    def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
+    def optimizer(self) -> torch.optim.Optimizer:
+        return adamw(self.model, self.config.trainer)
+
+    def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
+        """The loss on as many new crops as `rows`."""
         crops = draw_crops(self.sequences, len(rows), self.config.crop_bp, random)
         if not self.model.config.rcps:  # an rcps model gives both strands the same loss as it is
             crops = either_strand(crops, random)
         losses, _ = self.losses(mask_bases(crops, self.config.mask_fraction, random))
-        return losses.sum() / max(1, len(losses))  # crops of N alone have nothing to predict
+        loss = losses.sum() / max(1, len(losses))  # crops of N alone have nothing to predict
+        return {"loss": loss}
 
     @torch.no_grad()
-    def scores(self) -> EpochLog:
+    def validate(self) -> Validation:
         size = self.config.trainer.batch_size
         chunks = zip(self.validation.ids.split(size), self.validation.target.split(size), strict=True)
         losses, right = zip(*(self.losses(Masked(ids, target)) for ids, target in chunks), strict=True)
         loss = float(torch.cat(losses).mean())
         accuracy = float(torch.cat(right).float().mean())
-        return {"validation_loss": loss, "validation_perplexity": math.exp(loss), "validation_accuracy": accuracy}
+        perplexity = math.exp(loss)
+        scores = {"validation_loss": loss, "validation_perplexity": perplexity, "validation_accuracy": accuracy}
+        return Validation(scores)
 
 
 def pretrain(
@@ -157,5 +174,36 @@ def pretrain(
     task = _Pretraining(train, validation, model, config, seed)
     data = fingerprint([*map(torch.from_numpy, task.sequences), *task.validation])
     described = [architecture.to_mapping(), config.crop_bp, config.mask_fraction, data]
-    trainer = Trainer(model, config.crops_per_epoch, task.loss, task.scores, config.trainer, seed, described)
-    return Pretrained(model, trainer.run(checkpoints, on_epoch))
+    return Pretrained(model, trainer_of(task, config.trainer, seed, described).run(checkpoints, on_epoch))
+
+
+def _codes(ids: np.ndarray, flank: int) -> np.ndarray:
+    """Of tokens (L,): a number for each base among its 2 x flank neighbours, where all are known; modulo 4 the base."""
+    code = ids.astype(np.int64) - BASES[0]
+    n = max(0, len(code) - 2 * flank)
+    places = [flank, *(k for k in range(2 * flank + 1) if k != flank)]
+    columns = np.stack([code[k : k + n] for k in places])
+    known = ((columns >= 0) & (columns < len(BASES))).all(axis=0)
+    return (len(BASES) ** np.arange(len(places)) @ columns)[known]
+
+
+def _counts(sequences: Sequence[str], flank: int) -> np.ndarray:
+    """How often each base (second axis) stands in each context, (4 ** (2 flank), 4)."""
+    counts = np.zeros(len(BASES) ** (2 * flank + 1))
+    for sequence in sequences:
+        for start in range(0, len(sequence), CHUNK):
+            piece = sequence[max(0, start - flank) : start + CHUNK + flank]
+            np.add.at(counts, _codes(encode(piece), flank), 1)
+    return counts.reshape(-1, len(BASES))
+
+
+def context_loss(train: Sequence[str], validation: Sequence[str], flank: int) -> float:
+    """Cross-entropy in nats per base of the frequency of a base given `flank` bases on either side.
+
+    Counted on `train` with one pseudocount a base; 0 bases of context give the entropy of the composition. The
+    neighbours are all known here, where the network has some of them masked.
+    """
+    counts = _counts(train, flank) + PSEUDOCOUNT
+    share = counts / counts.sum(axis=1, keepdims=True)
+    found = _counts(validation, flank)
+    return float(-(found * np.log(share)).sum() / found.sum())

@@ -42,7 +42,7 @@ from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
 from contactlens.tracks.training.fit import FitConfig
 from contactlens.tracks.training.objectives import LossConfig
 from contactlens.tracks.training.sweep import SWEPT, SweepConfig, contact_sweep, section_changes
-from contactlens.tracks.training.training import TrainConfig, TrainingConfig
+from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
 from contactlens.training.search import Sweep
 
 PARAMS_FILE = "params.yaml"
@@ -64,7 +64,7 @@ class TracksParams:
     loss: LossConfig
     fit: FitConfig
     sweep: SweepConfig
-    train: TrainConfig
+    train: SeedsConfig
     baselines: BaselineConfig
     evaluate: SignalEvaluationConfig
     state_baselines: StateBaselineConfig

@@ -14,7 +14,7 @@ from contactlens.tracks.evaluation import EvaluatedModel, EvaluationConfig, eval
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models.tasks import Task, task_named
-from contactlens.tracks.training.training import TrainConfig, TrainingConfig, spec_of, train_seeds
+from contactlens.tracks.training.training import SeedsConfig, TrainingConfig, spec_of, train_seeds
 
 SHOWN = {
     "signal": ("nll", "crps", "r2"),
@@ -29,7 +29,7 @@ class System:
 
     command: str
     training: TrainingConfig
-    train: TrainConfig
+    train: SeedsConfig
     evaluation: EvaluationConfig
 
     @property
@@ -49,7 +49,7 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
     seeds = [seed + i for i in range(system.train.n_seeds)]
     with tempfile.TemporaryDirectory() as states:
         runs = train_seeds(spec, system.training, train, validation, seeds, states, lambda seed, log: None)
-    best = min(runs, key=lambda one: one.result.best_validation_nll)
+    best = min(runs, key=lambda one: one.result.best_score)
     evaluated = EvaluatedModel(best.model.cpu(), tracks, batches, system.training.fit.batch_size)
     metrics = evaluate_task(evaluated, system.evaluation, seed).metrics.rename(columns={"model": "row"})
     described = {

@@ -137,7 +137,7 @@ def train_trial(values: Values, data: TrialData, report: Report, folder: Path) -
     """Train with a trial's values, on from the checkpoint in `folder`; the best epoch's scores on validation."""
     config = with_values(data.training, values)
     spec = spec_of(config, data.track_set, data.train)
-    trained = train_model(spec, config, data.train, data.validation, data.seed, folder / "state.pt", report)
+    trained = train_model(spec, config, data.train, data.validation, data.seed, folder, report)
     best = trained.result.history[trained.result.best_epoch]
     return {
         "epochs": len(trained.result.history),

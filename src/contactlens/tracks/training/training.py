@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from contactlens.base.progress import counted, counting
+from contactlens.base.progress import counted
 from contactlens.base.torch_setup import seed_everything
-from contactlens.base.training_state import fingerprint, source_digest
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.models.tasks import task_named
 from contactlens.tracks.simulation.reporter import Reporter
-from contactlens.tracks.training.fit import EpochLog, FitConfig, FitResult, fit
+from contactlens.tracks.training.fit import FitConfig, fit
 from contactlens.tracks.training.objectives import LossConfig
+from contactlens.training.loop import EpochLog, TrainingResult
+from contactlens.training.state import fingerprint, source_digest
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class SeedsConfig:
     """n_seeds: trainings that differ in their seed alone; the best on validation is kept."""
 
     n_seeds: int
@@ -57,14 +58,14 @@ class Trained:
     seed: int
     model: TrackModel
     spec: ModelSpec
-    result: FitResult
+    result: TrainingResult
 
     def summary(self) -> dict[str, float]:
         """The seed's row in the table of seeds."""
         return {
             "seed": self.seed,
             "best_epoch": self.result.best_epoch,
-            "validation_nll": self.result.best_validation_nll,
+            "validation_nll": self.result.best_score,
             "radius": self.model.contact_radius,
             "gate_alpha": self.model.gate_alpha,
         }
@@ -92,20 +93,13 @@ def train_model(
     train: TrackBatch,
     validation: TrackBatch,
     seed: int,
-    checkpoint: Path | None = None,
+    checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
 ) -> Trained:
-    """Train one model from one seed; see `fit` for `checkpoint` and `on_epoch`."""
+    """Train one model from one seed; see `fit` for `checkpoints` and `on_epoch`."""
     seed_everything(seed, config.fit.threads)
     model = spec.build()
-    with counting(f"epochs from seed {seed}", config.fit.max_epochs) as count:
-
-        def after(log: EpochLog) -> None:
-            count.to(log["epoch"] + 1)
-            if on_epoch is not None:
-                on_epoch(log)
-
-        result = fit(model, train, validation, config.loss, config.fit, seed, checkpoint, after)
+    result = fit(model, train, validation, config.loss, config.fit, seed, checkpoints, on_epoch)
     return Trained(seed, model, spec, result)
 
 
@@ -120,7 +114,7 @@ def train_seeds(
 ) -> list[Trained]:
     """Train once per seed; checkpoints of a run that was killed are taken up. `on_epoch` gets all seeds' epochs."""
     identity = _identity(spec, config, train, validation)
-    states = {seed: Path(checkpoints) / f"{identity}-{seed}.pt" for seed in seeds}
+    states = {seed: Path(checkpoints) / f"{identity}-{seed}" for seed in seeds}
     return [
         train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
         for seed, state in counted(states.items(), "seeds trained")
@@ -128,7 +122,7 @@ def train_seeds(
 
 
 def code_digest() -> str:
-    """Of this branch's source."""
+    """Of the source of this branch and of the loop."""
     return source_digest(Path(__file__).parents[1], ["**/*.py"])
 
 

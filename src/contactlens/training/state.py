@@ -34,9 +34,11 @@ def fingerprint(tensors: Iterable[Tensor]) -> str:
 
 
 def source_digest(folder: Path, patterns: Sequence[str]) -> str:
-    """SHA-256 of the source files below `folder` that match: a state of other code is not taken up."""
+    """SHA-256 of the source files below `folder` that match, and of this room's: a state of other code is not taken
+    up."""
+    own = sorted(Path(__file__).parent.glob("*.py"))
     paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in [*own, *paths])).hexdigest()
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
