@@ -112,7 +112,8 @@ class Refuse:
         if name.split(".")[0] in "pandas scipy sklearn pyarrow captum mlflow pydantic safetensors".split():
             raise ImportError(f"{name} is not on a bare machine")
 sys.meta_path.insert(0, Refuse())
-import contactlens.training.loop, contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
+import contactlens.training.loop
+import contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
 import contactlens.dna.training.fit, contactlens.dna.models.caduceus, contactlens.dna.training.pretrain
 import contactlens.dna.explanation.lrp
 """

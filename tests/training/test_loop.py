@@ -336,13 +336,14 @@ def test_without_a_share_to_warm_up_the_rate_falls_with_the_epochs() -> None:
 
 def test_every_term_is_logged_and_their_sum_is_what_falls() -> None:
     model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
 
     class Two(Toy):
         def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
             return {"fit": (model.weight - 3.0).square().mean(), "cost": 0.5 * model.weight.square().mean()}
 
     toy = Two(model, 4, lambda *_: torch.zeros(()), lambda: {"validation_loss": float(model.weight.detach())})
-    result = Trainer(toy, replace(CONFIG, max_epochs=80, patience=80), 0).run()
+    result = Trainer(toy, replace(CONFIG, max_epochs=200, patience=200), 0).run()
     for log in result.history:
         assert log["train_loss"] == pytest.approx(log["train_fit"] + log["train_cost"], rel=1e-5)
     # (w - 3)^2 + w^2 / 2 is least at w = 2

@@ -1,5 +1,5 @@
-"""Masking, crops and pre-training, against their stated probabilities and sequences that can be learned by heart; losses
-without a network, against entropies in closed form and counts by hand.
+"""Masking, crops and pre-training, against their stated probabilities and sequences that can be learned by heart;
+losses without a network, against entropies in closed form and counts by hand.
 """
 
 import itertools
