@@ -1,9 +1,9 @@
-"""Attribute the logit of confident positives to bases, and judge the attributions -> attributions.npz, …"""
+"""Attribute the logit of confident positives to bases, and evaluate the attributions -> attributions.npz, …"""
 
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import write_attributions
+from contactlens.dna.explanation.attributions import write_attributions
 from contactlens.dna.explanation.explain import explain_windows
 from contactlens.dna.models.classifier import load_classifier
 from contactlens.ops.params import load_params

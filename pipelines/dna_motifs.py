@@ -4,8 +4,8 @@ from pathlib import Path
 
 from contactlens.base.files import read_json, write_aside, write_json
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attributions import read_attributions_by
 from contactlens.dna.motifs.analysis import analyse_motifs, write_motifs
-from contactlens.dna.motifs.contributions import read_contributions
 from contactlens.ops.params import load_params
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
@@ -23,7 +23,7 @@ def main() -> None:
             write_json(aside / "summary.json", {"patterns": 0, "reason": "no model has been promoted"})
             return
         windows = WindowSet.read(CHAMPION / "windows")
-        contributions = read_contributions(CHAMPION / "attributions.npz", params.dna.motifs.method)
+        contributions = read_attributions_by(CHAMPION / "attributions.npz", params.dna.motifs.method)
         found = analyse_motifs(contributions, windows, params.dna.motifs, params.seed, aside / "modisco.h5")
         write_motifs(found, contributions, windows, aside)
     with stage_run("motifs", params.dna.motifs, provenance(params.seed, INPUTS), "dna") as run:

@@ -17,7 +17,7 @@ from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import NETWORK
-from contactlens.dna.explanation.attribution_file import read_attributions
+from contactlens.dna.explanation.attributions import read_attributions
 from contactlens.dna.models.classifier import load_classifier
 from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.fit import predict
@@ -45,7 +45,7 @@ AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 def attributed_windows(windows: WindowSet) -> WindowSet:
     """The attributed windows, each a record of its own: a version keeps them, not the chromosomes around them."""
-    chosen = windows.select(read_attributions(ATTRIBUTIONS).window_ids.tolist())
+    chosen = windows.select(next(iter(read_attributions(ATTRIBUTIONS).values())).window_ids.tolist())
     records = {f"window_{row}": sequence for row, sequence in enumerate(chosen.sequences())}
     table = chosen.windows.assign(record=list(records), record_start=chosen.windows["win_start"])
     return WindowSet(chosen.task, table, Genome.of(records), chosen.source, chosen.settings, chosen.planted)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contactlens.reporting.marked_text import replace_marked
+from contactlens.reporting.files import replace_marked
 
 PROPERTY = "fault"
 COLUMNS = ("fault", "happened", "lost")

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from test_fit import GATE, MODEL
 
-from contactlens.dna.explanation.attribution_file import Attributions, write_attributions
+from contactlens.dna.explanation.attributions import Attributions, write_attributions
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models.checkpoint import ModelSpec, save_model
@@ -32,7 +32,7 @@ def write_arrays(path: Path) -> None:
     rng = np.random.default_rng(0)
     shape = (3, 400, 4)
     write_attributions(
-        path, Attributions(np.array(list("abc")), np.zeros(3), np.ones(shape, "uint8"), {"lrp": rng.normal(size=shape)})
+        path, {"lrp": Attributions(np.array(list("abc")), np.zeros(3), rng.normal(size=shape), np.ones(shape, "uint8"))}
     )
 
 

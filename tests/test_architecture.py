@@ -115,7 +115,7 @@ sys.meta_path.insert(0, Refuse())
 import contactlens.training.loop
 import contactlens.tracks.training.fit, contactlens.tracks.models, contactlens.tracks.models.tasks
 import contactlens.dna.training.fit, contactlens.dna.models.caduceus, contactlens.dna.training.pretrain
-import contactlens.dna.explanation.lrp
+import contactlens.dna.explanation.methods.lrp
 """
 
 

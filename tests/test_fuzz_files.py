@@ -23,7 +23,7 @@ from contactlens.dna.data.importing.bengi import import_bengi
 from contactlens.dna.data.importing.regions import import_regions
 from contactlens.dna.data.importing.windows import import_windows
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import Attributions, read_attributions, write_attributions
+from contactlens.dna.explanation.attributions import Attributions, read_attributions, write_attributions
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
 from contactlens.ops.params import load_params
@@ -88,7 +88,7 @@ def attributions() -> bytes:
 
     ids, ones = np.array(["a", "b"]), np.ones((2, 5, 4), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        write_attributions(f"{folder}/a.npz", Attributions(ids, np.zeros(2), ones, {"lrp": ones.astype(np.float32)}))
+        write_attributions(f"{folder}/a.npz", {"lrp": Attributions(ids, np.zeros(2), ones.astype(np.float32), ones)})
         return Path(folder, "a.npz").read_bytes()
 
 

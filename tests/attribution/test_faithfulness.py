@@ -129,18 +129,3 @@ def test_insertion_is_deletion_with_the_ends_exchanged():
     start, observed = torch.zeros(1, 1, 10), torch.ones(1, 10, dtype=torch.bool)
     changes = deletion(total, start, x[:, 0], x, [(0, 3)], observed, (0.0, 0.2, 1.0))
     assert changes[0].tolist() == [0, 10 + 9, 55]
-
-
-def test_auroc_by_row_is_that_of_scikit_learn():
-    from sklearn.metrics import roc_auc_score
-
-    rng = np.random.default_rng(0)
-    scores = rng.integers(0, 6, size=(5, 40)).astype(float)  # with ties
-    candidate = rng.random((5, 40)) < 0.7
-    positive = rng.random((5, 40)) < 0.3
-    positive[3] = False
-    found = faith.row_auroc(scores, positive, candidate)
-    for row in (0, 1, 2, 4):
-        chosen = candidate[row]
-        assert found[row] == pytest.approx(roc_auc_score(positive[row, chosen], scores[row, chosen]))
-    assert np.isnan(found[3])

@@ -10,6 +10,7 @@ from contactlens.calibration.classification import (
     classification_scores,
     logit_of,
     probability_bins,
+    row_auroc,
 )
 
 BINS = 7
@@ -134,3 +135,16 @@ def test_platt_never_turns_a_ranking_round(direction: float):
 def test_platt_through_json():
     fitted = Platt(0.5, -1.0)
     assert Platt.from_json(fitted.to_json()) == fitted
+
+
+def test_auroc_by_row_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, size=(5, 40)).astype(float)  # with ties
+    candidate = rng.random((5, 40)) < 0.7
+    positive = rng.random((5, 40)) < 0.3
+    positive[3] = False
+    found = row_auroc(scores, positive, candidate)
+    for row in (0, 1, 2, 4):
+        chosen = candidate[row]
+        assert found[row] == pytest.approx(sk.roc_auc_score(positive[row, chosen], scores[row, chosen]))
+    assert np.isnan(found[3])

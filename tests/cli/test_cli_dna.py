@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from contactlens.cli.main import main
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import read_attributions
+from contactlens.dna.explanation.attributions import read_attributions_by
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
 from contactlens.dna.training.fit import predict
@@ -256,5 +256,5 @@ def test_a_classifiers_logit_is_what_is_explained(
     assert run(monkeypatch, "dna", "attribute", *flags, "--method", "saliency", "--out", tmp_path / "out") == 0
     moved = windows.windows.assign(enh_rel_start=0, enh_rel_end=100, prom_rel_start=WINDOW - 90, prom_rel_end=WINDOW)
     same = WindowSet("pair", moved[:1], windows.genome, "", {}, None)
-    found = read_attributions(tmp_path / "out" / "attributions.npz")
+    found = read_attributions_by(tmp_path / "out" / "attributions.npz", "saliency")
     assert found.logits == pytest.approx(predict(model, batch_of(same), 1))

@@ -15,7 +15,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.base.parquet_file import read_parquet
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import read_attributions
+from contactlens.dna.explanation.attributions import read_attributions
 from contactlens.dna.models.classifier import load_classifier, save_classifier
 from contactlens.ops.registry.register import read_metrics
 from contactlens.ops.sweep.tracking import SweepRuns

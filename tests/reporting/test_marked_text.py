@@ -3,7 +3,7 @@
 import pytest
 
 from contactlens.base.errors import InputError
-from contactlens.reporting.marked_text import replace_marked
+from contactlens.reporting.files import replace_marked
 
 PAGE = "before\n<!-- a: start -->\nold\n<!-- a: end -->\nafter\n<!-- b: start -->\n<!-- b: end -->\n"
 

@@ -5,12 +5,9 @@ so that the caller can average by track and bootstrap over tracks.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 from torch import Tensor
 
 from contactlens.attribution.captum_methods import AttributionFunction, MethodSettings, Target, seeded
@@ -188,17 +185,3 @@ def deletion_changes(
 def area_under(curve: np.ndarray, fractions: tuple[float, ...]) -> np.ndarray:
     """Area under deletion curves (..., len(fractions)) over the fraction deleted, divided by its range."""
     return np.trapezoid(curve, fractions, axis=-1) / (fractions[-1] - fractions[0])
-
-
-def row_auroc(scores: NDArray[Any], positive: NDArray[np.bool_], candidate: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """AUROC of each row: the probability that a positive candidate scores higher than another one, ties by half.
-
-    All (R, T); scores not negative. Gives (R,), NaN where a row's candidates are all of one class.
-    """
-    rank = rankdata(np.where(candidate, scores, -1.0), axis=1)  # from 1; frames that are no candidates come first
-    rank -= (~candidate).sum(axis=1, keepdims=True)
-    chosen = positive & candidate
-    n_positive = chosen.sum(axis=1)
-    pairs = n_positive * (candidate.sum(axis=1) - n_positive)
-    wins = (rank * chosen).sum(axis=1) - n_positive * (n_positive + 1) / 2
-    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)

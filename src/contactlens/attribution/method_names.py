@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 
-SIMPLE_METHODS = (
-    "integrated_gradients",
-    "saliency",
-    "input_x_gradient",
-    "deep_lift",
-    "gradient_shap",
-    "guided_backprop",
-    "lrp",
-    "occlusion",
-    "feature_ablation",
-    "attention_rollout",
-)
+MODULES = {
+    "integrated_gradients": "gradients",
+    "saliency": "gradients",
+    "input_x_gradient": "gradients",
+    "deep_lift": "rules",
+    "gradient_shap": "gradients",
+    "guided_backprop": "rules",
+    "lrp": "rules",
+    "occlusion": "removal",
+    "feature_ablation": "removal",
+    "attention_rollout": "attention_map",
+}
+"""Method -> the module of `captum_methods` that has a function of its name."""
+SIMPLE_METHODS = tuple(MODULES)
 GRADIENT_METHODS = frozenset({"saliency", "guided_backprop"})
 RULE_METHODS = frozenset({"deep_lift", "lrp"})
 """Methods that send relevance back through each module by a rule of its kind."""

@@ -14,7 +14,7 @@ from contactlens.attribution.modisco_config import SEQLETS_PER_SIGN, ModiscoConf
 from contactlens.base.files import write_aside
 
 SEQLETS_PER_PATTERN = 20  # the fewest that TF-MoDISco makes a pattern of (its own default)
-LETTERS = "ACGT"
+ALPHABET = "ACGT"
 SIGNS = {"pos": "positive", "neg": "negative"}
 ABSENT_SHARE = 1e-3
 ByModisco = tuple[list[Any] | None, list[Any] | None]  # SeqletSets of either sign; None: too few seqlets to search
@@ -48,7 +48,7 @@ class Pattern:
     @property
     def consensus(self) -> str:
         """The core's most frequent letters, N where none reaches one half."""
-        return "".join(LETTERS[row.argmax()] if row.max() >= 0.5 else "N" for row in self.core)
+        return "".join(ALPHABET[row.argmax()] if row.max() >= 0.5 else "N" for row in self.core)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import rankdata
 
 Array = np.ndarray
 Score = Callable[[Array], Array]
@@ -58,6 +59,20 @@ def auroc_score(y: Array, score: Array) -> Score:
         return _divide((positive * below).sum(axis=1), positive.sum(axis=1) * negative.sum(axis=1))
 
     return value
+
+
+def row_auroc(scores: Array, positive: Array, candidate: Array) -> Array:
+    """AUROC of each row: the probability that a positive candidate scores higher than another one, ties by half.
+
+    All (R, T); scores not negative. Gives (R,), NaN where a row's candidates are all of one class.
+    """
+    rank = rankdata(np.where(candidate, scores, -1.0), axis=1)  # from 1; frames that are no candidates come first
+    rank -= (~candidate).sum(axis=1, keepdims=True)
+    chosen = positive & candidate
+    n_positive = chosen.sum(axis=1)
+    pairs = n_positive * (candidate.sum(axis=1) - n_positive)
+    wins = (rank * chosen).sum(axis=1) - n_positive * (n_positive + 1) / 2
+    return np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
 
 
 def auprc_score(y: Array, score: Array) -> Score:
@@ -115,7 +130,7 @@ class Platt:
     def fit(cls, y: Array, logit: Array) -> "Platt":
         """Maximum likelihood on a split that neither trained nor tests the model: y (n,) 0 or 1, logit (n,).
 
-        With Platt's targets, one case more in each class than was seen: a split without an error must not make the
+        With Platt's targets, one case more in each class than there was: a split without an error must not make the
         probabilities 0 and 1.
         """
         positives, n = float(np.sum(y)), y.size

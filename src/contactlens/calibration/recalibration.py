@@ -95,9 +95,9 @@ class Recalibration:
         index = np.searchsorted(edges, mean, side="right")
         mixtures = []
         for inside in (index == b for b in range(edges.size + 1)):
-            seen = ResidualMixture.fit(z[inside], config.residual_groups)
+            mixture = ResidualMixture.fit(z[inside], config.residual_groups)
             width = typical / float(np.sqrt(np.mean(scale[inside] ** 2)))
-            mixtures.append(seen.with_unseen(1 / (inside.sum() + 1), width))
+            mixtures.append(mixture.with_unseen(1 / (inside.sum() + 1), width))
         return cls(sd_map, edges, tuple(mixtures))
 
     def predict(self, mean: Array, sd: Array) -> "Recalibrated":

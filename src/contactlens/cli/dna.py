@@ -5,15 +5,16 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.cli import options
+from contactlens.dna.data.importing import PAIR_FORMATS, PairFormat
 from contactlens.dna.data.names import CHECKPOINT
-from contactlens.dna.explanation.config import Method
+from contactlens.dna.explanation.methods import METHODS
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.report import ImportedWindows
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 dna = typer.Typer(help="Windows of genomic sequence.", no_args_is_help=True)
 
-Kind = Literal["pairs", "bengi", "regions"]
+KINDS = (*PAIR_FORMATS, "regions")
 IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for imported windows
 CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 REGION_SUFFIXES = {".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak"}
@@ -57,49 +58,38 @@ def _write(imported: "ImportedWindows", file: Path, out: Path) -> None:
     typer.echo(f"{file.name}: {imported.report}\nwritten to {out}")
 
 
-@options.imports.command("windows")
-def import_windows(
-    table: Annotated[Path, typer.Argument(help="Pairs: BEDPE, TSV or CSV (also gzipped) or Parquet.")],
-    fasta: Fasta,
-    window_bp: WindowBp,
-    label_column: LabelColumn = None,
-    match_distance: Ratio = None,
-    distance_bins: Bins = 20,
-    any_chromosome: AnyChromosome = False,
-    keep_unmatched: KeepUnmatched = False,
-    max_n_fraction: MaxN = 0.1,
-    seed: Seed = 0,
-    out: Out = IMPORTED,
-) -> None:
-    """Read enhancer-promoter pairs and write a window set."""
-    from contactlens.dna.data.importing.windows import import_windows
+def _pairs_command(pair_format: PairFormat) -> Callable[..., None]:
+    """`contactlens import ...` of a format of lists of pairs."""
 
-    matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
-    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
-    _write(import_windows(table, fasta, label_column=label_column, **rules), table, out)
+    def command(
+        table: Path,
+        fasta: Fasta,
+        window_bp: WindowBp,
+        label_column: LabelColumn = None,
+        match_distance: Ratio = None,
+        distance_bins: Bins = 20,
+        any_chromosome: AnyChromosome = False,
+        keep_unmatched: KeepUnmatched = False,
+        max_n_fraction: MaxN = 0.1,
+        seed: Seed = 0,
+        out: Out = IMPORTED,
+    ) -> None:
+        matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
+        rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+        if pair_format.any_label:
+            rules["label_column"] = label_column
+        _write(pair_format.load()(table, fasta, **rules), table, out)
+
+    command.__annotations__["table"] = Annotated[Path, typer.Argument(help=pair_format.file)]
+    signature = inspect.signature(command)
+    taken = [one for name, one in signature.parameters.items() if pair_format.any_label or name != "label_column"]
+    command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    return command
 
 
-@options.imports.command("bengi")
-def import_bengi(
-    table: Annotated[
-        Path, typer.Argument(help="A BENGI list without header, as TransEPI publishes it (also gzipped).")
-    ],
-    fasta: Fasta,
-    window_bp: WindowBp,
-    match_distance: Ratio = None,
-    distance_bins: Bins = 20,
-    any_chromosome: AnyChromosome = False,
-    keep_unmatched: KeepUnmatched = False,
-    max_n_fraction: MaxN = 0.1,
-    seed: Seed = 0,
-    out: Out = IMPORTED,
-) -> None:
-    """Read a BENGI list of enhancer-gene pairs and write a window set."""
-    from contactlens.dna.data.importing.bengi import import_bengi
-
-    matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
-    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
-    _write(import_bengi(table, fasta, **rules), table, out)
+PAIR_COMMANDS = {kind: _pairs_command(pair_format) for kind, pair_format in PAIR_FORMATS.items()}
+for _kind, _command in PAIR_COMMANDS.items():
+    options.imports.command(PAIR_FORMATS[_kind].module, help=PAIR_FORMATS[_kind].about)(_command)
 
 
 @options.imports.command("regions")
@@ -122,12 +112,14 @@ def import_regions(
 
 
 def _importer(
-    file: Path, kind: Kind | None, fasta: Path | None, window_bp: int | None, values: dict[str, Any]
+    file: Path, kind: str | None, fasta: Path | None, window_bp: int | None, values: dict[str, Any]
 ) -> Callable[..., None]:
     """The import that `file` needs, lacking its argument `out` only; values: flags of all imports, by name.
 
-    Raises InputError where a flag that it needs is missing.
+    Raises InputError for an unknown kind, and where a flag that it needs is missing.
     """
+    if kind is not None and kind not in KINDS:
+        raise InputError(f"--kind: no kind {kind!r}; there are {', '.join(KINDS)}")
     suffix = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
     chosen = kind or ("regions" if suffix in REGION_SUFFIXES else "pairs")
     if window_bp is None:
@@ -136,7 +128,7 @@ def _importer(
         return partial(import_regions, file, window_bp, genome=fasta, **_taken(import_regions, values))
     if fasta is None:
         raise InputError(f"{file}: pairs need the FASTA of their chromosomes, --fasta")
-    command: Callable[..., None] = import_bengi if chosen == "bengi" else import_windows
+    command = PAIR_COMMANDS[chosen]
     return partial(command, file, fasta, window_bp, **_taken(command, values))
 
 
@@ -147,7 +139,9 @@ def _taken(command: Callable[..., None], values: dict[str, Any]) -> dict[str, An
 @dna.command("run")
 def run_dna(
     file: Annotated[Path | None, typer.Argument(help="Import these pairs or peaks first and run on them.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="What FILE is; by its suffix if left out.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help=f"What FILE is ({', '.join(KINDS)}); by its suffix if left out.")
+    ] = None,
     fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
     window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
     checkpoint: Annotated[
@@ -238,7 +232,7 @@ def attribute_dna(
     bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
     method: Annotated[
         str,
-        typer.Option(help=", ".join(get_args(Method))),
+        typer.Option(help=", ".join(METHODS)),
     ] = "lrp",
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
     context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
@@ -251,7 +245,7 @@ def attribute_dna(
     A classifier's score is its logit; a backbone without a head is asked how much it expects the intervals' bases.
     """
     from contactlens.dna.explanation.attribute import attribute_windows
-    from contactlens.dna.explanation.attributions import AttributionSettings
+    from contactlens.dna.explanation.methods import AttributionSettings
     from contactlens.ops.progress import progress_shown
 
     settings = AttributionSettings(ig_steps, rows_per_pass)

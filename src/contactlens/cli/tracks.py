@@ -52,7 +52,7 @@ def systems(
     from contactlens.ops.progress import progress_shown
     from contactlens.ops.runs.tracking import project_root
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
-    from contactlens.reporting.marked_text import replace_marked
+    from contactlens.reporting.files import replace_marked
     from contactlens.tracks.data.dataset import split_tracks
     from contactlens.tracks.evaluation.systems import System, markdown_table, run_system
     from contactlens.tracks.report import figures

@@ -19,7 +19,7 @@ Stage = Callable[[], list[Batch]]
 
 
 @dataclass(frozen=True)
-class Subject:
+class DataAsset:
     """What is checked.
 
     kind: tracks, windows; it heads the Data Docs
@@ -33,41 +33,41 @@ class Subject:
     row_key: tuple[str, ...]
 
 
-def check(subject: Subject, stages: Sequence[Stage], data_docs: Path | str | None = None) -> CheckResult:
+def check(asset: DataAsset, stages: Sequence[Stage], data_docs: Path | str | None = None) -> CheckResult:
     """Check the tables of each stage in turn, all of one even if some fail; the next only if all of it holds.
 
     With `data_docs`, a folder, Great Expectations' own pages are written there, whatever the outcome.
     """
-    result, validations = _run(subject, stages)
+    result, validations = _run(asset, stages)
     if data_docs is not None:
-        write_data_docs(validations, data_docs, subject.kind.capitalize())
+        write_data_docs(validations, data_docs, asset.kind.capitalize())
     return result
 
 
-def validate(subject: Subject, stages: Sequence[Stage], data_docs: Path | str | None = None) -> CheckResult:
+def validate(asset: DataAsset, stages: Sequence[Stage], data_docs: Path | str | None = None) -> CheckResult:
     """As `check`, but failed expectations raise one InputError, and then no Data Docs are written.
 
     The message names file, column, expectation, count and the first offending rows of each.
     """
-    result, validations = _run(subject, stages)
+    result, validations = _run(asset, stages)
     result.require_success()
     if data_docs is not None:
-        write_data_docs(validations, data_docs, subject.kind.capitalize())
+        write_data_docs(validations, data_docs, asset.kind.capitalize())
     return result
 
 
-def _run(subject: Subject, stages: Sequence[Stage]) -> "tuple[CheckResult, list[ExpectationSuiteValidationResult]]":
+def _run(asset: DataAsset, stages: Sequence[Stage]) -> "tuple[CheckResult, list[ExpectationSuiteValidationResult]]":
     context = _context()
     results: list[ExpectationResult] = []
     validations: list[ExpectationSuiteValidationResult] = []
     for stage in stages:
         for batch in stage():
-            validation = _validate(context, subject.kind, batch)
-            results += [_result(batch, subject.row_key, one) for one in validation.results]
+            validation = _validate(context, asset.kind, batch)
+            results += [_result(batch, asset.row_key, one) for one in validation.results]
             validations.append(validation)
         if not all(result.success for result in results):
             break
-    return CheckResult(subject.file, subject.counts, results), validations
+    return CheckResult(asset.file, asset.counts, results), validations
 
 
 def _context() -> "EphemeralDataContext":

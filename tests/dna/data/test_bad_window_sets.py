@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from window_inputs import RECORDS, fasta, write_set
 
-from contactlens.dna.data.window_set import COLUMNS
+from contactlens.dna.data.window_set import WINDOW_COLUMNS
 from refusal import fill, refused, run
 
 CHECK = ("dna", "check", "@set", "--set", "dna.checks.max_distance_ks=1")
-PLACE = [name for name in COLUMNS["pair"] if name not in ("window_id", "label")]
+PLACE = [name for name in WINDOW_COLUMNS["pair"] if name not in ("window_id", "label")]
 
 
 def empty_folder(path: Path) -> None:

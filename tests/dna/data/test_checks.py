@@ -12,7 +12,7 @@ import pytest
 from contactlens.base.errors import InputError
 from contactlens.dna.data.checks import CheckLimits, CheckResult, check_windows, validate_windows
 from contactlens.dna.data.genome import Genome
-from contactlens.dna.data.window_set import COLUMNS, Task, WindowSet
+from contactlens.dna.data.window_set import WINDOW_COLUMNS, Task, WindowSet
 from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
 
 LIMITS = CheckLimits(
@@ -40,7 +40,7 @@ def sound(task: Task = "pair") -> WindowSet:
         table["enh_rel_end"], table["prom_rel_end"] = 40, table["prom_rel_start"] + 30
     table = table.assign(label=number % 2, record=chrom, record_start=0)
     return WindowSet(
-        task, table[list(COLUMNS[task])].astype({"label": "int64"}), Genome.of(genome), "made up", {}, None
+        task, table[list(WINDOW_COLUMNS[task])].astype({"label": "int64"}), Genome.of(genome), "made up", {}, None
     )
 
 

@@ -27,7 +27,7 @@ from contactlens.dna.evaluation.baselines import (
     KmerConfig,
     KmerLogistic,
     PropensityConfig,
-    fair_rivals,
+    applicable_baselines,
     fit_baselines,
 )
 from contactlens.dna.evaluation.baselines.cnn import Cnn
@@ -316,9 +316,9 @@ def test_every_baseline_of_a_task_by_name():
     named = [f"{name}_recalibrated" for name in (*of_regions, *of_pairs, "unknown")]
     fitted_to = {"region": (of_regions, config), "pair": (of_pairs, with_products)}
     for task, (names, settings) in fitted_to.items():
-        fair = fair_rivals(task, named, settings)
+        fair = applicable_baselines(task, named, settings)
         assert set(fair) == {f"{name}_recalibrated" for name in (*names, "unknown")}
-    assert "kmer_products" not in fair_rivals("pair", [*of_pairs], config)
+    assert "kmer_products" not in applicable_baselines("pair", [*of_pairs], config)
     assert list(of_pairs) == ["distance", "element_propensity", "kmer_logistic", "kmer_products", "cnn"]
     assert of_pairs["kmer_logistic"].predict(test).tobytes() == fitted["kmer_logistic"].predict(test).tobytes()
     assert all(np.isfinite(model.predict(regions(test))).all() for model in of_regions.values())

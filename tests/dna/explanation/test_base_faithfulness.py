@@ -22,7 +22,7 @@ from contactlens.dna.explanation.base_faithfulness import (
     permuted_within,
 )
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.lrp import one_hot_tokens
+from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 
 N, L = 12, 60
 APART = np.arange(N)  # no two windows share an element

@@ -8,7 +8,15 @@ import torch
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.tokens import BASES, COMPLEMENT, PAD, reverse_complement_ids
-from contactlens.dna.explanation.lrp import KINDS, RULES, LrpOperations, frozen, one_hot_tokens, relevance, relevance_of
+from contactlens.dna.explanation.methods.lrp import (
+    KINDS,
+    RULES,
+    LrpOperations,
+    frozen,
+    one_hot_tokens,
+    relevance,
+    relevance_of,
+)
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, load_caduceus
 from contactlens.dna.models.caduceus.operations import replaced_operations
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier

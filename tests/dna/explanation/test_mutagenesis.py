@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from contactlens.dna.data.tokens import BASES, PAD
-from contactlens.dna.explanation.lrp import one_hot_tokens
-from contactlens.dna.explanation.mutagenesis import Replacement, mutation_effects, sample_mutations, scores
+from contactlens.dna.explanation.methods.lrp import one_hot_tokens
+from contactlens.dna.explanation.methods.mutagenesis import Replacement, mutation_effects, sample_mutations, scores
 
 L = 20
 
@@ -81,14 +81,16 @@ def test_more_mutations_than_there_are_repeat_some():
 
 def test_replacement_changes_every_base_and_nothing_else():
     ids, regions = windows()
-    study = Replacement.of(
+    replacement = Replacement.of(
         Pairs(), ids, regions, torch.ones_like(ids, dtype=torch.bool), draws=50, seed=3, rows_per_pass=32
     )
     known = ids != PAD
-    assert (study.other != ids)[:, known].all() and ((study.other >= 7) & (study.other <= 10))[:, known].all()
-    np.testing.assert_allclose(study.whole, scores(Pairs(), ids, regions, 8))
-    np.testing.assert_allclose(study.kept_scores(torch.ones_like(known)[None]), study.whole)
-    counts = torch.stack([(study.other[:, 0, 0] == base).float().mean() for base in BASES if base != ids[0, 0]])
+    assert (replacement.other != ids)[:, known].all() and ((replacement.other >= 7) & (replacement.other <= 10))[
+        :, known
+    ].all()
+    np.testing.assert_allclose(replacement.intact, scores(Pairs(), ids, regions, 8))
+    np.testing.assert_allclose(replacement.kept_scores(torch.ones_like(known)[None]), replacement.intact)
+    counts = torch.stack([(replacement.other[:, 0, 0] == base).float().mean() for base in BASES if base != ids[0, 0]])
     assert ((counts - 1 / 3).abs() < 0.25).all()
 
 
@@ -102,22 +104,24 @@ def test_curves_replace_the_most_important_first():
     ids, regions = windows()
     ids[:] = torch.tensor([7, 8] * 10)  # ten A's
     ids[1, 4] = PAD
-    study = Replacement.of(
+    replacement = Replacement.of(
         CountsA(), ids, regions, torch.ones_like(ids, dtype=torch.bool), draws=200, seed=3, rows_per_pass=512
     )
     importance = np.where(ids == 7, 1.0, 0.0)
-    curves = study.curves(importance, (0.0, 0.25, 0.5, 1.0))
-    np.testing.assert_allclose(curves["deletion"][0], [10, 5, 0, study.none[0]], atol=1e-9)
-    np.testing.assert_allclose(curves["insertion"][0, [0, 3]], [study.none[0], 10])
+    curves = replacement.curves(importance, (0.0, 0.25, 0.5, 1.0))
+    np.testing.assert_allclose(curves["deletion"][0], [10, 5, 0, replacement.replaced[0]], atol=1e-9)
+    np.testing.assert_allclose(curves["insertion"][0, [0, 3]], [replacement.replaced[0], 10])
     # Kept: 5 or all 10 A's, beside a third of the ten C's that became A.
     np.testing.assert_allclose(curves["insertion"][0, 1:3], [5 + 10 / 3, 10 + 10 / 3], rtol=0.1)
-    last = study.curves(-importance, (0.0, 0.5, 1.0))
+    last = replacement.curves(-importance, (0.0, 0.5, 1.0))
     assert last["deletion"][0, 1] > 10 and last["insertion"][0, 1] < 1
 
 
 def test_replacement_stays_inside_its_span():
     ids, regions = windows()
-    study = Replacement.of(Pairs(), ids, regions, regions[:, 0], draws=4, seed=3, rows_per_pass=32)
-    changed = [scores(Pairs(), torch.where(regions[:, 0] & (ids != PAD), one, ids), regions, 8) for one in study.other]
-    np.testing.assert_allclose(study.none, torch.stack(changed).mean(0))
-    assert study.known.equal(regions[:, 0] & (ids != PAD))
+    replacement = Replacement.of(Pairs(), ids, regions, regions[:, 0], draws=4, seed=3, rows_per_pass=32)
+    changed = [
+        scores(Pairs(), torch.where(regions[:, 0] & (ids != PAD), one, ids), regions, 8) for one in replacement.other
+    ]
+    np.testing.assert_allclose(replacement.replaced, torch.stack(changed).mean(0))
+    assert replacement.known.equal(regions[:, 0] & (ids != PAD))

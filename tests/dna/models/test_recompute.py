@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from contactlens.dna.data.tokens import VOCAB_SIZE
-from contactlens.dna.explanation.lrp import relevance
+from contactlens.dna.explanation.methods.lrp import relevance
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.training.fit import freeze

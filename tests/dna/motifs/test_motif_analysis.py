@@ -10,9 +10,9 @@ from contactlens.base.files import read_json
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.analysis import MotifAnalysis, analyse_motifs, write_motifs
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.contributions import Contributions
 
 L, EXPLAINED, UNEXPLAINED = 200, 130, 4
 PLANTED = "MA0139.2"  # CTCF
@@ -37,7 +37,7 @@ TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "hits", "recovery")
 OTHERS = ("positive.meme", "negative.meme", "hits.bed", "contributions.bw", "contributions.bedgraph", "summary.json")
 
 
-def simulated(effect: float) -> tuple[WindowSet, Contributions]:
+def simulated(effect: float) -> tuple[WindowSet, Attributions]:
     """CTCF twice in every window, its bases' contributions `effect` x information; the last windows not explained."""
     rng, one, n = np.random.default_rng(0), motif(PLANTED), EXPLAINED + UNEXPLAINED
     bases, hypothetical, planted = rng.integers(0, 4, (n, L)), np.zeros((n, L, 4)), []
@@ -64,10 +64,10 @@ def simulated(effect: float) -> tuple[WindowSet, Contributions]:
     explained = rng.permutation(EXPLAINED)
     ids = table["window_id"].to_numpy(dtype=str)[explained]
     one_hot = np.eye(4, dtype=np.uint8)[bases[explained]]
-    return windows, Contributions(ids, np.zeros(EXPLAINED), hypothetical[explained].astype(np.float32), one_hot)
+    return windows, Attributions(ids, np.zeros(EXPLAINED), hypothetical[explained].astype(np.float32), one_hot)
 
 
-def analysed(windows: WindowSet, contributions: Contributions, folder: Path) -> MotifAnalysis:
+def analysed(windows: WindowSet, contributions: Attributions, folder: Path) -> MotifAnalysis:
     folder.mkdir()
     found = analyse_motifs(contributions, windows, CONFIG, 7, folder / "modisco.h5")
     write_motifs(found, contributions, windows, folder)
@@ -79,7 +79,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[WindowSet, Contributions, MotifAnalysis, Path]:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[WindowSet, Attributions, MotifAnalysis, Path]:
     folder = tmp_path_factory.mktemp("planted") / "motifs"
     windows, contributions = simulated(0.4)
     return windows, contributions, analysed(windows, contributions, folder), folder

@@ -11,11 +11,11 @@ import pytest
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import jaspar_core, motif
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attributions import Attributions
+from contactlens.dna.motifs.analysis import write_meme
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.contributions import Contributions
 from contactlens.dna.motifs.discover import core_of, discover, matrix_table, pattern_table
 from contactlens.dna.motifs.hits import recovery, seqlet_hits
-from contactlens.dna.motifs.meme import write_meme
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
 from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches
 
@@ -40,7 +40,7 @@ CONFIG = MotifConfig(
 )
 
 
-def simulated(seed: int, effect: float) -> tuple[WindowSet, Contributions]:
+def simulated(seed: int, effect: float) -> tuple[WindowSet, Attributions]:
     """Windows with an instance of each motif, whose bases contribute +-`effect` x information, amid noise."""
     rng = np.random.default_rng(seed)
     bases, planted = rng.integers(0, 4, (N, L)), []
@@ -64,7 +64,7 @@ def simulated(seed: int, effect: float) -> tuple[WindowSet, Contributions]:
     windows = WindowSet("region", table, Genome.of({"sim1": sequence}), "test", {}, truth)
     one_hot = np.eye(4, dtype=np.uint8)[bases]
     ids = table["window_id"].to_numpy(dtype=str)
-    return windows, Contributions(ids, np.zeros(N), hypothetical.astype(np.float32), one_hot)
+    return windows, Attributions(ids, np.zeros(N), hypothetical.astype(np.float32), one_hot)
 
 
 def peaks_of(seed: int, effect: float) -> tuple[WindowSet, PeakWindows]:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contactlens.attribution.centring import centred
 from contactlens.base.errors import InputError
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.motifs.contributions import Contributions, centred, read_contributions
+from contactlens.dna.explanation.attributions import Attributions, read_attributions_by
 from contactlens.dna.motifs.peaks import cut_peaks, smoothed, window_peaks
 
 L = 500
@@ -23,14 +24,14 @@ def window_set(starts: list[int], length: int = L) -> WindowSet:
     return WindowSet("region", table, Genome.of({"chr1": "A" * (max(starts) + length)}), "test", {}, None)
 
 
-def contributions(actual: np.ndarray) -> Contributions:
+def contributions(actual: np.ndarray) -> Attributions:
     """All bases A; the other three bases' contributions make the mean over bases zero."""
     one_hot = np.zeros((*actual.shape, 4), dtype=np.uint8)
     one_hot[..., 0] = 1
     hypothetical = np.repeat(-actual[..., None] / 3, 4, axis=-1)
     hypothetical[..., 0] = actual
     ids = np.array([f"w{n}" for n in range(len(actual))])
-    return Contributions(ids, np.zeros(len(actual)), hypothetical.astype(np.float32), one_hot)
+    return Attributions(ids, np.zeros(len(actual)), hypothetical.astype(np.float32), one_hot)
 
 
 def test_smoothing_is_the_mean_of_the_bases_that_exist() -> None:
@@ -112,15 +113,15 @@ def test_bad_contributions_are_named(tmp_path: Path) -> None:
     ):
         np.savez(path, **arrays, **broken)
         with pytest.raises(InputError, match=message) as found:
-            read_contributions(path, "saliency")
+            read_attributions_by(path, "saliency")
         assert str(path) in str(found.value)
     np.savez(path, **arrays, saliency=good.hypothetical)
-    np.testing.assert_array_equal(read_contributions(path, "saliency").actual, good.actual)
+    np.testing.assert_array_equal(read_attributions_by(path, "saliency").actual, good.actual)
     path.write_bytes(b"not a zip")
     with pytest.raises(InputError, match="not an NPZ"):
-        read_contributions(path, "saliency")
+        read_attributions_by(path, "saliency")
     with pytest.raises(InputError, match="no such file"):
-        read_contributions(tmp_path / "b.npz", "saliency")
+        read_attributions_by(tmp_path / "b.npz", "saliency")
 
 
 def test_unknown_window_is_an_error() -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.motifs.contributions import Contributions
+from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.report.figures.attribution import (
     distribution_figure,
     distribution_frame,
@@ -41,13 +41,13 @@ def windows() -> WindowSet:
 
 
 @pytest.fixture(scope="module")
-def given(windows: WindowSet) -> Contributions:
+def given(windows: WindowSet) -> Attributions:
     rng = np.random.default_rng(1)
     one_hot = np.array([[[b == x for x in "ACGT"] for b in s] for s in windows.sequences()], dtype=np.uint8)
     hypothetical = rng.normal(0, 0.01, (N, L, 4)).astype(np.float32)
     hypothetical[:, 60:70] += 0.5
     ids = windows.windows["window_id"].to_numpy(dtype=str)
-    return Contributions(ids, np.array([0.0, 2.0, 5.0, 1.0, 4.0, 3.0]), hypothetical, one_hot)
+    return Attributions(ids, np.array([0.0, 2.0, 5.0, 1.0, 4.0, 3.0]), hypothetical, one_hot)
 
 
 def twice(draw: Callable[[], Figure], frame: pd.DataFrame, folder: Path) -> None:
@@ -57,7 +57,7 @@ def twice(draw: Callable[[], Figure], frame: pd.DataFrame, folder: Path) -> None
     assert len((folder / "a.csv").read_text().splitlines()) == len(frame) + 1
 
 
-def test_distribution_counts_every_base_once(windows: WindowSet, given: Contributions, tmp_path: Path) -> None:
+def test_distribution_counts_every_base_once(windows: WindowSet, given: Attributions, tmp_path: Path) -> None:
     frame = distribution_frame(given, windows, bins=21)
     sizes = frame.drop_duplicates(["element", "planted"]).set_index(["element", "planted"])["n_bases"]
     assert sizes.xs("all", level="planted").to_dict() == {"enhancer": 80 * N, "promoter": 140 * N, "elsewhere": 180 * N}
@@ -69,13 +69,13 @@ def test_distribution_counts_every_base_once(windows: WindowSet, given: Contribu
     twice(lambda: distribution_figure(frame), frame, tmp_path)
 
 
-def test_distribution_without_truth(windows: WindowSet, given: Contributions) -> None:
+def test_distribution_without_truth(windows: WindowSet, given: Attributions) -> None:
     unknown = WindowSet("pair", windows.windows, windows.genome, "test", {}, None)
     frame = distribution_frame(given, unknown)
     assert set(frame["planted"]) == {"all"} and len(distribution_figure(frame).axes) == 1
 
 
-def test_zoom_holds_the_peak_and_the_truth(windows: WindowSet, given: Contributions, tmp_path: Path) -> None:
+def test_zoom_holds_the_peak_and_the_truth(windows: WindowSet, given: Attributions, tmp_path: Path) -> None:
     frame = zoom_frame(given, windows, "w2", 50)
     assert "".join(frame["base"]) == windows.sequences()[2]
     np.testing.assert_allclose(frame["attribution"], given.actual[2])
@@ -86,7 +86,7 @@ def test_zoom_holds_the_peak_and_the_truth(windows: WindowSet, given: Contributi
     twice(lambda: zoom_figure(frame, "w2"), frame, tmp_path)
 
 
-def test_regions_are_lined_up_by_brute_force(windows: WindowSet, given: Contributions, tmp_path: Path) -> None:
+def test_regions_are_lined_up_by_brute_force(windows: WindowSet, given: Attributions, tmp_path: Path) -> None:
     frame = region_frame(given, windows, flank_bp=30, body_bins=20, most=4)
     assert frame.drop_duplicates("rank")["window_id"].tolist() == ["w2", "w4", "w5", "w1"]
     rows = frame[(frame["window_id"] == "w4")].set_index(["element", "bin"])["attribution"]
@@ -101,7 +101,7 @@ def test_regions_are_lined_up_by_brute_force(windows: WindowSet, given: Contribu
     twice(lambda: region_figure(frame), frame, tmp_path)
 
 
-def test_bins_that_hold_parts_of_bases_keep_the_sum(windows: WindowSet, given: Contributions) -> None:
+def test_bins_that_hold_parts_of_bases_keep_the_sum(windows: WindowSet, given: Attributions) -> None:
     frame = region_frame(given, windows, flank_bp=10, body_bins=33)
     body = frame[(frame["element"] == "enhancer") & frame["bin"].between(0, 32)]
     sums = body.groupby("rank")["attribution"].mean().to_numpy() * 80
@@ -109,7 +109,7 @@ def test_bins_that_hold_parts_of_bases_keep_the_sum(windows: WindowSet, given: C
     np.testing.assert_allclose(sums, expected, rtol=1e-5)
 
 
-def test_regions_without_elements(windows: WindowSet, given: Contributions) -> None:
+def test_regions_without_elements(windows: WindowSet, given: Attributions) -> None:
     table = windows.windows.drop(columns=["enh_rel_start", "enh_rel_end", "prom_rel_start", "prom_rel_end"])
     region = WindowSet("region", table, windows.genome, "test", {}, windows.planted)
     frame = region_frame(given, region)

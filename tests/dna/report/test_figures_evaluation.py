@@ -18,6 +18,7 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import EvaluateConfig, Evaluation, SplitLogits, evaluate, roc_by_epoch
 from contactlens.dna.report.figures import evaluation as figures
+from contactlens.dna.report.figures import training
 from contactlens.reporting.figure_style import save_figure
 
 MODELS = ["network", "distance", "element_propensity", "kmer_logistic", "kmer_products", "cnn"]
@@ -70,8 +71,8 @@ def far() -> pd.DataFrame:
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "curves": lambda: figures.curves_figure(evaluation().roc, evaluation().pr, evaluation().metrics),
-    "epochs": lambda: figures.roc_epochs_figure(epochs(), kept_epoch=7),
-    "training": lambda: figures.training_figure(history()),
+    "epochs": lambda: training.roc_epochs_figure(epochs(), kept_epoch=7),
+    "training": lambda: training.training_figure(history()),
     "reliability": lambda: figures.reliability_figure(evaluation().reliability, evaluation().predictions),
     "distance": lambda: figures.distance_figure(evaluation().predictions),
     "far": lambda: figures.distance_figure(far()),

@@ -15,14 +15,13 @@ from contactlens.dna.data.checks import CheckLimits, check_windows
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import EvaluateConfig, SplitLogits, evaluate, roc_by_epoch, write_evaluation
-from contactlens.dna.explanation.attribution_file import write_attributions
+from contactlens.dna.explanation.attributions import read_attributions_by, write_attributions
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.explain import explain_windows
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.motifs.analysis import MotifAnalysis, write_motifs
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.contributions import read_contributions
 from contactlens.dna.motifs.discover import Discovery, Pattern
 from contactlens.dna.motifs.hits import recovery, seqlet_hits
 from contactlens.dna.motifs.peaks import cut_peaks
@@ -131,7 +130,7 @@ def match(name: str, matrix_id: str, q: float) -> tuple:
 
 
 def write_patterns(windows: WindowSet, folder: Path) -> MotifAnalysis:
-    contributions = read_contributions(folder / "attributions.npz", "lrp")
+    contributions = read_attributions_by(folder / "attributions.npz", "lrp")
     peaks = cut_peaks(contributions, windows, MOTIFS.window_bp, 2, MOTIFS.smoothing_bp)
     discovery = Discovery(
         [pattern(n, matrix_id) for n, matrix_id in enumerate(FOUND)], "no negative pattern: few seqlets"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contactlens.dna.simulation.background import HUMAN_GC, HUMAN_ODDS, background, dinucleotides
+from contactlens.dna.simulation.grammar import HUMAN_GC, HUMAN_ODDS, background, dinucleotides
 
 HUMAN = Path(__file__).parents[4] / "shared" / "data" / "hg19_chr20_1-2Mb.fa.gz"
 

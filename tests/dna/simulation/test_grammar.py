@@ -8,7 +8,7 @@ import pytest
 
 from contactlens.dna.data.motif_database import Motif, motif
 from contactlens.dna.simulation.grammar import (
-    Interval,
+    Span,
     deal_combinations,
     draw_elements,
     draw_instances,
@@ -73,7 +73,7 @@ def test_elements_are_as_far_apart_as_asked_on_either_side_anywhere() -> None:
 
 @pytest.mark.parametrize("widths", [(4,), (2, 2), (2, 4), (4, 2), (1, 3, 2)])
 def test_every_arrangement_of_a_cluster_is_equally_likely(widths: tuple[int, ...]) -> None:
-    element, gap = Interval(5, 18), 3
+    element, gap = Span(5, 18), 3
     allowed = [
         starts
         for starts in itertools.product(range(element.start, element.end), repeat=len(widths))
@@ -87,11 +87,11 @@ def test_every_arrangement_of_a_cluster_is_equally_likely(widths: tuple[int, ...
 
 
 def test_a_cluster_without_bases_to_spare_has_one_arrangement() -> None:
-    assert place_cluster(Interval(5, 17), [1, 3, 2], 3, np.random.default_rng(0)).tolist() == [5, 9, 15]
+    assert place_cluster(Span(5, 17), [1, 3, 2], 3, np.random.default_rng(0)).tolist() == [5, 9, 15]
 
 
 def test_a_single_site_goes_wherever_it_keeps_its_distance() -> None:
-    taken, width, gap = [Interval(8, 11), Interval(20, 24)], 3, 2
+    taken, width, gap = [Span(8, 11), Span(20, 24)], 3, 2
     free = [
         start
         for start in range(30 - width + 1)
@@ -99,7 +99,7 @@ def test_a_single_site_goes_wherever_it_keeps_its_distance() -> None:
     ]
     rng = np.random.default_rng(4)
     assert sorted({place_alone(taken, 30, width, gap, rng) for _ in range(500)}) == free
-    assert place_alone([Interval(0, 10)], 12, 3, 2, rng) is None
+    assert place_alone([Span(0, 10)], 12, 3, 2, rng) is None
 
 
 def test_instances_follow_the_matrix() -> None:

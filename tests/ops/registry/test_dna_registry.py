@@ -19,11 +19,10 @@ from contactlens.calibration.classification import Platt, classification_scores
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import Attributions, write_attributions
+from contactlens.dna.explanation.attributions import Attributions, read_attributions_by, write_attributions
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.models.caduceus.config import SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
-from contactlens.dna.motifs.contributions import read_contributions
 from contactlens.dna.training.fit import FineTuneConfig, predict
 from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.ops.registry.register import Registered
@@ -125,8 +124,8 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     (reports / "data_docs" / "index.html").write_text("docs")
     rng = np.random.default_rng(seed)
     contributions = rng.normal(size=(len(EXPLAINED), LENGTH, 4)).astype(np.float32)
-    found = Attributions(np.array(EXPLAINED), rng.normal(size=3), np.ones(contributions.shape), {"lrp": contributions})
-    write_attributions(reports / "attributions.npz", found)
+    found = Attributions(np.array(EXPLAINED), rng.normal(size=3), contributions, np.ones(contributions.shape))
+    write_attributions(reports / "attributions.npz", {"lrp": found})
 
 
 class Step(NamedTuple):
@@ -267,7 +266,7 @@ def test_the_motif_stage_can_read_what_it_needs(story: dict[str, Step], tmp_path
     kept = [name for name in expected.windows if not name.startswith("record")]
     pd.testing.assert_frame_equal(found.windows[kept], expected.windows[kept], check_dtype=False)
     assert found.planted is not None and set(found.planted["window_id"]) == set(EXPLAINED)
-    assert read_contributions(tmp_path / "attributions.npz", "lrp").window_ids.tolist() == EXPLAINED
+    assert read_attributions_by(tmp_path / "attributions.npz", "lrp").window_ids.tolist() == EXPLAINED
 
 
 def test_another_store_gives_the_same_bytes(

@@ -55,8 +55,8 @@ def _replaced(
     frames = _frames_to_replace(x, target, settings.reach, window)  # (B, W)
     index = frames[:, None].expand(-1, C, -1)
 
-    def pasted(part: Tensor, whole: Tensor, places: Tensor, *further: Any) -> Tensor:
-        return model(whole.scatter(2, places, part), *further)
+    def pasted(part: Tensor, tracks: Tensor, places: Tensor, *further: Any) -> Tensor:
+        return model(tracks.scatter(2, places, part), *further)
 
     change = Occlusion(pasted).attribute(
         x.gather(2, index),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contactlens.dna.data.window_set import WindowSet
 
 REGIONS = {"pair": ("enhancer", "promoter"), "region": ("region",)}
-COLUMNS = {"enhancer": ("enh_rel_start", "enh_rel_end"), "promoter": ("prom_rel_start", "prom_rel_end")}
+ELEMENT_BOUNDS = {"enhancer": ("enh_rel_start", "enh_rel_end"), "promoter": ("prom_rel_start", "prom_rel_end")}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def batch_of(windows: "WindowSet", window_ids: Sequence[str] | None = None) -> W
     regions = np.ones((len(table), 1, ids.shape[1]), dtype=bool)
     if chosen.task == "pair":
         position = np.arange(ids.shape[1])
-        bounds = [table[list(COLUMNS[name])].to_numpy() for name in REGIONS["pair"]]
+        bounds = [table[list(ELEMENT_BOUNDS[name])].to_numpy() for name in REGIONS["pair"]]
         inside = [(position >= bound[:, :1]) & (position < bound[:, 1:]) for bound in bounds]
         regions = np.stack(inside, axis=1)
     return WindowBatch(

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from contactlens.dna.data.batch import COLUMNS
+from contactlens.dna.data.batch import ELEMENT_BOUNDS
 from contactlens.dna.data.window_set import WindowSet
 
 Array = np.ndarray
@@ -21,7 +21,7 @@ def window_clusters(windows: WindowSet) -> Array:
     start, end = rows["win_start"].to_numpy(), rows["win_end"].to_numpy()
     if windows.task == "region":
         return overlap_groups(rows["chrom"], start, end)
-    elements = [rows[list(bounds)].to_numpy() + start[:, None] for bounds in COLUMNS.values()]
+    elements = [rows[list(bounds)].to_numpy() + start[:, None] for bounds in ELEMENT_BOUNDS.values()]
     return connected(*(overlap_groups(rows["chrom"], *bounds.T) for bounds in elements))
 
 

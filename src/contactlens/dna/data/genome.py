@@ -18,7 +18,7 @@ LINE = 60
 CHUNK = LINE * 20_000
 LONGEST_HEADER = 65_536
 GZIP_MAGIC = b"\x1f\x8b"
-LETTERS = frozenset("ACGTRYSWKMBDHVN")  # of the IUPAC code for DNA
+IUPAC_LETTERS = frozenset("ACGTRYSWKMBDHVN")  # of the IUPAC code for DNA
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Genome:
         if not 0 <= start <= end <= length:
             raise InputError(f"{self.name}: record {record!r} has {length:,} bases, which do not hold [{start}, {end})")
         bases = "" if start == end else self._read(record, start, end)
-        foreign = set(bases) - LETTERS
+        foreign = set(bases) - IUPAC_LETTERS
         if foreign:
             letter, at = min((letter, bases.index(letter)) for letter in foreign)
             problem = f"holds {letter!r}, which is no base of DNA, at base {start + at + 1:,}"

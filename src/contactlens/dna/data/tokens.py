@@ -12,14 +12,14 @@ BASES = (A, C, G, T)
 VOCAB_SIZE = 16  # twelve tokens, padded to a multiple of eight
 
 # Token -> token on the other strand; special tokens and padding are their own.
-LETTERS = str.maketrans("ACGT", "TGCA")
+COMPLEMENT_LETTERS = str.maketrans("ACGT", "TGCA")
 COMPLEMENT = np.arange(VOCAB_SIZE)
 COMPLEMENT[[A, C, G, T]] = [T, G, C, A]
 
 _IDS = np.full(256, UNK, dtype=np.uint8)
 for _base, _id in zip("ACGTN", (A, C, G, T, N), strict=True):
     _IDS[[ord(_base), ord(_base.lower())]] = _id
-_LETTERS = np.array(list("......?ACGTN...."))
+_TOKEN_LETTERS = np.array(list("......?ACGTN...."))
 
 
 def encode(sequence: str) -> np.ndarray:
@@ -29,7 +29,7 @@ def encode(sequence: str) -> np.ndarray:
 
 def decode(ids: np.ndarray) -> str:
     """The sequence of ids (L,); [UNK] is `?`, every other special token `.`."""
-    return "".join(_LETTERS[np.asarray(ids)])
+    return "".join(_TOKEN_LETTERS[np.asarray(ids)])
 
 
 def unknown_as_pad(ids: np.ndarray) -> np.ndarray:
@@ -49,4 +49,4 @@ def one_hot_bases(ids: Tensor) -> Tensor:
 
 def one_strand(bases: str) -> str:
     """The bases on the strand that sorts first, so that both strands of an element are one."""
-    return min(bases, bases.translate(LETTERS)[::-1])
+    return min(bases, bases.translate(COMPLEMENT_LETTERS)[::-1])

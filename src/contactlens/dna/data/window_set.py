@@ -28,8 +28,8 @@ Kinds = dict[str, type]
 PLACE: Kinds = {"window_id": str, "chrom": str, "win_start": int, "win_end": int}
 ELEMENTS: Kinds = {"enh_rel_start": int, "enh_rel_end": int, "prom_rel_start": int, "prom_rel_end": int}
 SEQUENCE: Kinds = {"label": int, "record": str, "record_start": int}
-COLUMNS: dict[str, Kinds] = {"pair": {**PLACE, **ELEMENTS, **SEQUENCE}, "region": {**PLACE, **SEQUENCE}}
-PLANTED: Kinds = {
+WINDOW_COLUMNS: dict[str, Kinds] = {"pair": {**PLACE, **ELEMENTS, **SEQUENCE}, "region": {**PLACE, **SEQUENCE}}
+PLANTED_COLUMNS: Kinds = {
     "window_id": str,
     "motif_id": str,
     "name": str,
@@ -124,12 +124,12 @@ class WindowSet:
         folder = Path(folder)
         task, source, settings = _read_description(folder / DESCRIPTION)
         path = folder / "windows.parquet"
-        windows = _read_table(path, COLUMNS[task])
+        windows = _read_table(path, WINDOW_COLUMNS[task])
         lengths = (windows["win_end"] - windows["win_start"]).unique()
         if len(lengths) != 1 or lengths[0] <= 0:
             raise InputError(f"{path}: windows must have one positive length, found {sorted(lengths.tolist())[:5]}")
         planted = folder / "planted.parquet"
-        truth = _read_table(planted, PLANTED) if planted.exists() else None
+        truth = _read_table(planted, PLANTED_COLUMNS) if planted.exists() else None
         return cls(task, windows, Genome.open(folder / "genome.fa"), source, settings, truth)
 
 
@@ -146,8 +146,8 @@ def _read_description(path: Path) -> tuple[Task, str, dict[str, Any]]:
         task, source, settings = found["task"], found["source"], found["settings"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not the description of a window set ({type(error).__name__}: {error})") from error
-    if task not in list(COLUMNS) or not isinstance(source, str) or not isinstance(settings, dict):
-        problem = f"task must be {' or '.join(COLUMNS)}, source a text, settings a mapping"
+    if task not in list(WINDOW_COLUMNS) or not isinstance(source, str) or not isinstance(settings, dict):
+        problem = f"task must be {' or '.join(WINDOW_COLUMNS)}, source a text, settings a mapping"
         raise InputError(f"{path}: {problem}; found {task!r}, {source!r}, {type(settings).__name__}")
     return task, source, settings
 
@@ -159,7 +159,7 @@ def _read_table(path: Path, columns: Kinds) -> pd.DataFrame:
         raise InputError(f"{path}: no column {', '.join(map(repr, missing))}; it has {', '.join(table.columns)}")
     for name, kind in columns.items():
         _require_kind(path, table[name], kind)
-    if table.empty and columns is not PLANTED:
+    if table.empty and columns is not PLANTED_COLUMNS:
         raise InputError(f"{path}: no rows")
     return table
 

@@ -44,7 +44,7 @@ class EvaluateConfig:
 
 
 class SplitLogits(NamedTuple):
-    """Log odds of label 1 on the split that recalibrates a model, and on the split that judges it; (N,) each."""
+    """Log odds of label 1 on the split that recalibrates a model, and on the test split; (N,) each."""
 
     calibration: Array
     test: Array
@@ -83,22 +83,22 @@ def evaluate(
 
     Raises InputError where a split has windows of one label only.
     """
-    y_calibration, judge = _labels(calibration, "calibration"), _Judge.of(test, config, seed)
+    y_calibration, test_split = _labels(calibration, "calibration"), _TestSplit.of(test, config, seed)
     platts = {name: Platt.fit(y_calibration, model.calibration) for name, model in models.items()}
     raw = {name: model.test for name, model in models.items()}
     logits = {form: logit for name in raw for form, logit in _forms(name, raw[name], platts[name])}
-    replicates = {name: judge.replicates(logit) for name, logit in counted(logits.items(), "models bootstrapped")}
+    replicates = {name: test_split.replicates(logit) for name, logit in counted(logits.items(), "models bootstrapped")}
     for baseline in (name for name in models if name != NETWORK):
         for suffix in ("", RECALIBRATED):
             replicates[NETWORK + suffix] |= _differences(replicates, suffix, baseline)
     shown = {name: logits[name] for name in (NETWORK, NETWORK + RECALIBRATED)}
     return Evaluation(
-        metrics=_stack(replicates, judge.intervals),
-        roc=_stack(raw, judge.roc),
-        pr=_stack(raw, judge.pr),
-        reliability=_stack(shown, judge.reliability),
-        predictions=judge.predictions(test, logits),
-        clusters=judge.counts.shape[1],
+        metrics=_stack(replicates, test_split.intervals),
+        roc=_stack(raw, test_split.roc),
+        pr=_stack(raw, test_split.pr),
+        reliability=_stack(shown, test_split.reliability),
+        predictions=test_split.predictions(test, logits),
+        clusters=test_split.counts.shape[1],
         recalibration=platts[NETWORK],
     )
 
@@ -139,7 +139,7 @@ def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _TestSplit:
     """Test labels y (n,), the cluster of each window (n,) and how often each replicate draws each cluster (R, K)."""
 
     y: Array
@@ -148,7 +148,7 @@ class _Judge:
     config: EvaluateConfig
 
     @classmethod
-    def of(cls, test: WindowSet, config: EvaluateConfig, seed: int) -> "_Judge":
+    def of(cls, test: WindowSet, config: EvaluateConfig, seed: int) -> "_TestSplit":
         cluster = window_clusters(test)
         counts = resample_counts(int(cluster.max()) + 1, config.bootstrap_replicates, seed)
         return cls(_labels(test, "test"), cluster, counts, config)

@@ -1,7 +1,7 @@
 """Contributions of bases anywhere in a genome, from any checkpoint in the published format: one call, three files.
 
 With a trained head (`classifier.json` in the folder) the logit is explained. A backbone that was only pre-trained has
-none: there the score is how much it expects the interval's bases (`contactlens.dna.explanation.base_log_odds`).
+none: there the score is how much it expects the interval's bases (`BaseLogOdds`).
 """
 
 from dataclasses import asdict, dataclass
@@ -20,20 +20,23 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
 from contactlens.dna.data.importing.interval_table import IntervalTable, read_table
 from contactlens.dna.data.importing.placement import naming_hint
-from contactlens.dna.data.tokens import encode, one_hot_bases, unknown_as_pad
-from contactlens.dna.explanation.attribution_file import Attributions, write_attributions
-from contactlens.dna.explanation.attributions import METHODS, AttributionSettings, attribute
-from contactlens.dna.explanation.base_log_odds import BaseLogOdds
-from contactlens.dna.explanation.mutagenesis import scores
-from contactlens.dna.models.caduceus import load_caduceus
+from contactlens.dna.data.tokens import BASES, MASK, encode, one_hot_bases, unknown_as_pad
+from contactlens.dna.explanation.attributions import Attributions, write_attributions
+from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
+from contactlens.dna.explanation.methods.lrp import one_hot_tokens
+from contactlens.dna.explanation.methods.mutagenesis import scores
+from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus
+from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.classifier import DESCRIPTION, load_classifier
 
 BED = ("chrom", "start", "end", "name")
 BEDPE = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name")
 
+PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
+
 
 @dataclass(frozen=True)
-class Interval:
+class GenomicInterval:
     """Bases [start, end) of a record that the model is shown, and the elements inside them, in the same coordinates."""
 
     chrom: str
@@ -60,7 +63,7 @@ class IntervalAttributions:
     """
 
     method: str
-    intervals: list[Interval]
+    intervals: list[GenomicInterval]
     scores: np.ndarray
     hypothetical: list[np.ndarray]
     one_hot: list[np.ndarray]
@@ -88,7 +91,7 @@ class IntervalAttributions:
             for found in (self.hypothetical, self.one_hot)
         )
         ids = np.array([interval.id for interval in self.intervals], dtype=np.str_)
-        return Attributions(ids, self.scores, one_hot, {self.method: hypothetical})
+        return Attributions(ids, self.scores, hypothetical, one_hot)
 
     def write(self, folder: Path | str) -> list[Path]:
         """Write attributions.npz, attributions.tsv and, for genome browsers, attributions.bedgraph (where intervals
@@ -96,7 +99,7 @@ class IntervalAttributions:
         """
         npz, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in ("npz", "tsv", "bedgraph"))
         table = self.table()
-        write_attributions(npz, self.arrays())
+        write_attributions(npz, {self.method: self.arrays()})
         with write_aside(tsv) as aside:
             table.to_csv(aside, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
         write_bedgraph(bedgraph, _stretches(table))
@@ -144,7 +147,7 @@ def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
     return BaseLogOdds(load_caduceus(checkpoint)).eval(), 1
 
 
-def read_intervals(path: Path | str, n_elements: int, genome: Genome, context_bp: int) -> list[Interval]:
+def read_intervals(path: Path | str, n_elements: int, genome: Genome, context_bp: int) -> list[GenomicInterval]:
     """Rows of a BED file (`n_elements` 1) or BEDPE file (2) as intervals of `genome`."""
     names = BED if n_elements == 1 else BEDPE
     table = read_table(path, names)
@@ -161,8 +164,8 @@ def read_intervals(path: Path | str, n_elements: int, genome: Genome, context_bp
         elements = tuple((int(start), int(end)) for start, end in row)
         first, last = min(start for start, _ in elements), max(end for _, end in elements)
         start, end = max(0, first - context_bp), min(genome.lengths[one], last + context_bp)
-        interval = Interval(one, name, start, end, elements)
-        intervals.append(interval if name not in (".", "") else Interval(one, interval.id, start, end, elements))
+        interval = GenomicInterval(one, name, start, end, elements)
+        intervals.append(interval if name not in (".", "") else GenomicInterval(one, interval.id, start, end, elements))
     return intervals
 
 
@@ -186,7 +189,7 @@ def _elements(table: IntervalTable, n_elements: int, genome: Genome) -> tuple[li
 
 
 def _attribute(
-    model: nn.Module, genome: Genome, intervals: list[Interval], method: str, settings: AttributionSettings
+    model: nn.Module, genome: Genome, intervals: list[GenomicInterval], method: str, settings: AttributionSettings
 ) -> IntervalAttributions:
     """Intervals of one length are run together."""
     device = next(model.parameters()).device
@@ -214,3 +217,43 @@ def _stretches(table: pd.DataFrame) -> list[Stretch]:
         for places, values in zip(np.split(position, breaks), np.split(value, breaks), strict=True):
             found.append(Stretch(str(chrom), int(places[0]), values))
     return found
+
+
+class BaseLogOdds(nn.Module, UsesOperations):
+    """Token ids (B, L) and regions (B, R, L) -> pseudo-log-odds of the regions' bases (B,), in nats.
+
+    The sum over bases of the logit of the base that is there minus the mean logit of A, C, G and T: its log-odds
+    against the geometric mean of the four. Each is read in a pass that hides it, as otherwise the model could copy it;
+    seven passes hide every base of the regions once. Zero where the model expects nothing, or where a base is an even
+    mixture of all four. Centred logits stand in for log-probabilities because they have no normaliser: relevance is
+    conserved through them.
+
+    A base contributes by being expected, and by what it makes the model expect elsewhere.
+    """
+
+    def __init__(self, model: CaduceusForMaskedLM) -> None:
+        super().__init__()
+        self.model = model
+
+    def logits(self, x: Tensor) -> Tensor:
+        """One-hot tokens (B, L, vocab) -> logits; models that are not `rcps` are averaged over both strands."""
+        backbone, weight = self.model.backbone, self.model.backbone.embedding.weight
+        forward, reverse = backbone.strands_one_hot(x)
+        if backbone.config.rcps:
+            return self.model.head(backbone.join(forward, reverse))
+        return (forward @ weight.T + reverse @ weight[backbone.complement].T) / 2
+
+    def forward_one_hot(self, x: Tensor, regions: Tensor) -> Tensor:
+        bases = x[..., list(BASES)]  # (B, L, 4)
+        inside = regions.any(1) & (bases.detach().sum(-1) > 0.5)
+        turn = torch.arange(x.shape[1], device=x.device) % PASSES == torch.arange(PASSES, device=x.device)[:, None]
+        hidden = (inside.unsqueeze(1) & turn).unsqueeze(-1).to(x.dtype)  # (B, P, L, 1)
+        mask = torch.zeros_like(x[0, 0])
+        mask[MASK] = 1
+        masked = self.operations.add_bias((x.unsqueeze(1) * (1 - hidden)).flatten(0, 1), (hidden * mask).flatten(0, 1))
+        logits = self.logits(masked)[..., list(BASES)].unflatten(0, (len(x), PASSES))
+        expected = ((logits - logits.mean(-1, keepdim=True)) * hidden).sum(1)  # (B, L, 4)
+        return self.operations.product(bases, expected).sum((1, 2))
+
+    def forward(self, ids: Tensor, regions: Tensor) -> Tensor:
+        return self.forward_one_hot(one_hot_tokens(self, ids), regions)

@@ -1,153 +1,122 @@
-"""Contributions of bases to a model's score, by several methods behind one signature.
+"""Contributions of bases to a model's score, as arrays, and as one NPZ file without pickles."""
 
-Every method gives *hypothetical* contributions (B, L, 4): what each of A, C, G, T would contribute at each place of a
-window. The contribution of the base that is there is its own entry. Only bases have any: rows of N are zero.
-A further method is one function and its entry in `METHODS`.
-
-A model here is a module with `forward(ids, regions)` and `forward_one_hot(x, regions)`, both -> (B,).
-"""
-
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from contactlens.base.progress import counted
-from contactlens.dna.data.tokens import BASES
-from contactlens.dna.explanation.lrp import frozen, known_bases, one_hot_tokens, relevance
-from contactlens.dna.explanation.mutagenesis import mutation_effects
+from contactlens.base.errors import InputError
+from contactlens.base.files import write_aside
+
+OTHER_KEYS = ("window_ids", "logits", "one_hot")
 
 
 @dataclass(frozen=True)
-class AttributionSettings:
-    """ig_steps: nodes of the path integral; rows_per_pass: most windows in one pass of the model (bounds memory)"""
+class Attributions:
+    """Contributions of the bases of N windows of L bases to the model's logit, by one method.
 
-    ig_steps: int
-    rows_per_pass: int
+    window_ids: (N,) str; logits: (N,) float64
+    hypothetical: (N, L, 4) float32, A, C, G, T: what each base would contribute in each place
+    one_hot: (N, L, 4) uint8, the base that is there; all zero where there is none
 
-
-AttributionFunction = Callable[[nn.Module, Tensor, Tensor, AttributionSettings], Tensor]
-"""(model, ids (B, L), regions (B, R, L), settings) -> hypothetical contributions (B, L, 4)."""
-
-
-def centred(hypothetical: Tensor) -> Tensor:
-    """Minus the mean over A, C, G, T of each place, (..., 4)."""
-    return hypothetical - hypothetical.mean(-1, keepdim=True)
-
-
-def input_x_gradient(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
-    """Gradient of the score by each one-hot base, in the score's unit per base: the base's embedding times the
-    embedding's gradient, of both strands.
+    Raises InputError where the shapes don't fit each other, or a contribution is not finite.
     """
-    x = one_hot_tokens(model, ids).requires_grad_()
-    with frozen(model):
-        score = model.forward_one_hot(x, regions)  # type: ignore[operator]
-        (gradient,) = torch.autograd.grad(score.sum(), x)
-    return gradient[..., list(BASES)] * known_bases(ids).unsqueeze(-1)
+
+    window_ids: np.ndarray
+    logits: np.ndarray
+    hypothetical: np.ndarray
+    one_hot: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape = self.hypothetical.shape
+        if len(shape) != 3 or shape[2] != 4:
+            raise InputError(f"hypothetical contributions: must be (windows, bases, 4), got {shape}")
+        if self.one_hot.shape != shape:
+            raise InputError(f"one_hot: must have the contributions' shape {shape}, got {self.one_hot.shape}")
+        if len(self.window_ids) != shape[0] or len(self.logits) != shape[0]:
+            found = f"{len(self.window_ids)} window_ids and {len(self.logits)} logits"
+            raise InputError(f"contributions: {shape[0]} windows, but {found}")
+        bad = np.flatnonzero(~np.isfinite(self.hypothetical).all(axis=(1, 2)))
+        if len(bad):
+            names = ", ".join(str(name) for name in self.window_ids[bad[:3]])
+            raise InputError(f"contributions: not finite in {len(bad)} of {shape[0]} windows ({names}...)")
+
+    @property
+    def length(self) -> int:
+        return int(self.hypothetical.shape[1])
+
+    @property
+    def actual(self) -> np.ndarray:
+        """(N, L): the contribution of the base that is there; 0 at N."""
+        return (self.hypothetical * self.one_hot).sum(axis=-1)
+
+    def select(self, window_ids: Sequence[str]) -> "Attributions":
+        """Rows in the order given."""
+        rows = self.rows_of(window_ids)
+        return Attributions(self.window_ids[rows], self.logits[rows], self.hypothetical[rows], self.one_hot[rows])
+
+    def rows_of(self, window_ids: Sequence[str]) -> np.ndarray:
+        """Raises InputError naming the windows that are missing."""
+        place = {str(name): row for row, name in enumerate(self.window_ids)}
+        missing = [name for name in window_ids if name not in place]
+        if missing:
+            raise InputError(f"contributions: {len(missing)} windows missing, first {', '.join(missing[:3])}")
+        return np.array([place[name] for name in window_ids], dtype=np.int64)
 
 
-def saliency(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
-    """`input_x_gradient` minus its mean over the four bases of a place, with its sign.
+def write_attributions(path: Path | str, by_method: Mapping[str, Attributions]) -> None:
+    """One key a method beside window_ids, logits and one_hot, which all methods share; at least one method.
 
-    Bases live on a simplex: the component of the gradient common to all four points out of it and says nothing about
-    sequence. Source: Majdandzic et al., Genome Biology 24 (2023) 109.
+    The bytes depend on the content alone.
     """
-    return centred(input_x_gradient(model, ids, regions, settings))
+    shared = next(iter(by_method.values()))
+    arrays = {
+        "window_ids": np.asarray(shared.window_ids, dtype=np.str_),
+        "logits": np.asarray(shared.logits, dtype=np.float64),
+        "one_hot": np.asarray(shared.one_hot, dtype=np.uint8),
+        **{method: np.asarray(found.hypothetical, np.float32) for method, found in sorted(by_method.items())},
+    }
+    with write_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def lrp(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
-    """Layer-wise relevance propagation: `contactlens.dna.explanation.lrp`."""
-    return relevance(model, ids, regions).hypothetical
+def read_attributions(path: Path | str) -> dict[str, Attributions]:
+    """The attributions by method.
 
-
-def uniform_baseline(x: Tensor, ids: Tensor) -> Tensor:
-    """One-hot tokens (B, L, vocab) with a quarter of each base in place of every base; other tokens stay."""
-    quarter = torch.zeros_like(x[0, 0])
-    quarter[list(BASES)] = 0.25
-    return torch.where(known_bases(ids).unsqueeze(-1), quarter, x)
-
-
-def integrated_gradients(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
-    """Shares in the change of the score from the baseline of no base in particular (`uniform_baseline`).
-
-    The baseline favours no base and needs no draws, so the contributions of the bases that are there add up to
-    the score's change from it, up to the error of the integral. As hypothetical contributions: each base in place of
-    the baseline along the mean gradient of the path, as in Shrikumar et al. 2018 (arXiv 1811.00416) for DeepLIFT.
-    Source: Sundararajan et al., ICML 2017.
+    Raises InputError where the file is missing, is not such an archive, holds no method, or its arrays do not fit each
+    other.
     """
-    x = one_hot_tokens(model, ids)
-    gradient = _path_gradient(model, x, uniform_baseline(x, ids), regions, settings)
-    return centred(gradient[..., list(BASES)]) * known_bases(ids).unsqueeze(-1)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as error:  # numpy, zipfile and zlib each raise their own
+        raise InputError(f"{path}: not an NPZ file without pickles ({error})") from error
+    missing = [name for name in OTHER_KEYS if name not in arrays]
+    if missing:
+        raise InputError(f"{path}: no key {', '.join(missing)}; it holds {', '.join(arrays)}")
+    window_ids, logits, one_hot = (arrays.pop(name) for name in OTHER_KEYS)
+    wrong = [name for name, values in arrays.items() if values.shape != one_hot.shape]
+    windows = one_hot.shape[:1]
+    if wrong or one_hot.ndim != 3 or one_hot.shape[2] != 4 or not window_ids.shape == logits.shape == windows:
+        named = {"window_ids": window_ids, "logits": logits, "one_hot": one_hot, **arrays}
+        shapes = {name: values.shape for name, values in named.items()}
+        raise InputError(f"{path}: arrays must be (windows, bases, 4), for {window_ids.size} windows; found {shapes}")
+    for name, values in {"logits": logits, "one_hot": one_hot, **arrays}.items():
+        if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise InputError(f"{path}, key {name!r}: not finite numbers throughout ({values.dtype})")
+    if window_ids.dtype.kind != "U":
+        raise InputError(f"{path}, key 'window_ids': expected text, found {window_ids.dtype}")
+    if not arrays:
+        raise InputError(f"{path}: holds no attribution method")
+    return {method: Attributions(window_ids, logits, values, one_hot) for method, values in arrays.items()}
 
 
-def region_baseline(x: Tensor, ids: Tensor, region: Tensor) -> Tensor:
-    """One-hot tokens (B, L, vocab) with a quarter of each base in place of the bases of one region (B, L)."""
-    return torch.where(region.unsqueeze(-1), uniform_baseline(x, ids), x)
-
-
-def region_integrated_gradients(
-    model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings
-) -> Tensor:
-    """Integrated gradients of one region at a time, the rest of the window as it is; zero outside of the regions.
-
-    The contributions in a region add up to what the score loses without its bases. Where a score says how well two
-    regions match, a path along which both of them fade says little: at its end they match again, and the change of the
-    score, and with it the sum of the contributions, is near zero or of either sign. With one region, and no other base
-    that counts, this is `integrated_gradients`. No base may lie in two regions.
-    """
-    x = one_hot_tokens(model, ids)
-    gradient = torch.zeros_like(x)
-    for region in regions.unbind(1):
-        along = _path_gradient(model, x, region_baseline(x, ids, region), regions, settings)
-        gradient = torch.where(region.unsqueeze(-1), along, gradient)
-    return centred(gradient[..., list(BASES)]) * known_bases(ids).unsqueeze(-1)
-
-
-def _path_gradient(
-    model: nn.Module, x: Tensor, baseline: Tensor, regions: Tensor, settings: AttributionSettings
-) -> Tensor:
-    """Mean gradient (B, L, vocab) of the score on the straight path from the baseline to x."""
-    from captum.attr import IntegratedGradients
-
-    with frozen(model):
-        return IntegratedGradients(model.forward_one_hot, multiply_by_inputs=False).attribute(
-            x,
-            baselines=baseline,
-            additional_forward_args=(regions,),
-            n_steps=settings.ig_steps,
-            internal_batch_size=max(settings.rows_per_pass, len(x)),
-        )
-
-
-def mutagenesis(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
-    """In-silico mutagenesis of all bases inside the regions; zero outside of them.
-
-    The effect of a base is relative to the mean of the four, so the base that is there gets minus the mean effect of
-    replacing it. Three passes of the model a base: for small regions.
-    """
-    return centred(mutation_effects(model, ids, regions, regions.any(1), settings.rows_per_pass))
-
-
-METHODS: dict[str, AttributionFunction] = {
-    "saliency": saliency,
-    "input_x_gradient": input_x_gradient,
-    "integrated_gradients": integrated_gradients,
-    "region_integrated_gradients": region_integrated_gradients,
-    "lrp": lrp,
-    "mutagenesis": mutagenesis,
-}
-
-
-def attribute(model: nn.Module, ids: Tensor, regions: Tensor, method: str, settings: AttributionSettings) -> np.ndarray:
-    """Hypothetical contributions (N, L, 4) float32 of any number of windows, a batch at a time."""
-    parts = list(zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True))
-    shown = counted(parts, f"batches attributed by {method}")
-    found = [METHODS[method](model, *part, settings).float().cpu() for part in shown]
-    return torch.cat(found).numpy()
-
-
-def actual_contributions(hypothetical: np.ndarray, one_hot: np.ndarray) -> np.ndarray:
-    """Contributions (N, L) of the bases that are there."""
-    return (hypothetical * one_hot).sum(axis=-1)
+def read_attributions_by(path: Path | str, method: str) -> Attributions:
+    """The attributions by one method; InputError where `read_attributions` raises it, or the method is missing."""
+    found = read_attributions(path)
+    if method not in found:
+        raise InputError(f"{path}: no contributions by {method}; it holds {', '.join(found)}")
+    return found[method]

@@ -18,8 +18,8 @@ from contactlens.calibration.classification import auprc_score, auroc_score
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.lrp import known_bases
-from contactlens.dna.explanation.mutagenesis import Replacement, sample_mutations
+from contactlens.dna.explanation.methods.lrp import known_bases
+from contactlens.dna.explanation.methods.mutagenesis import Replacement, sample_mutations
 
 Array = np.ndarray
 Rows = list[dict[str, Any]]
@@ -145,14 +145,14 @@ def curve_rows(
     """Deletion and insertion curves, and their areas, by method and control.
 
     Bases of one region at a time go, or come back, from the largest contribution to the score downwards, the other
-    regions being whole: where the score says how well two elements match, it need not fall when both go together. A
+    regions being intact: where the score says how well two elements match, it need not fall when both go together. A
     base that is gone is one of the other three, at random. The score is in shares of its change when the region's
     bases all go: 1 for the window, 0 for none of the region left; changes are added up over the regions. A good
     explanation has a small area under deletion and a large one under insertion; `_gain` is how much better it is than
     its own permutation, resampled together.
     Source: Samek et al., IEEE TNNLS 28 (2017) 2660; Petsiuk et al., BMVC 2018 (RISE).
     """
-    study = [
+    replacements = [
         Replacement.of(model, batch.ids, batch.regions, region, config.replacement_draws, seed, config.rows_per_pass)
         for region in batch.regions.unbind(1)
     ]
@@ -163,11 +163,11 @@ def curve_rows(
     metrics: Rows = []
     draws = range(config.replacement_draws)
     by_chance = np.stack([rng.random(group.shape) for _ in draws])
-    _add_curves(study, RANDOM, True, by_chance, config, bootstrap, curves, metrics)
+    _add_curves(replacements, RANDOM, True, by_chance, config, bootstrap, curves, metrics)
     for method, values in counted(contributions.items(), "deletion and insertion curves"):
         permuted = np.stack([permuted_within(values, group, rng) for _ in draws])
-        areas = _add_curves(study, method, False, values, config, bootstrap, curves, metrics)
-        control = _add_curves(study, method, True, permuted, config, bootstrap, curves, metrics)
+        areas = _add_curves(replacements, method, False, values, config, bootstrap, curves, metrics)
+        control = _add_curves(replacements, method, True, permuted, config, bootstrap, curves, metrics)
         gains = {
             "deletion_gain": difference(control["deletion"], areas["deletion"]),
             "insertion_gain": difference(areas["insertion"], control["insertion"]),
@@ -177,7 +177,7 @@ def curve_rows(
 
 
 def _add_curves(
-    study: list[Replacement],
+    replacements: list[Replacement],
     method: str,
     control: bool,
     importance: Array,
@@ -186,13 +186,15 @@ def _add_curves(
     curves: Rows,
     metrics: Rows,
 ) -> dict[str, Metric]:
-    """`study` holds one replacement a region."""
+    """`replacements` holds one replacement a region."""
     fractions = config.curve_fractions
-    change = np.sum([one.whole - one.none for one in study], axis=0)
-    found = [one.curves(importance, fractions) for one in study]
+    change = np.sum([one.intact - one.replaced for one in replacements], axis=0)
+    found = [one.curves(importance, fractions) for one in replacements]
     areas = {}
     for name in found[0]:
-        above = np.sum([points[name] - one.none[:, None] for one, points in zip(study, found, strict=True)], axis=0)
+        above = np.sum(
+            [points[name] - one.replaced[:, None] for one, points in zip(replacements, found, strict=True)], axis=0
+        )
         curve = interval(ratio_metric(above, change), bootstrap.counts, bootstrap.level)
         for i, fraction in enumerate(fractions):
             values = {"score": curve.estimate[i], "low": curve.low[i], "high": curve.high[i]}

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
 
-Method = Literal[
-    "saliency", "input_x_gradient", "integrated_gradients", "region_integrated_gradients", "lrp", "mutagenesis"
-]
+from contactlens.dna.explanation.methods import METHODS
+
 Split = Literal["train", "validation", "calibration", "test"]
 
 
 @dataclass(frozen=True)
 class ExplainConfig:
-    """How a window classifier is explained and its explanations are judged.
+    """How a window classifier is explained and its explanations are evaluated.
 
     splits: whose windows are explained; those that were not trained on, unless they are too few to find motifs in
-    methods: attribution methods, keys of `contactlens.dna.explanation.attributions.METHODS`; mutagenesis takes three
+    methods: attribution methods, keys of `contactlens.dna.explanation.methods.METHODS`; mutagenesis takes three
         passes of the model for every base of every element
     min_probability: windows labelled positive whose predicted probability is at least this are explained and stored ...
     min_windows: ... and the most probable ones up to this number, where fewer are that probable
@@ -32,7 +31,7 @@ class ExplainConfig:
     """
 
     splits: tuple[Split, ...]
-    methods: tuple[Method, ...]
+    methods: tuple[str, ...]
     min_probability: float
     min_windows: int
     max_windows: int
@@ -48,9 +47,9 @@ class ExplainConfig:
     def __post_init__(self) -> None:
         if not self.splits or not set(self.splits) <= set(get_args(Split)):
             raise ValueError(f"dna.explain.splits must name some of {', '.join(get_args(Split))}; got {self.splits}")
-        unknown = [method for method in self.methods if method not in get_args(Method)]
+        unknown = [method for method in self.methods if method not in METHODS]
         if unknown or not self.methods or len(set(self.methods)) < len(self.methods):
-            known = ", ".join(get_args(Method))
+            known = ", ".join(METHODS)
             raise ValueError(f"dna.explain.methods must name methods once each, of {known}; got {self.methods}")
         for name, value in vars(self).items():
             if isinstance(value, int) and value < 1:

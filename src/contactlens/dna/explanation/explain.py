@@ -14,13 +14,7 @@ from contactlens.dna.data.batch import WindowBatch, batch_of
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attribution_file import Attributions
-from contactlens.dna.explanation.attributions import (
-    AttributionSettings,
-    actual_contributions,
-    attribute,
-    region_baseline,
-)
+from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.base_faithfulness import (
     Bootstrap,
     Planted,
@@ -31,8 +25,10 @@ from contactlens.dna.explanation.base_faithfulness import (
     overlap_rows,
 )
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.lrp import RULES, one_hot_tokens, relevance
-from contactlens.dna.explanation.mutagenesis import scores
+from contactlens.dna.explanation.methods import AttributionSettings, attribute
+from contactlens.dna.explanation.methods.integrated_gradients import region_baseline
+from contactlens.dna.explanation.methods.lrp import RULES, one_hot_tokens, relevance
+from contactlens.dna.explanation.methods.mutagenesis import scores
 
 GRADIENT = "input_x_gradient"
 
@@ -41,14 +37,14 @@ GRADIENT = "input_x_gradient"
 class Explanation:
     """What is stored of an explanation.
 
-    attributions: of every explained window, the most probable first
+    attributions: by method, of every explained window, the most probable first
     faithfulness: method, metric, estimate, low, high, control, n_windows
     curves: method, control, curve (deletion, insertion), fraction, score, low, high
     conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
         head (shares of bases and of biases), total, gap (total - logit)
     """
 
-    attributions: Attributions
+    attributions: dict[str, Attributions]
     faithfulness: pd.DataFrame
     curves: pd.DataFrame
     conservation: pd.DataFrame
@@ -77,10 +73,9 @@ def explain_windows(
     clusters = window_clusters(windows.select(batch.window_ids))
     planted = Planted.of(windows, batch.window_ids)
     if planted is not None:
-        rows += overlap_rows(
-            batch, {one: found.actual(one) for one in found.hypothetical}, planted, clusters, config, seed
-        )
-    curves, metrics, conservation = _trust(model, batch, found, clusters, config, seed)
+        actual = {method: one.actual for method, one in found.items()}
+        rows += overlap_rows(batch, actual, planted, clusters, config, seed)
+    curves, metrics, conservation = _faithfulness(model, batch, found, clusters, config, seed)
     return Explanation(found, pd.DataFrame(rows + metrics), pd.DataFrame(curves), conservation)
 
 
@@ -98,33 +93,33 @@ def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -
     return order[: min(n, config.max_windows)]
 
 
-def attributions_of(model: nn.Module, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig) -> Attributions:
+def attributions_of(
+    model: nn.Module, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig
+) -> dict[str, Attributions]:
     """Contributions by every method of `config`."""
     settings = AttributionSettings(config.ig_steps, config.rows_per_pass)
-    found: dict[str, np.ndarray] = {
-        one: attribute(model, batch.ids, batch.regions, one, settings) for one in config.methods
+    window_ids = np.array(batch.window_ids, dtype=np.str_)
+    one_hot = one_hot_bases(batch.ids).cpu().numpy().astype(np.uint8)
+    return {
+        method: Attributions(window_ids, logits, attribute(model, batch.ids, batch.regions, method, settings), one_hot)
+        for method in config.methods
     }
-    return Attributions(
-        window_ids=np.array(batch.window_ids, dtype=np.str_),
-        logits=logits,
-        one_hot=one_hot_bases(batch.ids).cpu().numpy().astype(np.uint8),
-        hypothetical=found,
-    )
 
 
-def _trust(
+def _faithfulness(
     model: nn.Module,
     batch: WindowBatch,
-    found: Attributions,
+    found: dict[str, Attributions],
     clusters: np.ndarray,
     config: ExplainConfig,
     seed: int,
 ) -> tuple[Rows, Rows, pd.DataFrame]:
     """Curves, metrics and conservation on some of the windows."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
-    few, one_hot = batch.select(drawn.tolist()), found.one_hot[drawn]
-    hypothetical = {method: values[drawn] for method, values in found.hypothetical.items()}
-    contributions = {method: actual_contributions(values, one_hot) for method, values in hypothetical.items()}
+    few = batch.select(drawn.tolist())
+    attributions = {method: one.select(few.window_ids) for method, one in found.items()}
+    hypothetical = {method: one.hypothetical for method, one in attributions.items()}
+    contributions = {method: one.actual for method, one in attributions.items()}
     curves, metrics = curve_rows(model, few, contributions, clusters[drawn], config, seed)
     metrics += mutation_rows(model, few, hypothetical, clusters[drawn], config, seed)
     bootstrap = Bootstrap.of(clusters[drawn], config, seed)
@@ -133,7 +128,7 @@ def _trust(
         "region_integrated_gradients": few.regions.unbind(1),
     }
     for method in (one for one in paths if one in contributions):
-        missed, change = _completeness(model, few, found.logits[drawn], paths[method], contributions[method], config)
+        missed, change = _completeness(model, few, paths[method], attributions[method], config)
         metrics.append(error_row(method, "completeness_error", missed, change, bootstrap))
     conservation = conservation_table(model, few, config.rows_per_pass)
     return curves, metrics + _conservation_rows(conservation, bootstrap), conservation
@@ -142,15 +137,14 @@ def _trust(
 def _completeness(
     model: nn.Module,
     batch: WindowBatch,
-    logits: np.ndarray,
     parts: Sequence[Tensor],
-    contributions: np.ndarray,
+    found: Attributions,
     config: ExplainConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """By how much contributions (N, L) miss the change of the score when each of `parts` (N, L) loses its bases, and
+    """By how much contributions miss the change of the score when each of `parts` (N, L) loses its bases, and
     that change: (N,) each, absolute values added up over the parts."""
-    changes = [logits - _baseline_scores(model, batch, part, config.rows_per_pass) for part in parts]
-    shares = [(contributions * part.cpu().numpy()).sum(axis=1) for part in parts]
+    changes = [found.logits - _baseline_scores(model, batch, part, config.rows_per_pass) for part in parts]
+    shares = [(found.actual * part.cpu().numpy()).sum(axis=1) for part in parts]
     missed = np.sum([np.abs(share - change) for share, change in zip(shares, changes, strict=True)], axis=0)
     return missed, np.abs(changes).sum(axis=0)
 

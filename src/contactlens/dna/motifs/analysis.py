@@ -1,22 +1,32 @@
 """The whole motif analysis of one set of contributions, and the files it leaves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from contactlens.base.files import write_json
+from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counting
 from contactlens.dna.data.genome_tracks import chromosome_sizes, stretches, write_bedgraph, write_bigwig
 from contactlens.dna.data.motif_database import jaspar_core
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.contributions import Contributions
-from contactlens.dna.motifs.discover import Discovery, discover, matrix_table, pattern_table
+from contactlens.dna.motifs.discover import BASES, Discovery, Pattern, discover, matrix_table, pattern_table
 from contactlens.dna.motifs.hits import recovery, seqlet_hits, write_bed
-from contactlens.dna.motifs.meme import write_meme
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
 from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches, top_matches
+
+MEME_HEADER = """MEME version 4
+
+ALPHABET= ACGT
+
+strands: + -
+
+Background letter frequencies
+A 0.25 C 0.25 G 0.25 T 0.25
+"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class MotifAnalysis:
 
 
 def analyse_motifs(
-    contributions: Contributions, windows: WindowSet, config: MotifConfig, seed: int, hdf5: Path | str
+    contributions: Attributions, windows: WindowSet, config: MotifConfig, seed: int, hdf5: Path | str
 ) -> MotifAnalysis:
     """Cut windows around peaks, find patterns, name them by the JASPAR vertebrate motifs; TF-MoDISco's file -> hdf5."""
     peaks = cut_peaks(contributions, windows, config.window_bp, config.peaks_per_window, config.smoothing_bp)
@@ -57,7 +67,7 @@ def analyse_motifs(
     return MotifAnalysis(config, peaks, discovery, matches, control, hits, recovered, names)
 
 
-def write_motifs(found: MotifAnalysis, contributions: Contributions, windows: WindowSet, folder: Path) -> None:
+def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: WindowSet, folder: Path) -> None:
     """Tables (CSV), MEME files, hits (BED) and contributions for a genome browser (bigWig, bedGraph) into `folder`."""
     tables = {
         "patterns": pattern_table(found.discovery),
@@ -78,3 +88,22 @@ def write_motifs(found: MotifAnalysis, contributions: Contributions, windows: Wi
     write_bedgraph(folder / "contributions.bedgraph", pieces)
     summary = {"patterns": len(found.discovery), "windows": len(found.peaks), "reason": found.discovery.reason}
     write_json(folder / "summary.json", summary)
+
+
+def meme_text(patterns: Sequence[Pattern]) -> str:
+    """The cores of the patterns; without patterns a header alone, which is still a valid file."""
+    return "\n".join([MEME_HEADER, *(_motif(pattern) for pattern in patterns)])
+
+
+def _motif(pattern: Pattern) -> str:
+    core = pattern.core
+    head = f"MOTIF {pattern.name} {pattern.consensus}"
+    shape = f"letter-probability matrix: alength= {len(BASES)} w= {len(core)} nsites= {pattern.n_seqlets} E= 0"
+    return "\n".join([head, shape, *(" ".join(f"{share:.6f}" for share in row) for row in core), ""])
+
+
+def write_meme(discovery: Discovery, positive: Path | str, negative: Path | str) -> None:
+    """Patterns that raise the logit to `positive`, those that lower it to `negative`."""
+    for path, sign in ((positive, "pos_"), (negative, "neg_")):
+        with write_aside(path) as aside:
+            aside.write_text(meme_text([p for p in discovery.patterns if p.name.startswith(sign)]))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contactlens.attribution.modisco import LETTERS as BASES
+from contactlens.attribution.modisco import ALPHABET as BASES
 from contactlens.attribution.modisco import Discovery, Pattern, core_of, find_patterns
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.peaks import PeakWindows

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from contactlens.attribution.centring import centred
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.motifs.contributions import Contributions, centred
+from contactlens.dna.explanation.attributions import Attributions
 
-COLUMNS = ("window_id", "start", "peak", "height", "chrom", "genome_start")
+PEAK_COLUMNS = ("window_id", "start", "peak", "height", "chrom", "genome_start")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _each_place_once(table: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def cut_peaks(
-    contributions: Contributions, windows: WindowSet, window_bp: int, peaks_per_window: int, smoothing_bp: int
+    contributions: Attributions, windows: WindowSet, window_bp: int, peaks_per_window: int, smoothing_bp: int
 ) -> PeakWindows:
     """The windows of `window_bp` around the peaks of smoothed |contribution|.
 
@@ -100,7 +101,7 @@ def cut_peaks(
         )
         for start, peak in window_peaks(height[n], width, peaks_per_window)
     ]
-    table = _each_place_once(pd.DataFrame(rows, columns=[*COLUMNS, "row"]), width)
+    table = _each_place_once(pd.DataFrame(rows, columns=[*PEAK_COLUMNS, "row"]), width)
     source = table.pop("row").to_numpy(dtype=np.int64)[:, None]
     bases = table["start"].to_numpy(dtype=np.int64)[:, None] + np.arange(width)
     hypothetical = centred(contributions.hypothetical[source, bases].astype(np.float32))

@@ -1,8 +1,8 @@
 """Which known motif a pattern is: Tomtom (Gupta et al. 2007, Genome Biology 8:R24) by memelite, and a random control.
 
 memelite gives, for each pattern and database motif, the p-value of the best alignment over all offsets and both
-strands. The q-values are Benjamini & Hochberg's within one query: the family of tests is that pattern against every
-motif of the database, as in the MEME suite. Patterns are not pooled.
+strands. The q-values are those of Benjamini & Hochberg (1995) within one query: the family of tests is that pattern
+against every motif of the database, as in the MEME suite. Patterns are not pooled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from contactlens.dna.motifs.discover import Discovery
 
@@ -27,17 +28,6 @@ class Target(Protocol):
     def probabilities(self) -> np.ndarray: ...
 
 
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """q-values along the last axis (Benjamini & Hochberg 1995): the smallest false discovery rate that admits each."""
-    n = p.shape[-1]
-    order = np.argsort(p, axis=-1)
-    scaled = np.take_along_axis(p, order, axis=-1) * n / np.arange(1, n + 1)
-    steps = np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1]
-    q = np.empty_like(steps)
-    np.put_along_axis(q, order, np.minimum(steps, 1.0), axis=-1)
-    return q
-
-
 def all_matches(queries: Mapping[str, np.ndarray], targets: Sequence[Target]) -> pd.DataFrame:
     """Every query (W, 4) against every target, the best match of a query first.
 
@@ -51,7 +41,7 @@ def all_matches(queries: Mapping[str, np.ndarray], targets: Sequence[Target]) ->
     if not targets or any(len(query) == 0 for query in queries.values()):
         raise ValueError("Tomtom needs targets, and queries of one base or more")
     p, offset, overlap, strand = _tomtom(list(queries.values()), [target.probabilities for target in targets])
-    q = benjamini_hochberg(p)
+    q = false_discovery_control(p, axis=1)
     ids, names = [np.array([getattr(t, key) for t in targets], dtype=object) for key in ("matrix_id", "name")]
     parts = []
     for n, pattern in enumerate(queries):

@@ -5,8 +5,7 @@ import pandas as pd
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.report.captions import caption
-from contactlens.dna.report.figures import evaluation
-from contactlens.dna.report.figures.pretraining import pretraining_figure, pretraining_frame
+from contactlens.dna.report.figures import evaluation, training
 from contactlens.dna.report.inputs import DnaReportInputs
 from contactlens.reporting.blocks import Block, TableBlock, TextBlock
 
@@ -80,15 +79,15 @@ def training_section(inputs: DnaReportInputs) -> list[Block]:
     before, history, roc = (inputs.table(name) for name in ("pretrain_history", "history", "roc_per_epoch"))
     blocks: list[Block] = []
     if before is not None:
-        frame = pretraining_frame(before, inputs.table("pretrain_loss"))
-        blocks.append(inputs.figure("pretraining", pretraining_figure(frame), frame, caption("pretraining")))
+        frame = training.pretraining_frame(before, inputs.table("pretrain_loss"))
+        blocks.append(inputs.figure("pretraining", training.pretraining_figure(frame), frame, caption("pretraining")))
     elif history is not None:
         blocks.append(TextBlock("The backbone was taken from a given checkpoint; nothing was pre-trained here."))
     if history is not None:
-        figure = evaluation.training_figure(history)
+        figure = training.training_figure(history)
         blocks.append(inputs.figure("training", figure, history, caption("training")))
     if roc is not None:
         kept = None if history is None else int(history[CRITERION].argmin()) + 1
-        figure = evaluation.roc_epochs_figure(roc, kept)
+        figure = training.roc_epochs_figure(roc, kept)
         blocks.append(inputs.figure("roc_epochs", figure, roc, caption("roc_epochs")))
     return blocks

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from contactlens.base.files import read_json
 from contactlens.base.parquet_file import read_parquet
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.explanation.attributions import Attributions, read_attributions_by
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.contributions import Contributions, read_contributions
 from contactlens.dna.motifs.discover import BASES, Discovery, Pattern
 from contactlens.reporting.blocks import FigureBlock
 from contactlens.reporting.figure_style import save_figure
@@ -72,10 +72,10 @@ class DnaReportInputs:
         return read_parquet(path).to_pandas() if path.is_file() else None
 
     @cached_property
-    def contributions(self) -> Contributions | None:
+    def contributions(self) -> Attributions | None:
         """Of `method`; InputError where the file has no such method."""
         path = self.reports / "attributions.npz"
-        return read_contributions(path, self.method) if path.is_file() else None
+        return read_attributions_by(path, self.method) if path.is_file() else None
 
     def most_probable(self) -> str | None:
         """The explained window of the highest logit."""

@@ -14,7 +14,7 @@ from scipy.special import expit
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.calibration.classification import Platt
-from contactlens.dna.data.batch import COLUMNS, REGIONS, WindowBatch, batch_of
+from contactlens.dna.data.batch import ELEMENT_BOUNDS, REGIONS, WindowBatch, batch_of
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import Task, WindowSet
 from contactlens.dna.models.classifier import WindowClassifier, load_classifier
@@ -34,7 +34,7 @@ def input_columns(task: Task) -> list[str]:
 
 
 def _places(task: Task) -> list[tuple[str, str]]:
-    return [COLUMNS[region] for region in REGIONS[task] if region in COLUMNS]
+    return [ELEMENT_BOUNDS[region] for region in REGIONS[task] if region in ELEMENT_BOUNDS]
 
 
 def served_table(windows: WindowSet) -> pd.DataFrame:

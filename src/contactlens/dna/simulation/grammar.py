@@ -1,4 +1,7 @@
-"""What is planted in a simulated window: which motifs, where, and on which strand."""
+"""What a simulated window is made of: background DNA, and the motifs planted in it: which, where, on which strand.
+
+The background is a first-order Markov chain with the dinucleotide preferences of human DNA.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,9 +14,23 @@ from contactlens.dna.data.motif_database import Motif
 
 Codes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Dinucleotides (rows: first base A, C, G, T; columns: second) over what their bases would give by chance, both
+# strands pooled. Counted on hg19 chr20:1,000,000-3,000,000 and rounded. CpG is five-fold depleted, TpG/CpA and the
+# doublets are in excess, TpA is rare: as in Karlin and Burge (Trends Genet. 11, 283, 1995) for vertebrates.
+HUMAN_ODDS: Floats = np.array(
+    [
+        [1.10, 0.82, 1.21, 0.88],
+        [1.23, 1.25, 0.21, 1.21],
+        [1.00, 0.96, 1.25, 0.82],
+        [0.71, 1.00, 1.23, 1.10],
+    ]
+)
+HUMAN_GC = 0.41  # of the human genome (International Human Genome Sequencing Consortium, Nature 409, 860, 2001)
 
 
-class Interval(NamedTuple):
+class Span(NamedTuple):
     """Bases [start, end) of a window."""
 
     start: int
@@ -56,18 +73,18 @@ def deal_combinations(labels: Ints, n_sets: int, rng: np.random.Generator) -> In
 
 def draw_elements(
     window_bp: int, lengths: tuple[int, int], distance: int, rng: np.random.Generator
-) -> tuple[Interval, Interval]:
+) -> tuple[Span, Span]:
     """Enhancer and promoter `distance` apart (centre to centre), either one on the left, anywhere in the window."""
     enhancer_left = rng.random() < 0.5
     left, right = lengths if enhancer_left else lengths[::-1]
     gap = distance - (left + right) // 2
     start = int(rng.integers(window_bp - (left + gap + right) + 1))
-    first = Interval(start, start + left)
-    second = Interval(first.end + gap, first.end + gap + right)
+    first = Span(start, start + left)
+    second = Span(first.end + gap, first.end + gap + right)
     return (first, second) if enhancer_left else (second, first)
 
 
-def place_cluster(element: Interval, widths: Sequence[int], gap: int, rng: np.random.Generator) -> Ints:
+def place_cluster(element: Span, widths: Sequence[int], gap: int, rng: np.random.Generator) -> Ints:
     """Starts of sites of these `widths`, in this order, inside an element, at least `gap` bases between any two.
 
     Every such arrangement is equally likely: the bases to spare are cut at random places.
@@ -78,7 +95,7 @@ def place_cluster(element: Interval, widths: Sequence[int], gap: int, rng: np.ra
     return element.start + before + np.concatenate([[0], np.cumsum(np.asarray(widths[:-1], dtype=np.int64) + gap)])
 
 
-def place_alone(taken: list[Interval], window_bp: int, width: int, gap: int, rng: np.random.Generator) -> int | None:
+def place_alone(taken: list[Span], window_bp: int, width: int, gap: int, rng: np.random.Generator) -> int | None:
     """Start of one more site anywhere in the window, `gap` or more bases from those taken; None where none fits."""
     free = np.ones(window_bp - width + 1, dtype=bool)
     for start, end in taken:
@@ -109,3 +126,35 @@ def score_instances(motif: Motif, codes: Codes) -> NDArray[np.float64]:
 def reverse_complement(codes: Codes) -> Codes:
     """Of bases (..., L) coded 0 to 3 for A, C, G, T."""
     return 3 - codes[..., ::-1]
+
+
+def dinucleotides(gc: Floats) -> Floats:
+    """Frequencies (..., 4, 4) of dinucleotides at each GC content (...), with human preferences.
+
+    Base composition is exactly (1 - gc)/2, gc/2, gc/2, (1 - gc)/2; the odds are scaled by row and column to meet it
+    (iterative proportional fitting), which keeps their ratios and the symmetry of the strands.
+    """
+    gc = np.asarray(gc, dtype=np.float64)
+    bases = np.stack([1 - gc, gc, gc, 1 - gc], axis=-1) / 2
+    table = HUMAN_ODDS * bases[..., :, None] * bases[..., None, :]
+    for _ in range(50):
+        table *= (bases / table.sum(axis=-1))[..., :, None]
+        table *= (bases / table.sum(axis=-2))[..., None, :]
+    return table
+
+
+def background(gc: Floats, length: int, rng: np.random.Generator) -> Codes:
+    """Background DNA (N, length), 0 to 3 for A, C, G, T: row i with expected GC content `gc[i]`.
+
+    Every row is a stationary chain of its own. The chain of a row read backwards on the other strand is the same.
+    """
+    table = dinucleotides(gc)
+    bases = table.sum(axis=-1)
+    # Of the four thresholds the last is 1: three comparisons tell the base.
+    onward = (table / bases[..., None]).cumsum(axis=-1)[..., :3].astype(np.float32)
+    codes = np.empty((length, len(gc)), dtype=np.uint8)
+    rows = np.arange(len(gc))
+    for place in range(length):
+        limits = onward[rows, codes[place - 1]] if place else bases.cumsum(axis=-1)[:, :3]
+        codes[place] = (rng.random(len(gc), dtype=np.float32)[:, None] >= limits).sum(axis=1)
+    return np.ascontiguousarray(codes.T)

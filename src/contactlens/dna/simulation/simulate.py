@@ -18,10 +18,12 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import Motif, motif
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.simulation.background import HUMAN_GC, Codes, background
 from contactlens.dna.simulation.grammar import (
-    Interval,
+    HUMAN_GC,
+    Codes,
     Site,
+    Span,
+    background,
     deal_combinations,
     draw_elements,
     draw_instances,
@@ -187,7 +189,7 @@ def _combine(config: SimulationConfig, tiles: pd.DataFrame, rng: np.random.Gener
     return combinations
 
 
-def _draw_elements(config: SimulationConfig, rng: np.random.Generator) -> tuple[Interval, Interval]:
+def _draw_elements(config: SimulationConfig, rng: np.random.Generator) -> tuple[Span, Span]:
     distance = int(rng.integers(config.min_distance_bp, config.max_distance_bp + 1))
     return draw_elements(config.window_bp, (config.enhancer_bp, config.promoter_bp), distance, rng)
 
@@ -195,7 +197,7 @@ def _draw_elements(config: SimulationConfig, rng: np.random.Generator) -> tuple[
 def _draw_sites(
     config: SimulationConfig,
     motifs: list[Motif],
-    elements: tuple[Interval, Interval],
+    elements: tuple[Span, Span],
     sets: tuple[int, int],
     labelled: bool,
     rng: np.random.Generator,
@@ -211,7 +213,7 @@ def _draw_sites(
         sites += [Site(i, at, bool(rng.random() < 0.5), name) for i, at in zip(factors, starts.tolist(), strict=True)]
     for _ in range(int(rng.integers(config.decoys_per_window[0], config.decoys_per_window[1] + 1))):
         decoy = int(rng.integers(2 * n_pairs, len(motifs)))
-        taken = [Interval(site.start, site.start + len(motifs[site.motif])) for site in sites]
+        taken = [Span(site.start, site.start + len(motifs[site.motif])) for site in sites]
         start = place_alone(taken, config.window_bp, len(motifs[decoy]), gap, rng)
         if start is not None:
             sites.append(Site(decoy, start, bool(rng.random() < 0.5), "background"))
@@ -234,9 +236,7 @@ def _write_sequences(
     return sequences
 
 
-def _windows_table(
-    config: SimulationConfig, tiles: pd.DataFrame, elements: list[tuple[Interval, Interval]]
-) -> pd.DataFrame:
+def _windows_table(config: SimulationConfig, tiles: pd.DataFrame, elements: list[tuple[Span, Span]]) -> pd.DataFrame:
     labelled = (tiles["label"] >= 0).to_numpy()
     rows = tiles[labelled].reset_index(drop=True)
     inside = np.array(elements, dtype=np.int64).reshape(-1, 4)[labelled]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.check_suites import CheckLimits as DnaCheckLimits
+from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
 from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
 from contactlens.dna.data.window_set import Task as WindowTask
 from contactlens.dna.evaluation.baselines import BaselineConfig as DnaBaselineConfig
-from contactlens.dna.evaluation.baselines import fair_rivals as fair_dna_rivals
+from contactlens.dna.evaluation.baselines import applicable_baselines as applicable_dna_baselines
 from contactlens.dna.evaluation.evaluate import EvaluateConfig as DnaEvaluateConfig
 from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
 from contactlens.dna.models.backbone import BackboneConfig
@@ -143,8 +143,8 @@ class DnaParams:
 
     def rules(self, task: WindowTask) -> ClassifierRules:
         """The rules of promotion for windows of this task, against the baselines that there are for it."""
-        rivals = fair_dna_rivals(task, self.promotion.must_beat, self.baselines)
-        return replace(self.promotion, must_beat=rivals)
+        baselines = applicable_dna_baselines(task, self.promotion.must_beat, self.baselines)
+        return replace(self.promotion, must_beat=baselines)
 
 
 @dataclass(frozen=True)

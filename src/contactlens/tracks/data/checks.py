@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.expectations.result import CheckResult
-from contactlens.expectations.run import Stage, Subject, check, validate
+from contactlens.expectations.run import DataAsset, Stage, check, validate
 from contactlens.expectations.suite import LARGEST, Batch, Suite
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 
@@ -51,7 +51,7 @@ def check_tracks(
 
     With `data_docs`, a folder, Great Expectations' own pages are written there, whatever the outcome.
     """
-    return check(_subject(track_set, file), _stages(track_set, limits), data_docs)
+    return check(_asset(track_set, file), _stages(track_set, limits), data_docs)
 
 
 def validate_tracks(
@@ -61,13 +61,13 @@ def validate_tracks(
 
     The message names file, column, expectation, count and the first offending rows of each.
     """
-    return validate(_subject(track_set, file), _stages(track_set, limits), data_docs)
+    return validate(_asset(track_set, file), _stages(track_set, limits), data_docs)
 
 
-def _subject(track_set: TrackSet, file: str) -> Subject:
+def _asset(track_set: TrackSet, file: str) -> DataAsset:
     frames = track_set.frames
     tracks = frames["track_id"].nunique() if "track_id" in frames else 0
-    return Subject("tracks", file, {"tracks": tracks, "frames": len(frames)}, ("track_id", "frame"))
+    return DataAsset("tracks", file, {"tracks": tracks, "frames": len(frames)}, ("track_id", "frame"))
 
 
 def _stages(track_set: TrackSet, limits: CheckLimits) -> list[Stage]:

@@ -9,6 +9,7 @@ from contactlens.attribution import faithfulness as faith
 from contactlens.attribution.method_names import is_gradient
 from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import ratio_interval, resample_counts
+from contactlens.calibration.classification import row_auroc
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.curves import curve_rows
 from contactlens.tracks.explanation.examples import Examples, Remembered
@@ -60,7 +61,7 @@ def contact_overlap(
     rows: Rows = []
     for method, values in attributions.items():
         scores = explainer.frame_scores(method, values, explainer.profile_channels).abs().flatten(0, 1)
-        auroc = faith.row_auroc(scores.cpu().numpy(), felt_rows, within_rows).reshape(P, F)
+        auroc = row_auroc(scores.cpu().numpy(), felt_rows, within_rows).reshape(P, F)
         defined = ~np.isnan(auroc)
         mean = ratio_interval(np.nansum(auroc, axis=1), defined.sum(axis=1).astype(np.float64), draws, level)
         rows.append(metric_row(method, output, "contact_auroc", mean))

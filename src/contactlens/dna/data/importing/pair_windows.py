@@ -12,7 +12,7 @@ from contactlens.dna.data.importing.interval_table import IntervalTable
 from contactlens.dna.data.importing.placement import LARGEST, RecordMap, naming_hint
 from contactlens.dna.data.importing.report import ImportedWindows, Sieve
 from contactlens.dna.data.negatives import DistanceMatching, distance_matched
-from contactlens.dna.data.window_set import COLUMNS, WindowSet
+from contactlens.dna.data.window_set import WINDOW_COLUMNS, WindowSet
 
 TWO_CHROMOSOMES = "on two chromosomes"
 OVERLAP = "with overlapping elements"
@@ -177,8 +177,8 @@ def _windows(source: Path | str, rows: pd.DataFrame, window_bp: int) -> pd.DataF
             f"{source}, column 'window_id': {repeated.sum():,} ids are repeated; first at {first['where']} "
             f"({first['window_id']!r})"
         )
-    texts = [name for name, kind in COLUMNS["pair"].items() if kind is str]
-    table = windows[list(COLUMNS["pair"])].reset_index(drop=True)
+    texts = [name for name, kind in WINDOW_COLUMNS["pair"].items() if kind is str]
+    table = windows[list(WINDOW_COLUMNS["pair"])].reset_index(drop=True)
     return table.astype({name: "str" if name in texts else "int64" for name in table})
 
 

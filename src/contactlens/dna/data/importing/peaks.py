@@ -6,7 +6,7 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import require_file
-from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.genome import IUPAC_LETTERS, Genome
 from contactlens.dna.data.importing.interval_table import IntervalTable, read_lines, read_table
 from contactlens.dna.data.importing.placement import RecordMap, naming_hint, placement
 from contactlens.dna.data.importing.report import Sieve
@@ -15,7 +15,7 @@ FASTA_SUFFIXES = (".fa", ".fasta", ".fna")
 BED_SUFFIXES = (".bed", ".narrowPeak", ".broadPeak")
 BED_COLUMNS = ("chrom", "start", "end")
 SUMMIT = "10"
-LETTERS = set("ACGTURYSWKMBDHVN")
+PEAK_LETTERS = IUPAC_LETTERS | {"U"}
 SHORT = "shorter than the window"
 NO_CHROMOSOME = "on a chromosome that the FASTA lacks"
 OUTSIDE = "whose window leaves the FASTA's sequence"
@@ -130,7 +130,7 @@ def read_fasta(path: Path) -> list[tuple[str, str]]:
 
 
 def _bases(path: Path, number: int, line: str) -> str:
-    foreign = set(line) - LETTERS
+    foreign = set(line) - PEAK_LETTERS
     if foreign:
         raise InputError(f"{path}: line {number} holds {min(foreign)!r}, which is no base")
     return line

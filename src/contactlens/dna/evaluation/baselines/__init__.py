@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
@@ -28,15 +28,9 @@ __all__ = [
     "KmerConfig",
     "KmerLogistic",
     "PropensityConfig",
-    "fair_rivals",
+    "applicable_baselines",
     "fit_baselines",
 ]
-
-
-OF_TASK: dict[Task, tuple[str, ...]] = {
-    "pair": ("distance", "element_propensity", "kmer_products"),
-    "region": ("gc_content",),
-}
 
 
 class Baseline(Protocol):
@@ -60,12 +54,48 @@ class BaselineConfig:
     cnn: CnnConfig
 
 
-def fair_rivals(task: Task, names: Iterable[str], config: BaselineConfig) -> tuple[str, ...]:
+class Registration(NamedTuple):
+    """fit: (train, validation, config, seed) -> the fitted baseline; tasks: of the windows that it is for.
+
+    applies: whether the settings leave it anything that another baseline lacks
+    """
+
+    fit: Callable[[WindowSet, WindowSet, BaselineConfig, int], Baseline]
+    tasks: tuple[Task, ...] = ("pair", "region")
+    applies: Callable[[BaselineConfig], bool] = lambda config: True
+
+
+def _additive(config: BaselineConfig) -> KmerConfig:
+    return replace(config.kmer, interaction_components=0)
+
+
+# The weakest first. A further baseline is its module and one line here; its settings are a field of BaselineConfig.
+BASELINES: dict[str, Registration] = {
+    "distance": Registration(lambda t, v, c, seed: DistanceLogistic.fit(t, v, c.distance, seed), ("pair",)),
+    "element_propensity": Registration(
+        lambda t, v, c, seed: ElementPropensity.fit(t, v, c.element_propensity, seed), ("pair",)
+    ),
+    "gc_content": Registration(lambda t, v, c, seed: GcContent.fit(t, v, c.composition, seed), ("region",)),
+    "kmer_logistic": Registration(lambda t, v, c, seed: KmerLogistic.fit(t, v, _additive(c), seed)),
+    "kmer_products": Registration(
+        lambda t, v, c, seed: KmerLogistic.fit(t, v, c.kmer, seed),
+        ("pair",),
+        lambda c: bool(c.kmer.interaction_components),
+    ),
+    "cnn": Registration(lambda t, v, c, seed: CnnBaseline.fit(t, v, c.cnn, seed)),
+}
+
+
+def applicable_baselines(task: Task, names: Iterable[str], config: BaselineConfig) -> tuple[str, ...]:
     """Those of `names` (baselines, also as `<baseline>_recalibrated`) that `fit_baselines` fits to windows of the task,
     and any that it does not know."""
-    other = OF_TASK["region" if task == "pair" else "pair"]
-    idle = () if config.kmer.interaction_components else ("kmer_products",)
-    return tuple(name for name in names if name.removesuffix(RECALIBRATED) not in (*other, *idle))
+    fitted = _fitted(task, config)
+    plain = {name: name.removesuffix(RECALIBRATED) for name in names}
+    return tuple(name for name, baseline in plain.items() if baseline in fitted or baseline not in BASELINES)
+
+
+def _fitted(task: Task, config: BaselineConfig) -> dict[str, Registration]:
+    return {name: one for name, one in BASELINES.items() if task in one.tasks and one.applies(config)}
 
 
 def fit_baselines(train: WindowSet, validation: WindowSet, config: BaselineConfig, seed: int) -> dict[str, Baseline]:
@@ -76,17 +106,8 @@ def fit_baselines(train: WindowSet, validation: WindowSet, config: BaselineConfi
     for name, windows in (("train", train), ("validation", validation)):
         if len(set(labels(windows))) < 2:
             raise InputError(f"{windows.source}: the {name} split has windows of one label only")
-    splits = train, validation
-    if train.task == "pair":
-        fits: dict[str, Callable[[], Baseline]] = {
-            "distance": lambda: DistanceLogistic.fit(*splits, config.distance, seed),
-            "element_propensity": lambda: ElementPropensity.fit(*splits, config.element_propensity, seed),
-        }
-    else:
-        fits = {"gc_content": lambda: GcContent.fit(*splits, config.composition, seed)}
-    additive = replace(config.kmer, interaction_components=0)
-    fits["kmer_logistic"] = lambda: KmerLogistic.fit(*splits, additive, seed)
-    if train.task == "pair" and config.kmer.interaction_components:
-        fits["kmer_products"] = lambda: KmerLogistic.fit(*splits, config.kmer, seed)
-    fits["cnn"] = lambda: CnnBaseline.fit(*splits, config.cnn, seed)
-    return {name: fit() for name, fit in counted(fits.items(), "baselines fitted")}
+    chosen = _fitted(train.task, config)
+    return {
+        name: baseline.fit(train, validation, config, seed)
+        for name, baseline in counted(chosen.items(), "baselines fitted")
+    }

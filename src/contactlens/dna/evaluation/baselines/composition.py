@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from contactlens.dna.data.batch import COLUMNS
+from contactlens.dna.data.batch import ELEMENT_BOUNDS
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_scaled, positive
 
@@ -45,7 +45,7 @@ def element_sequences(windows: WindowSet) -> dict[str, list[str]]:
     sequences = windows.sequences()
     if windows.task == "region":
         return {"region": sequences}
-    cuts = {element: windows.windows[list(bounds)].to_numpy() for element, bounds in COLUMNS.items()}
+    cuts = {element: windows.windows[list(bounds)].to_numpy() for element, bounds in ELEMENT_BOUNDS.items()}
     return {
         element: [bases[start:end] for bases, (start, end) in zip(sequences, cut, strict=True)]
         for element, cut in cuts.items()

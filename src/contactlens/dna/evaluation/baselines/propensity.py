@@ -52,8 +52,8 @@ class Habits:
 
     def __call__(self, keys: Array) -> Array:
         """Log odds of the smoothed share of positives, (N, elements); an unknown element has the prior's."""
-        seen = [table.reindex(column).fillna(0).to_numpy() for table, column in zip(self.tables, keys.T, strict=True)]
-        share = [(n[:, 0] + self.smoothing * self.prior) / (n[:, 1] + self.smoothing) for n in seen]
+        counts = [table.reindex(column).fillna(0).to_numpy() for table, column in zip(self.tables, keys.T, strict=True)]
+        share = [(n[:, 0] + self.smoothing * self.prior) / (n[:, 1] + self.smoothing) for n in counts]
         return logit_of(np.column_stack(share))
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.motifs.contributions import Contributions
+from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.peaks import smoothed
 from contactlens.dna.report.figures.logo import BASES, draw_logo
 from contactlens.dna.report.figures.places import ELEMENT_COLOURS, ELSEWHERE, element_masks, element_spans, span_mask
@@ -31,7 +31,7 @@ def _scale(values: np.ndarray) -> float:
     return float(np.nanquantile(np.abs(values), SCALE_QUANTILE)) or 1.0
 
 
-def distribution_frame(contributions: Contributions, windows: WindowSet, bins: int = 81) -> pd.DataFrame:
+def distribution_frame(contributions: Attributions, windows: WindowSet, bins: int = 81) -> pd.DataFrame:
     """Histograms of the attributions of single bases.
 
     Columns: `element`; `planted` ("all", and where the truth is known "planted", "not planted"); `bin_left`,
@@ -81,7 +81,7 @@ def _draw_histogram(axis: Axes, rows: pd.DataFrame, element: str, kind: str) -> 
     axis.stairs(share, edges, color=ELEMENT_COLOURS[element], linestyle=style, linewidth=1.4, label=label)
 
 
-def zoom_frame(contributions: Contributions, windows: WindowSet, window_id: str, zoom_bp: int) -> pd.DataFrame:
+def zoom_frame(contributions: Attributions, windows: WindowSet, window_id: str, zoom_bp: int) -> pd.DataFrame:
     """One window base by base: `position` (bp from win_start), `base`, `attribution` (logit), `element`, `planted`
     (factor and strand, "" where none), `in_zoom` (the `zoom_bp` bases around the peak of |attribution|)."""
     one = windows.select([window_id])
@@ -154,7 +154,7 @@ def _draw_letters(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) -> 
 
 
 def region_frame(
-    contributions: Contributions, windows: WindowSet, flank_bp: int = 100, body_bins: int = 100, most: int = 200
+    contributions: Attributions, windows: WindowSet, flank_bp: int = 100, body_bins: int = 100, most: int = 200
 ) -> pd.DataFrame:
     """The windows of the highest logits lined up by each element.
 

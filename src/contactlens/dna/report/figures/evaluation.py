@@ -1,23 +1,20 @@
-"""How well windows are told apart: curves of all models, training, calibration, and what the classes look like."""
+"""How well windows are told apart: curves of all models, calibration, and what the classes look like."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from contactlens.dna.data.names import CRITERION, NETWORK, RECALIBRATED
+from contactlens.dna.data.names import NETWORK, RECALIBRATED
 from contactlens.reporting.figure_style import (
     BLACK,
     BLUE,
     CYCLE,
     GREY,
     ORANGE,
-    SEQUENTIAL,
     new_figure,
     plain,
     spread,
@@ -36,7 +33,7 @@ NAMES = {
 CLASSES = {0: ("negative", GREY), 1: ("positive", BLUE)}
 STAGES = {"network": ("before recalibration", ORANGE, "o"), "network_recalibrated": ("after recalibration", BLUE, "s")}
 RANKING = ("auroc", "auprc")
-EPOCHS_NAMED, PANELS_IN_ROW = 6, 3
+PANELS_IN_ROW = 3
 
 
 def model_name(model: str) -> str:
@@ -88,63 +85,6 @@ def curves_figure(roc: pd.DataFrame, pr: pd.DataFrame, metrics: pd.DataFrame) ->
     right.axhline(prevalence, color=BLACK, linestyle="--", linewidth=1)
     left.set_title("ROC")
     right.set_title("precision-recall")
-    return figure
-
-
-@styled
-def roc_epochs_figure(roc: pd.DataFrame, kept_epoch: int | None = None) -> Figure:
-    """The ROC curve on validation windows after each epoch, dark to light. roc: table of `roc_by_epoch`.
-
-    kept_epoch: the epoch, from 1, whose weights were kept; drawn thick.
-    """
-    figure = new_figure(4.8, 4.4)
-    axis = figure.subplots()
-    epochs = sorted(roc["epoch"].unique())
-    shades = colormaps[SEQUENTIAL](np.linspace(0, 0.92, len(epochs)))
-    named = set(np.array(epochs)[np.linspace(0, len(epochs) - 1, min(EPOCHS_NAMED, len(epochs))).round().astype(int)])
-    for epoch, shade in zip(epochs, shades, strict=True):
-        rows = roc[roc["epoch"] == epoch]
-        kept = epoch == kept_epoch
-        label = f"epoch {epoch}  {rows['auroc'].iloc[0]:.3f}" + (", kept" if kept else "")
-        style: dict[str, Any] = {"linewidth": 2.6, "zorder": 3} if kept else {"linewidth": 1.1}
-        axis.plot(rows["fpr"], rows["tpr"], color=shade, label=label if kept or epoch in named else None, **style)
-    axis.plot([0, 1], [0, 1], color=BLACK, linestyle="--", linewidth=1)
-    axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axis.set(xlabel=with_unit("false positive rate", "fraction"), ylabel=with_unit("true positive rate", "fraction"))
-    axis.legend(title="AUROC on validation", loc="lower right")
-    return figure
-
-
-@styled
-def training_figure(history: pd.DataFrame) -> Figure:
-    """Loss on training and validation windows, and validation AUROC, over epochs.
-
-    history: epoch (from 0), train_loss, validation_loss, validation_auroc and the criterion that weights are kept by.
-    The dots mark the epoch that was kept.
-    """
-    figure = new_figure(7.6, 3.2)
-    left, right = figure.subplots(1, 2)
-    epoch, kept = history["epoch"] + 1, int(history[CRITERION].argmin())
-    for axis, column, color, label in (
-        (left, "train_loss", GREY, "training"),
-        (left, "validation_loss", BLUE, "validation"),
-        (right, "validation_auroc", BLUE, "validation"),
-    ):
-        axis.plot(epoch, history[column], color=color, label=label)
-        if column != "train_loss":
-            axis.plot(
-                epoch.iloc[kept], history[column].iloc[kept], "o", color=BLACK, markersize=4.5, label="kept epoch"
-            )
-    left.axhline(np.log(2), color=BLACK, linestyle="--", linewidth=1, label="even odds")
-    right.axhline(0.5, color=BLACK, linestyle="--", linewidth=1, label="chance")
-    left.set(title="loss", ylabel=with_unit("cross-entropy", "nats per window"))
-    right.set(
-        title="ranking", ylabel=with_unit("AUROC", "1"), ylim=(min(0.45, history["validation_auroc"].min()), 1.01)
-    )
-    for axis in (left, right):
-        axis.set_xlabel(with_unit("training", "epochs"))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.legend()
     return figure
 
 

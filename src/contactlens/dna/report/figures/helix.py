@@ -102,9 +102,9 @@ def helix_views(
     """
     length = len(attribution)
     bp = -(-length // most_rungs)
-    whole = _view("whole window", attribution, sequence, elements, 0, -(-length // bp), bp, np.deg2rad(150))
+    overview = _view("whole window", attribution, sequence, elements, 0, -(-length // bp), bp, np.deg2rad(150))
     height = smoothed(np.abs(attribution), 11)
-    views = [whole]
+    views = [overview]
     for name, (start, end) in elements.items():
         peak = start + int(np.argmax(height[start:end]))
         first = int(np.clip(peak - zoom_bp // 2, 0, max(length - zoom_bp, 0)))
@@ -120,7 +120,7 @@ def helix_frame(views: Sequence[HelixView]) -> pd.DataFrame:
     ]
 
 
-def _seen(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _projected(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points (..., 3) as the viewer sees them from slightly above: (..., 2) on paper, depth (...) toward the viewer."""
     tilt, yaw = np.deg2rad(14), np.deg2rad(-9)
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
@@ -141,7 +141,7 @@ def _segments(view: HelixView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _draw(axis: Axes, view: HelixView) -> None:
     segments, shades, widths = _segments(view)
-    paper, depth = _seen(segments)
+    paper, depth = _projected(segments)
     order = np.argsort(depth.mean(axis=1), kind="stable")  # the painter's algorithm: far ones first
     near = (depth.mean(axis=1) - depth.min()) / np.ptp(depth)
     shades = shades + (1 - shades) * (FADE * (1 - near))[:, None]
@@ -159,11 +159,11 @@ def _draw(axis: Axes, view: HelixView) -> None:
 
 def _label(axis: Axes, view: HelixView) -> None:
     """Name the elements beside their stretches; where a rung is a base, write the bases below."""
-    middles, _ = _seen(view.rungs[ENDS].to_numpy().reshape(-1, 2, 3).mean(axis=1))
-    whole = view.bp_per_rung > 1 or len(view.rungs["element"].unique()) > 1
+    middles, _ = _projected(view.rungs[ENDS].to_numpy().reshape(-1, 2, 3).mean(axis=1))
+    named = view.bp_per_rung > 1 or len(view.rungs["element"].unique()) > 1
     for element in view.rungs["element"].unique():
         rows = np.flatnonzero(view.rungs["element"] == element)
-        if element != ELSEWHERE and whole:
+        if element != ELSEWHERE and named:
             x, up = middles[rows[len(rows) // 2]]
             side = np.array([x, up - middles[:, 1].min() + 1e-6]) / np.hypot(x, up - middles[:, 1].min() + 1e-6)
             x, up = np.array([x, up]) + 2.2 * RADIUS_NM * side

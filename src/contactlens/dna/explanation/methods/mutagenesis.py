@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from contactlens.attribution.centring import centred
 from contactlens.base.progress import counted
 from contactlens.dna.data.tokens import BASES
-from contactlens.dna.explanation.lrp import known_bases
+from contactlens.dna.explanation.methods import AttributionSettings
+from contactlens.dna.explanation.methods.lrp import known_bases
 
 Array = np.ndarray
 
@@ -49,6 +51,15 @@ def mutation_effects(model: nn.Module, ids: Tensor, regions: Tensor, spans: Tens
     effects = torch.zeros(changed.shape, dtype=torch.float64, device=ids.device)
     effects[changed] = after - before[window]
     return effects
+
+
+def mutagenesis(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
+    """In-silico mutagenesis of all bases inside the regions; zero outside of them.
+
+    The effect of a base is relative to the mean of the four, so the base that is there gets minus the mean effect of
+    replacing it. Three passes of the model a base: for small regions.
+    """
+    return centred(mutation_effects(model, ids, regions, regions.any(1), settings.rows_per_pass))
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,8 @@ def sample_mutations(
 class Replacement:
     """N windows and D random sequences without a base in common with them, from which bases are put in their place.
 
-    known: (N, L) bases that can be replaced; other: (D, N, L) tokens; whole, none: (N,) score of the windows, and mean
-    score with every base replaced
+    known: (N, L) bases that can be replaced; other: (D, N, L) tokens
+    intact, replaced: (N,) score of the windows, and mean score with every base replaced
     """
 
     model: nn.Module
@@ -108,8 +119,8 @@ class Replacement:
     regions: Tensor
     known: Tensor
     other: Tensor
-    whole: Array
-    none: Array
+    intact: Array
+    replaced: Array
     rows_per_pass: int
 
     @classmethod
@@ -121,10 +132,10 @@ class Replacement:
         shift = np.random.default_rng(seed).integers(1, 4, size=(draws, *ids.shape))
         known = known_bases(ids) & span
         other = (ids - BASES[0] + torch.as_tensor(shift, device=ids.device)) % 4 + BASES[0]
-        whole = scores(model, ids, regions, rows_per_pass).cpu().numpy()
-        study = cls(model, ids, regions, known, other, whole, whole, rows_per_pass)
-        none = study.kept_scores(torch.zeros_like(known)[None])
-        return cls(model, ids, regions, known, other, whole, none, rows_per_pass)
+        intact = scores(model, ids, regions, rows_per_pass).cpu().numpy()
+        unscored = cls(model, ids, regions, known, other, intact, intact, rows_per_pass)
+        replaced = unscored.kept_scores(torch.zeros_like(known)[None])
+        return cls(model, ids, regions, known, other, intact, replaced, rows_per_pass)
 
     def kept_scores(self, kept: Tensor) -> Array:
         """Mean score (N,) over the draws where only bases `kept` (D or 1, N, L) stay."""
@@ -146,7 +157,7 @@ class Replacement:
         points: dict[str, list[Array]] = {"deletion": [], "insertion": []}
         for fraction in fractions:
             top = rank < (fraction * n).round()
-            ends = {0.0: (self.whole, self.none), 1.0: (self.none, self.whole)}
+            ends = {0.0: (self.intact, self.replaced), 1.0: (self.replaced, self.intact)}
             left = ends.get(fraction) or (self.kept_scores(~top), self.kept_scores(top))
             for name, point in zip(points, left, strict=True):
                 points[name].append(point)

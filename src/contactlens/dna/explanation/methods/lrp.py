@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.tokens import BASES, VOCAB_SIZE
+from contactlens.dna.explanation.methods import AttributionSettings
 from contactlens.dna.models.caduceus.operations import Operations, replaced_operations
 
 RULES = ("silu", "norm", "scan", "product")
@@ -162,6 +163,11 @@ def relevance_of(network: nn.Module, score: Score, ids: Tensor, rules: Collectio
         hypothetical=gradient[..., list(BASES)] * known_bases(ids).unsqueeze(-1),
         absorbed={kind: value.detach() for kind, value in absorbed.items()},
     )
+
+
+def lrp(model: nn.Module, ids: Tensor, regions: Tensor, settings: AttributionSettings) -> Tensor:
+    """Layer-wise relevance propagation, as one of `METHODS`."""
+    return relevance(model, ids, regions).hypothetical
 
 
 def _kinds(network: nn.Module) -> dict[int, str]:

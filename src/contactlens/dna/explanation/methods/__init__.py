@@ -1,0 +1,62 @@
+"""Methods that attribute a model's score to bases, behind one signature.
+
+Every method gives *hypothetical* contributions (B, L, 4): what each of A, C, G, T would contribute at each place of a
+window. The contribution of the base that is there is its own entry. Only bases have any: rows of N are zero.
+
+A further method is a module of this folder with a function of the method's name, and its line in `METHODS`. This file
+imports no torch, so that reading params stays quick.
+
+A model here is a module with `forward(ids, regions)` and `forward_one_hot(x, regions)`, both -> (B,).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contactlens.base.progress import counted
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+METHODS = {
+    "saliency": "gradients",
+    "input_x_gradient": "gradients",
+    "integrated_gradients": "integrated_gradients",
+    "region_integrated_gradients": "integrated_gradients",
+    "lrp": "lrp",
+    "mutagenesis": "mutagenesis",
+}
+"""Method -> the module of this folder that has it."""
+
+
+@dataclass(frozen=True)
+class AttributionSettings:
+    """ig_steps: nodes of the path integral; rows_per_pass: most windows in one pass of the model (bounds memory)"""
+
+    ig_steps: int
+    rows_per_pass: int
+
+
+AttributionFunction = Callable[["nn.Module", "Tensor", "Tensor", AttributionSettings], "Tensor"]
+"""(model, ids (B, L), regions (B, R, L), settings) -> hypothetical contributions (B, L, 4)."""
+
+
+def method_named(name: str) -> AttributionFunction:
+    """The method of that name, one of `METHODS`."""
+    function: AttributionFunction = getattr(import_module(f"{__name__}.{METHODS[name]}"), name)
+    return function
+
+
+def attribute(
+    model: "nn.Module", ids: "Tensor", regions: "Tensor", method: str, settings: AttributionSettings
+) -> np.ndarray:
+    """Hypothetical contributions (N, L, 4) float32 of any number of windows, a batch at a time."""
+    import torch
+
+    parts = list(zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True))
+    shown = counted(parts, f"batches attributed by {method}")
+    function = method_named(method)
+    return torch.cat([function(model, *part, settings).float().cpu() for part in shown]).numpy()
