@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 TINY = {
     "tracks": {
         "simulate": {"n_tracks": 60, "n_frames": 101},
+        "radius": {"tracks": 16, "simulations": 45, "predictive": 9, "shuffles": 1},
         "sweep": {
             "n_trials": 2,
             "max_epochs": 1,

@@ -13,6 +13,7 @@ import typer
 from contactlens.base.errors import InputError, message_of
 from contactlens.cli import dna as cli_dna
 from contactlens.cli import options, predict
+from contactlens.cli import radius as cli_radius
 from contactlens.cli import tracks as cli_tracks
 from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
@@ -145,6 +146,20 @@ tracks.command("explain")(with_mapping(predict.explain_tracks))
 tracks.command("systems")(cli_tracks.systems)
 tracks.command("published-states")(cli_tracks.published_states)
 tracks.command("gallery")(cli_tracks.gallery)
+
+
+@tracks.command("radius")
+@with_mapping
+def radius_of_tracks(
+    mapping: dict[str, Any],
+    file: Annotated[Path | None, typer.Argument(help="A file of tracks, or a track set's folder.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the posterior, the tables and the verdict.")] = Path("radius"),
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+) -> None:
+    """Measure below which distance the promoter switches on: a radius with its interval, or why there is none."""
+    cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_)
 
 
 @tracks.command("check")

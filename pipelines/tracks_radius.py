@@ -1,0 +1,34 @@
+"""Measure the contact radius from the tracks, with its interval, rivals and checks -> reports/tracks/radius."""
+
+from contactlens.ops.params import load_params
+from contactlens.ops.runs.provenance import provenance
+from contactlens.ops.runs.tracking import stage_run
+from contactlens.ops.stage import stage
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.radius.measure import measure
+from contactlens.tracks.radius.tables import (
+    context_of,
+    headline_metrics,
+    known_gain,
+    some_observations,
+    write_measurement,
+)
+
+INPUTS = ["data/tracks"]
+FOLDER = "reports/tracks/radius"
+
+
+def main() -> None:
+    params = load_params()
+    tracks, config, reporter = TrackSet.read(INPUTS[0]), params.tracks.radius, params.tracks.reporter
+    observations = some_observations(tracks, config)
+    measurement = measure(observations, reporter, config, params.seed)
+    write_measurement(measurement, FOLDER, context_of(tracks, observations, config), known_gain(config, reporter))
+    with stage_run("radius", config, provenance(params.seed, INPUTS)) as run:
+        run.log_metrics(headline_metrics(measurement))
+        run.client.log_artifacts(run.run_id, FOLDER, "radius")
+    print(measurement.verdict.sentence)
+
+
+if __name__ == "__main__":
+    stage(main)

@@ -1,0 +1,266 @@
+"""The last mile: the estimator applied to experiments of known truth, and the interval that follows from it.
+
+Experiments are drawn with the measured frames and with parameters spread about the estimate; each is fitted as the
+data were. A regression of the truth on the fitted parameters is the statistic T of the radius (semi-automatic
+summaries; Fearnhead and Prangle, J. R. Stat. Soc. B 2012). How T is distributed at each radius is then fitted, and the
+interval holds the radii at which the observed T would not be extreme: an inverted test, true by construction where the
+model holds, and open below where no smaller radius can be excluded.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from contactlens.tracks.radius.fit import Fit, Penalty, maximise
+from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, draw_signal, lead_frames
+from contactlens.tracks.radius.model.laws import hazard
+from contactlens.tracks.radius.model.likelihood import Likelihood
+from contactlens.tracks.radius.model.motion import Motion
+from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.simulation.reporter import Reporter
+
+Floats = NDArray[Any]
+PER_PATH = 4  # experiments on each draw of the paths
+RADIUS = 0  # its place among the parameters
+LEAST_BLOCK = 3.5  # half the width of the first round, in standard errors
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Design:
+    """What all simulated experiments share with the data. motions: equally likely; None for a scalar driver."""
+
+    observations: Observations
+    reporter: Reporter
+    motions: list[Motion] | list[None]
+    substeps: int
+    scale: float
+    seed: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """truth, estimate: (M, P) parameters; signals of the last few are kept for the checks: index -> (N, T)."""
+
+    truth: Floats
+    estimate: Floats
+    signals: dict[int, Floats]
+
+    def joined(self, other: "Experiments") -> "Experiments":
+        shifted = {len(self.truth) + i: signal for i, signal in other.signals.items()}
+        return Experiments(
+            np.concatenate([self.truth, other.truth]),
+            np.concatenate([self.estimate, other.estimate]),
+            {**self.signals, **shifted},
+        )
+
+
+def promoter_model(theta: Floats, likelihood: Likelihood, scale: float) -> PromoterModel:
+    """The simulation's parameters for the likelihood's, the signal back in a.u."""
+    count = len(theta) - 5
+    h, _ = hazard(likelihood.law, theta[:count], likelihood.exposure.grid)
+    k_off, amplitude, unit, background, noise = theta[count:]
+    loading = np.exp(amplitude - unit) * likelihood.amplitude
+    return PromoterModel(
+        h, np.exp(k_off), loading, float(np.exp(unit)) * scale, float(np.exp(noise)) * scale, background * scale
+    )
+
+
+def run_experiments(
+    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, design: Design, stream: int, keep: int = 0
+) -> Experiments:
+    """Simulate and fit an experiment for each row of `truths`; the signals of the first `keep` are kept."""
+    groups = [list(range(i, min(i + PER_PATH, len(truths)))) for i in range(0, len(truths), PER_PATH)]
+    likelihood = replace(likelihood, workers=1)
+    observations, dt = design.observations, design.observations.frame_interval_s
+    lead = lead_frames(design.reporter, dt)
+
+    def one(number: int) -> list[tuple[Floats, Floats | None]]:
+        rng = np.random.default_rng([design.seed, stream, number])
+        motion = design.motions[number % len(design.motions)]
+        paths = draw_paths(observations, motion, design.substeps, lead, rng)
+        done = []
+        for m in groups[number]:
+            model = promoter_model(truths[m], likelihood, design.scale)
+            drawn = draw_signal(
+                paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
+            )
+            signal = observations.with_signal(drawn).signal
+            own = replace(likelihood, signal=likelihood.response.blocks(signal) / design.scale)
+            found = maximise(own, prior, truths[m], metric=fit.covariance, rounds=1, evaluations=14, tolerance=0.03)
+            done.append((found.theta, signal if m < keep else None))
+        return done
+
+    with ThreadPoolExecutor(design.workers) as pool:
+        results = [result for group in pool.map(one, range(len(groups))) for result in group]
+    signals = {i: signal for i, (_, signal) in enumerate(results) if signal is not None}
+    return Experiments(truths, np.array([estimate for estimate, _ in results]), signals)
+
+
+def spread_about(fit: Fit, low: float, high: float, count: int, rng: np.random.Generator) -> Floats:
+    """(count, P) parameters: log radius evenly over [low, high], the others from their distribution given it."""
+    radius = low + (high - low) * (np.arange(count) + rng.uniform(size=count)) / count
+    radius = rng.permutation(radius)
+    cov = fit.covariance
+    rest = np.arange(1, len(fit.theta))
+    slope = cov[rest, RADIUS] / cov[RADIUS, RADIUS]
+    left = cov[np.ix_(rest, rest)] - np.outer(slope, cov[RADIUS, rest])
+    root = np.linalg.cholesky(left + 1e-9 * np.diag(np.diag(left)))
+    out = np.empty((count, len(fit.theta)))
+    out[:, RADIUS] = radius
+    noise = np.clip(rng.standard_normal((count, rest.size)), -2.5, 2.5)
+    out[:, rest] = fit.theta[rest] + (radius - fit.theta[RADIUS])[:, None] * slope + noise @ root.T
+    return out
+
+
+@dataclass(frozen=True)
+class RadiusStatistic:
+    """How T, the statistic of the radius, is distributed at each radius.
+
+    weights: of the intercept and the fitted parameters in T; curve: polynomial of E T in log radius about `centre`;
+    log_sd: linear in the same; dof: of Student's t that the standardised T follows
+    """
+
+    weights: Floats
+    centre: float
+    curve: Floats
+    log_sd: Floats
+    dof: float
+
+    @classmethod
+    def fitted(cls, truth: Floats, estimate: Floats) -> "RadiusStatistic":
+        """truth: (M,) log radii; estimate: (M, P)."""
+        design = np.column_stack([np.ones(len(truth)), estimate])
+        spread = estimate.std(axis=0) + 1e-9
+        ridge = np.diag(np.append(0.0, 0.02 * len(truth) * spread**2))
+        weights = np.linalg.solve(design.T @ design + ridge, design.T @ truth)
+        value = design @ weights
+        centre, width = float(truth.mean()), float(np.ptp(truth))
+        x = truth - centre
+        degree = 1 if width < 0.12 else 2 if width < 0.5 else 3
+        curve = np.polyfit(x, value, degree)
+        residual = value - np.polyval(curve, x)
+        inflate = len(truth) / max(len(truth) - estimate.shape[1] - degree - 1, 5)
+        log_sd = np.array([0.0, 0.5 * np.log(np.mean(residual**2) * inflate + 1e-12)])
+        if width > 0.25:
+            level = np.log(np.abs(residual) + 1e-9) + 0.635  # E log|z| of a standard normal is -0.635
+            slope = np.polyfit(x, np.clip(level, log_sd[1] - 3, None), 1)[0] * 0.8
+            relative = np.exp(slope * x)
+            log_sd = np.array([slope, 0.5 * np.log(np.mean((residual / relative) ** 2) * inflate + 1e-12)])
+        return cls(weights, centre, curve, log_sd, float(max(len(truth) - estimate.shape[1] - 3, 4)))
+
+    def below(self, estimate: Floats, log_radius: Floats) -> Floats:
+        """P(T <= the observed one) at each radius: close to 1 at radii too small, to 0 at those too large."""
+        observed = float(self.weights[0] + estimate @ self.weights[1:])
+        x = log_radius - self.centre
+        z = (observed - np.polyval(self.curve, x)) / np.exp(np.polyval(self.log_sd, x))
+        return np.asarray(student.cdf(z, self.dof))
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The confidence distribution of the log radius. below: (G,) falling from 1 to 0 over log_radius (G,)."""
+
+    log_radius: Floats
+    below: Floats
+
+    def quantile(self, level: Floats | float) -> Floats:
+        """The log radius whose chance to be larger than the truth's is `level`; -inf where that lies below the grid."""
+        value = np.interp(level, 1 - self.below, self.log_radius)
+        return np.where(np.asarray(level) < 1 - self.below[0], -np.inf, value)
+
+
+def confidence(statistic: RadiusStatistic, estimate: Floats, low: float, high: float) -> Confidence:
+    grid = np.linspace(low, high, 801)
+    below = statistic.below(estimate, grid)
+    peak = int(np.argmax(below))
+    below[:peak] = below[peak] if below[peak] > 0.5 else below[:peak]
+    return Confidence(grid, np.minimum.accumulate(below))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """experiments: those used; confidence: of the log radius of the data; draws: (D, P) parameters;
+    p_values: (M,) cross-validated P(T <= own T) of each experiment at its own truth, uniform if the interval is true;
+    errors: (M,) cross-validated log estimate less log truth"""
+
+    experiments: Experiments
+    statistic: RadiusStatistic
+    confidence: Confidence
+    draws: Floats
+    p_values: Floats
+    errors: Floats
+
+
+def calibrate(
+    likelihood: Likelihood,
+    prior: Penalty,
+    fit: Fit,
+    design: Design,
+    count: int,
+    draws: int,
+    bounds: tuple[float, float],
+) -> Calibration:
+    """Two rounds of experiments: a wide one, and one over what it leaves possible. bounds: of the log radius."""
+    rng = np.random.default_rng([design.seed, 7])
+    wide = LEAST_BLOCK * float(np.clip(1.2 * fit.standard_error("log_radius"), 0.015, 0.7))
+    low, high = max(bounds[0], fit.theta[RADIUS] - wide), min(bounds[1], fit.theta[RADIUS] + wide)
+    first = run_experiments(spread_about(fit, low, high, count // 3, rng), likelihood, prior, fit, design, 11)
+    rough = confidence(RadiusStatistic.fitted(first.truth[:, RADIUS], first.estimate), fit.theta, low, high)
+    a, b = (float(x) for x in rough.quantile(np.array([0.002, 0.998])))
+    a, b = (low if not np.isfinite(a) else a), b
+    margin = 0.15 * (b - a) + 0.01
+    a, b = max(bounds[0], a - margin), min(bounds[1], b + margin)
+    # Where the first round's edge was still possible, go beyond it.
+    a = max(bounds[0], low - 0.5 * (high - low)) if rough.below[0] < 0.998 else a
+    b = min(bounds[1], high + 0.5 * (high - low)) if rough.below[-1] > 0.002 else b
+    second = run_experiments(
+        spread_about(fit, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12, keep=40
+    )
+    inside = (first.truth[:, RADIUS] > a - 0.3 * (b - a)) & (first.truth[:, RADIUS] < b + 0.3 * (b - a))
+    kept = Experiments(first.truth[inside], first.estimate[inside], {})
+    experiments = second.joined(kept)
+    truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
+    statistic = RadiusStatistic.fitted(truth, estimate)
+    found = confidence(statistic, fit.theta, a, b)
+    p_values, errors = _cross_validated(truth, estimate, a, b)
+    return Calibration(
+        experiments, statistic, found, joint_draws(experiments, fit.theta, found, draws, rng), p_values, errors
+    )
+
+
+def _cross_validated(truth: Floats, estimate: Floats, low: float, high: float) -> tuple[Floats, Floats]:
+    p_values, errors = np.empty(len(truth)), np.empty(len(truth))
+    for fold in range(FOLDS):
+        out = np.arange(len(truth)) % FOLDS == fold
+        statistic = RadiusStatistic.fitted(truth[~out], estimate[~out])
+        for i in np.flatnonzero(out):
+            p_values[i] = statistic.below(estimate[i], truth[i : i + 1])[0]
+            errors[i] = float(confidence(statistic, estimate[i], low - 0.2, high + 0.2).quantile(0.5)) - truth[i]
+    return p_values, errors
+
+
+def joint_draws(
+    experiments: Experiments, estimate: Floats, found: Confidence, count: int, rng: np.random.Generator
+) -> Floats:
+    """(count, P): the log radius from its confidence distribution, the others by regression on the fitted parameters
+    and the radius, with the residuals of the experiments."""
+    levels = (np.arange(count) + 0.5) / count
+    radius = found.quantile(levels)
+    radius = np.where(np.isfinite(radius), radius, found.log_radius[0])
+    truth = experiments.truth
+    centre = truth[:, RADIUS].mean()
+    design = np.column_stack([np.ones(len(truth)), experiments.estimate, truth[:, RADIUS] - centre])
+    others = np.delete(truth, RADIUS, axis=1)
+    spread = design.std(axis=0) ** 2 * 0.01 * len(truth)
+    weights = np.linalg.solve(design.T @ design + np.diag(spread + 1e-9), design.T @ others)
+    residual = others - design @ weights
+    residual *= np.sqrt(len(truth) / max(len(truth) - design.shape[1], 5))
+    at = np.column_stack([np.ones(count), np.tile(estimate, (count, 1)), radius - centre])
+    drawn = at @ weights + residual[rng.integers(len(residual), size=count)]
+    return np.insert(drawn, RADIUS, radius, axis=1)

@@ -1,0 +1,150 @@
+"""Whether the model may be believed: simulated against measured by group, shuffled pairs, halves of the tracks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contactlens.tracks.radius.calibrate import PER_PATH, RADIUS, Design, promoter_model
+from contactlens.tracks.radius.fit import Fit, Penalty, maximise
+from contactlens.tracks.radius.model.generate import draw_paths, draw_signal, lead_frames
+from contactlens.tracks.radius.model.kriging import PathSampler
+from contactlens.tracks.radius.model.laws import DistanceGrid
+from contactlens.tracks.radius.model.likelihood import Likelihood
+from contactlens.tracks.radius.statistics import (
+    DISTANCE_LEVELS,
+    coupling_statistics,
+    discrepancy,
+    motion_statistics,
+    onset_profile,
+    signal_statistics,
+)
+
+Floats = NDArray[Any]
+MOTION_DRAWS = 60
+
+
+@dataclass(frozen=True)
+class GroupCheck:
+    """p: share of simulated experiments as far off as the data; ratio: the data's distance over a typical one."""
+
+    group: str
+    p: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """checks, and the profiles behind the figures: of the data, and (S, lags) of the simulated experiments.
+
+    coupling: mean signal, less the overall one, at each lag and class of distance, (lags, classes)
+    """
+
+    checks: list[GroupCheck]
+    onset: Floats
+    onset_simulated: Floats
+    coupling: Floats
+    coupling_simulated: Floats
+
+
+def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, threshold: float) -> Predictive:
+    """Experiments from parameters (S, P) of the posterior, compared with the data group by group."""
+    observations, dt = design.observations, design.observations.frame_interval_s
+    distance = observations.distance
+    levels = np.nanquantile(distance, DISTANCE_LEVELS)
+    lead = lead_frames(design.reporter, dt)
+    groups = [list(range(i, min(i + PER_PATH, len(draws)))) for i in range(0, len(draws), PER_PATH)]
+
+    def measured(signal: Floats) -> tuple[dict[str, Floats], Floats]:
+        both = {**signal_statistics(signal), **coupling_statistics(distance, signal, levels)}
+        return both, onset_profile(distance, signal, threshold)
+
+    def one(number: int) -> list[tuple[dict[str, Floats], Floats]]:
+        rng = np.random.default_rng([design.seed, 21, number])
+        paths = draw_paths(observations, design.motions[number % len(design.motions)], design.substeps, lead, rng)
+        out = []
+        for m in groups[number]:
+            model = promoter_model(draws[m], likelihood, design.scale)
+            signal = draw_signal(
+                paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
+            )
+            out.append(measured(observations.with_signal(signal).signal))
+        return out
+
+    with ThreadPoolExecutor(design.workers) as pool:
+        simulated = [result for group in pool.map(one, range(len(groups))) for result in group]
+    own, own_onset = measured(observations.signal)
+    checks = [GroupCheck(name, *discrepancy(own[name], np.array([s[name] for s, _ in simulated]))) for name in own]
+    if observations.kind != "scalar":
+        checks.append(_motion_check(design))
+    classes = len(levels) + 1
+    coupling = np.array([s["MS2 given distance"] for s, _ in simulated]).reshape(len(simulated), -1, classes)
+    return Predictive(
+        checks, own_onset, np.array([o for _, o in simulated]), own["MS2 given distance"].reshape(-1, classes), coupling
+    )
+
+
+def _motion_check(design: Design) -> GroupCheck:
+    """The measured motion against free paths of the fitted process, with its noise and the same frames missing."""
+    observations = design.observations
+    missing = np.isnan(observations.driver[:, :, :1])
+    simulated = []
+    for number in range(MOTION_DRAWS):
+        motion = design.motions[number % len(design.motions)]
+        assert motion is not None
+        rng = np.random.default_rng([design.seed, 22, number])
+        sampler = PathSampler(motion, observations.frame_interval_s, observations.n_frames, 1, 0)
+        path = sampler.free(observations.n_tracks, rng).transpose(0, 2, 1).astype(np.float64)
+        path += motion.noise_nm * rng.standard_normal(path.shape)
+        if observations.kind == "distance":
+            path = np.linalg.norm(path, axis=2, keepdims=True)
+        simulated.append(motion_statistics(np.where(missing, np.nan, path))["motion"])
+    return GroupCheck("motion", *discrepancy(motion_statistics(observations.driver)["motion"], np.array(simulated)))
+
+
+def shuffled_gains(
+    likelihood: Likelihood, none: Fit, none_prior: Penalty, step: Fit, prior: Penalty, count: int
+) -> Floats:
+    """Log likelihood that the law gains over none where every track has another one's signal, `count` times."""
+    n = len(likelihood.signal)
+    gains = []
+    for k in range(count):
+        shift = 1 + (k * (n - 1)) // count if n > count else 1 + k % max(n - 1, 1)
+        rolled = replace(
+            likelihood, signal=np.roll(likelihood.signal, shift, axis=0), amplitude=np.roll(likelihood.amplitude, shift)
+        )
+        flat = maximise(
+            replace(rolled, law="none"), none_prior, none.theta, metric=none.covariance, rounds=1, evaluations=10
+        )
+        tried = [
+            maximise(rolled, prior, start, metric=step.covariance, rounds=2, evaluations=15)
+            for start in _null_starts(step, flat, likelihood.exposure.grid)
+        ]
+        best = max(float(f.log_likelihood.sum()) for f in tried)
+        gains.append(best - float(flat.log_likelihood.sum()))
+    return np.array(gains)
+
+
+def _null_starts(step: Fit, flat: Fit, grid: DistanceGrid) -> list[Floats]:
+    """Where a search among shuffled pairs starts: at two radii, most of the hazard left to the floor."""
+    starts = []
+    for share in (0.03, 0.25):
+        theta = step.theta.copy()
+        theta[1 : len(theta)] = np.concatenate([[flat.theta[0]], [np.log(0.6)], flat.theta[1:]])
+        theta[RADIUS] = np.log(grid.quantiles(np.array([share]))[0])
+        starts.append(theta)
+    return starts
+
+
+def fit_part(likelihood: Likelihood, rows: NDArray[np.int64], fit: Fit, prior: Penalty) -> Fit:
+    """The law fitted to some of the tracks, from the fit of all."""
+    part = rows_of(likelihood, rows)
+    share = len(rows) / len(likelihood.signal)
+    return maximise(part, prior, fit.theta, metric=fit.covariance / share, rounds=1, evaluations=20)
+
+
+def rows_of(likelihood: Likelihood, rows: NDArray[np.int64]) -> Likelihood:
+    exposure = replace(likelihood.exposure, cell=likelihood.exposure.cell[rows])
+    return replace(likelihood, exposure=exposure, signal=likelihood.signal[rows], amplitude=likelihood.amplitude[rows])

@@ -1,0 +1,200 @@
+"""The most probable parameters of a law: penalised maximum likelihood by a quasi-Newton method.
+
+Penalties are weak Gaussians on logarithms. They keep what the data do not determine (a radius below the resolution, a
+floor that no onset needs) at a finite place; the calibration by simulation applies the same estimator to known truths,
+so that what they pull is undone.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from contactlens.tracks.radius.model.laws import MONOTONE_PIECES, DistanceGrid, Law, hazard
+from contactlens.tracks.radius.model.likelihood import Likelihood
+
+Floats = NDArray[Any]
+STARTS = (0.002, 0.01, 0.04, 0.12, 0.3)  # shares of the time below the radius that the search starts from
+START_TRACKS = 30
+LARGEST_STEP = 1.5  # of any parameter, in one search
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Independent Gaussians: centre and SD of each parameter."""
+
+    centre: Floats
+    sd: Floats
+
+    def log_density(self, theta: Floats) -> float:
+        return -0.5 * float(np.sum(((theta - self.centre) / self.sd) ** 2))
+
+    def gradient(self, theta: Floats) -> Floats:
+        return -(theta - self.centre) / self.sd**2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """theta: the estimate; log_likelihood: (N,) at it; covariance: inverse of the penalised information."""
+
+    law: Law
+    names: list[str]
+    theta: Floats
+    log_likelihood: Floats
+    covariance: Floats
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.theta[self.names.index(name)])
+
+    def standard_error(self, name: str) -> float:
+        i = self.names.index(name)
+        return float(np.sqrt(self.covariance[i, i]))
+
+
+def penalty(law: Law, grid: DistanceGrid, signal_theta: Floats) -> Penalty:
+    """signal_theta: a first look at the SIGNAL_PARAMETERS, about which their penalties are centred."""
+    radius = (np.log(max(grid.quantiles(np.array([0.05]))[0] - min(grid.low, 0.0), grid.width)), 1.2)
+    rate, floor, soft = (np.log(1 / 1000), 2.5), (np.log(0.003), 1.5), (np.log(0.2), 0.7)
+    if law == "none":
+        own = [rate]
+    elif law == "monotone":
+        own = [(np.log(1 / 1000), 2.5)] * MONOTONE_PIECES
+    else:
+        own = [radius, rate, floor] + ([soft] if law == "logistic" else [])
+    centre = np.array([c for c, _ in own] + list(signal_theta))
+    sd = np.array([s for _, s in own] + [2.0, 1.0, 1.5, 10.0, 1.0])
+    return Penalty(centre, sd)
+
+
+def first_look(likelihood: Likelihood) -> Floats:
+    """SIGNAL_PARAMETERS from the signal's quantiles: the mode is background, the top is a fully loaded gene."""
+    y = likelihood.signal[np.isfinite(likelihood.signal)]
+    low, high = np.quantile(y, [0.002, 0.995])
+    counts, edges = np.histogram(y, bins=80, range=(low, high))
+    smooth = np.convolve(counts, np.ones(5) / 5, "same")
+    background = float(edges[int(np.argmax(smooth))] + 0.5 * (edges[1] - edges[0]))
+    below = y[y < background]
+    noise = float(np.sqrt(np.mean((below - background) ** 2))) if below.size > 10 else 0.1 * float(high - low)
+    noise = max(noise, 1e-3 * float(high - low))
+    loaded = float(likelihood.response.tables[-1, 0])
+    amplitude = max(high - background, 2 * noise) * 0.8 / loaded
+    unit = amplitude * 6.0  # a polymerase in six seconds
+    noise *= np.sqrt(likelihood.response.frames_per_block)
+    return np.array([np.log(1 / 600), np.log(amplitude), np.log(unit), background, np.log(noise)])
+
+
+def maximise(
+    likelihood: Likelihood,
+    prior: Penalty,
+    start: Floats,
+    metric: Floats | None = None,
+    rounds: int = 3,
+    evaluations: int = 30,
+    tolerance: float = 0.01,
+) -> Fit:
+    """Climb from `start`; the coordinates are whitened by `metric`, a covariance, or by the scores of the tracks."""
+    theta = np.asarray(start, dtype=np.float64).copy()
+    best = -np.inf
+    covariance = metric
+    for _ in range(rounds):
+        if metric is None:
+            covariance = _score_covariance(likelihood, prior, theta)
+        assert covariance is not None
+        root = np.linalg.cholesky(covariance)
+        found, value = _climb(likelihood, prior, theta, root, evaluations, tolerance)
+        gained, best, theta = value - best, value, found
+        if gained < 5 * tolerance:
+            break
+    assert covariance is not None
+    return Fit(likelihood.law, likelihood.names, theta, likelihood(theta, False)[0], covariance)
+
+
+def _score_covariance(likelihood: Likelihood, prior: Penalty, theta: Floats) -> Floats:
+    """Inverse of the outer product of the tracks' scores, with the penalties."""
+    _, scores = likelihood(theta)
+    centred = scores - scores.mean(axis=0)
+    information = centred.T @ centred
+    information += np.diag(1 / prior.sd**2 + 0.02 * np.diag(information) + 1e-6)
+    return np.linalg.inv(information)
+
+
+def _climb(
+    likelihood: Likelihood, prior: Penalty, base: Floats, root: Floats, evaluations: int, tolerance: float
+) -> tuple[Floats, float]:
+    best: list[tuple[float, Floats]] = []
+
+    def loss(phi: Floats) -> tuple[float, Floats]:
+        step = np.clip(root @ phi, -LARGEST_STEP, LARGEST_STEP)
+        theta = base + step
+        logs, scores = likelihood(theta)
+        value = float(logs.sum()) + prior.log_density(theta)
+        if not np.isfinite(value):
+            return 1e12, np.zeros_like(phi)
+        if not best or value > best[0][0]:
+            best[:] = [(value, theta)]
+        gradient = (scores.sum(axis=0) + prior.gradient(theta)) * (np.abs(root @ phi) < LARGEST_STEP)
+        return -value, -(root.T @ gradient)
+
+    options = {"maxfun": evaluations, "ftol": 1e-15, "gtol": np.sqrt(tolerance)}
+    minimize(loss, np.zeros(len(base)), jac=True, method="L-BFGS-B", options=options)
+    return best[0][1], best[0][0]
+
+
+def information(likelihood: Likelihood, prior: Penalty, fit: Fit) -> Floats:
+    """Inverse of minus the second derivatives of the penalised log likelihood, by differences of the gradient."""
+    p = len(fit.theta)
+    second = np.zeros((p, p))
+    step = 0.3 * np.sqrt(np.diag(fit.covariance))
+    for j in range(p):
+        shift = np.zeros(p)
+        shift[j] = step[j]
+        ahead = likelihood(fit.theta + shift)[1].sum(axis=0)
+        behind = likelihood(fit.theta - shift)[1].sum(axis=0)
+        second[:, j] = (behind - ahead) / (2 * step[j])
+    matrix = 0.5 * (second + second.T) + np.diag(1 / prior.sd**2)
+    value, vector = np.linalg.eigh(matrix)
+    lowest = float((1 / prior.sd**2).min()) * 0.5
+    return (vector / np.maximum(value, lowest)) @ vector.T
+
+
+def fit_law(likelihood: Likelihood, starts: list[Floats] | None = None) -> tuple[Fit, Penalty]:
+    """The best of several starts; each is first tried on a few tracks."""
+    look = first_look(likelihood)
+    prior = penalty(likelihood.law, likelihood.exposure.grid, look)
+    few = subset(likelihood, START_TRACKS)
+    candidates = starts if starts is not None else _starts(likelihood, prior, look)
+    if len(candidates) > 1:
+        tried = [maximise(few, prior, start, rounds=1, evaluations=12) for start in candidates]
+        value = [f.log_likelihood.sum() + prior.log_density(f.theta) for f in tried]
+        order = np.argsort(value)[::-1]
+        candidates = [tried[order[0]].theta]
+    fit = maximise(likelihood, prior, candidates[0])
+    return replace(fit, covariance=information(likelihood, prior, fit)), prior
+
+
+def subset(likelihood: Likelihood, count: int) -> Likelihood:
+    """The same likelihood of evenly spaced tracks."""
+    n = len(likelihood.signal)
+    rows = np.unique(np.linspace(0, n - 1, min(count, n)).astype(np.int64))
+    exposure = replace(likelihood.exposure, cell=likelihood.exposure.cell[rows])
+    return replace(likelihood, exposure=exposure, signal=likelihood.signal[rows], amplitude=likelihood.amplitude[rows])
+
+
+def _starts(likelihood: Likelihood, prior: Penalty, look: Floats) -> list[Floats]:
+    grid, law = likelihood.exposure.grid, likelihood.law
+    y = likelihood.signal
+    top = np.exp(look[1]) * likelihood.response.tables[-1, 0]
+    share_on = float(np.clip(np.nanmean(y - look[3]) / top, 0.01, 0.9))
+    rate = np.log(share_on / (1 - share_on)) + look[0]
+    if law == "none":
+        return [np.concatenate([[rate], look])]
+    if law == "monotone":
+        _, parts = hazard(law, np.zeros(MONOTONE_PIECES), grid)
+        each = rate - np.log(MONOTONE_PIECES) - np.log(parts @ grid.occupancy)
+        each[-1] -= 3
+        return [np.concatenate([each, look])]
+    radii = np.log(grid.quantiles(np.array(STARTS)))
+    tail = [np.log(0.2)] if law == "logistic" else []
+    return [np.concatenate([[r, rate, np.log(0.01), *tail], look]) for r in radii]

@@ -1,0 +1,202 @@
+"""From tracks to a radius with its interval, its rivals, its checks and a sentence."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from contactlens.base.errors import InputError
+from contactlens.base.progress import counting
+from contactlens.tracks.radius.calibrate import RADIUS, Calibration, Design, calibrate
+from contactlens.tracks.radius.check import Predictive, predictive_checks, shuffled_gains
+from contactlens.tracks.radius.compare import Comparison, compare_laws
+from contactlens.tracks.radius.config import RadiusConfig, VerdictRules
+from contactlens.tracks.radius.fit import Fit, Penalty, fit_law
+from contactlens.tracks.radius.model.exposure import exposure_of
+from contactlens.tracks.radius.model.kriging import ANCHORS, PATTERNS, local_kriging
+from contactlens.tracks.radius.model.likelihood import Likelihood
+from contactlens.tracks.radius.model.motion import (
+    BLOCK_FRAMES,
+    Motion,
+    NoiseKnowledge,
+    autocovariance,
+    fit_motion,
+    resampled_motions,
+    squared_autocovariance,
+)
+from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.radius.model.response import response_of
+from contactlens.tracks.radius.verdict import Evidence, Verdict, decide
+from contactlens.tracks.simulation.reporter import Reporter
+
+Floats = NDArray[Any]
+MOTIONS = 8  # refits to resampled tracks, over which the simulated experiments go in turn
+FEWEST_TRACKS = 8
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data, the motion fitted to them, and the likelihood of the step law before any fit of it.
+
+    scale: a.u. per unit of the likelihood's signal
+    resolution: how well an unseen point half way between two frames is known, SD along an axis, nm
+    """
+
+    observations: Observations
+    motion: Motion | None
+    likelihood: Likelihood
+    design: Design
+    scale: float
+    resolution: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The calibrated answer alone: fit of the step law, and its calibration by simulated experiments."""
+
+    prepared: Prepared
+    fit: Fit
+    prior: Penalty
+    calibration: Calibration
+
+    def radius(self, level: float) -> tuple[float, float, float]:
+        """Median and interval of the radius; the lower end is 0 where no smaller radius is excluded."""
+        tail = (1 - level) / 2
+        low, mid, high = np.exp(self.calibration.confidence.quantile(np.array([tail, 0.5, 1 - tail])))
+        return float(mid), float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    interval: Interval
+    comparison: Comparison
+    predictive: Predictive
+    shuffled: Floats
+    evidence: Evidence
+    verdict: Verdict
+    rules: VerdictRules
+
+
+def prepare(observations: Observations, reporter: Reporter, config: RadiusConfig, seed: int) -> Prepared:
+    """Raises InputError where the tracks can't carry the measurement."""
+    _require(observations)
+    dt = observations.frame_interval_s
+    rng = np.random.default_rng([seed, 3])
+    motion: Motion | None = None
+    motions: list[Motion] | list[None] = [None] * MOTIONS
+    resolution = 0.0
+    if observations.kind != "scalar":
+        noise = NoiseKnowledge(config.localisation_noise_nm, config.localisation_noise_error)
+        vector = observations.kind == "vector"
+        sums = (
+            autocovariance(observations.driver, BLOCK_FRAMES)
+            if vector
+            else squared_autocovariance(observations.distance, BLOCK_FRAMES)
+        )
+        motion = fit_motion(sums, dt, noise.sd_nm)
+        motions = resampled_motions(sums, dt, motion, noise, MOTIONS, rng)
+        resolution = _unseen_sd(motion, dt)
+    exposure = exposure_of(observations, motion, config.substeps, config.samples, config.completions, seed)
+    response = response_of(reporter, dt)
+    scale = float(np.nanstd(observations.signal))
+    blocks = response.blocks(observations.signal) / scale
+    likelihood = Likelihood("step", exposure, response, blocks, np.ones(observations.n_tracks), config.workers)
+    design = Design(observations, reporter, motions, config.substeps, scale, seed, config.workers)
+    return Prepared(observations, motion, likelihood, design, scale, resolution)
+
+
+def _require(observations: Observations) -> None:
+    usable = np.isfinite(observations.signal).sum(axis=1) > 0
+    if usable.sum() < FEWEST_TRACKS:
+        raise InputError(f"radius: {usable.sum()} tracks with a signal, at least {FEWEST_TRACKS} are needed")
+    if not np.nanstd(observations.signal) > 0:
+        raise InputError("radius: the signal is the same in every frame")
+
+
+def _unseen_sd(motion: Motion, dt: float) -> float:
+    weights = local_kriging(motion, dt, 2).weights[PATTERNS - 1, ANCHORS.index(0.5)]
+    frames = np.arange(len(weights)) - (len(weights) - 2) // 2
+    across = motion.covariance(dt * (0.5 - frames))
+    return float(np.sqrt(max(motion.axis_variance_nm2 - weights @ across, 0.0)))
+
+
+def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
+    """The fit of the step law and its calibrated interval, without rivals and checks."""
+    fit, prior = fit_law(prepared.likelihood)
+    low, high = config.radius_bounds_nm
+    if prepared.motion is None:
+        grid = prepared.likelihood.exposure.grid
+        low, high = float(grid.edges[1] if grid.low <= 0 else grid.low), float(grid.edges[-1])
+    bounds = (float(np.log(max(low, 1e-9))), float(np.log(high)))
+    calibration = calibrate(prepared.likelihood, prior, fit, prepared.design, config.simulations, config.draws, bounds)
+    return Interval(prepared, fit, prior, calibration)
+
+
+def measure(observations: Observations, reporter: Reporter, config: RadiusConfig, seed: int) -> Measurement:
+    """Motion, fit, calibration, rival laws, checks, verdict. The same seed gives the same result.
+
+    Raises InputError where the tracks can't carry the measurement.
+    """
+    z = float(norm.ppf(0.5 + config.level / 2))
+    with counting("steps", 4) as count:
+        prepared = prepare(observations, reporter, config, seed)
+        interval = measure_interval(prepared, config)
+        count.to(1, "calibrated")
+        comparison = compare_laws(prepared.likelihood, interval.fit, interval.prior, z)
+        count.to(2, "laws compared")
+        none = comparison.fits["none"]
+        shuffled = shuffled_gains(prepared.likelihood, *none, interval.fit, interval.prior, config.shuffles)
+        count.to(3, "shuffled pairs fitted")
+        predictive = _predictive(interval, config, seed)
+        count.to(4, "checked")
+    evidence = _evidence(interval, comparison, predictive, shuffled, config, z)
+    verdict = decide(evidence, config.verdict)
+    return Measurement(interval, comparison, predictive, shuffled, evidence, verdict, config.verdict)
+
+
+def _predictive(interval: Interval, config: RadiusConfig, seed: int) -> Predictive:
+    draws = interval.calibration.draws
+    rng = np.random.default_rng([seed, 9])
+    chosen = draws[rng.choice(len(draws), size=config.predictive, replace=config.predictive > len(draws))]
+    loaded = float(np.exp(interval.fit["log_amplitude"]) * interval.prepared.likelihood.response.tables[-1, 0])
+    threshold = (interval.fit["background"] + 0.25 * loaded) * interval.prepared.scale
+    return predictive_checks(interval.prepared.design, interval.prepared.likelihood, chosen, threshold)
+
+
+def _evidence(
+    interval: Interval, comparison: Comparison, predictive: Predictive, shuffled: Floats, config: RadiusConfig, z: float
+) -> Evidence:
+    prepared, fit = interval.prepared, interval.fit
+    estimate, low, high = interval.radius(config.level)
+    gaussian = comparison.fits["gaussian"][0]
+    half, error = np.exp(gaussian["log_radius"]) * np.sqrt(np.log(2)), z * gaussian.standard_error("log_radius")
+    first, second = comparison.halves
+    spread = np.log(high / max(low, 1e-9)) / (2 * z) if low > 0 else fit.standard_error("log_radius")
+    best = max(row.log_likelihood for row in comparison.rows)
+    scalar = prepared.observations.kind == "scalar"
+    return Evidence(
+        estimate=estimate,
+        low=low,
+        high=high,
+        bound=high,
+        resolution=prepared.resolution,
+        smooth_half=float(half),
+        smooth_low=float(half * np.exp(-error)),
+        smooth_high=float(half * np.exp(error)),
+        gain_nats=float(best - comparison.row("none").log_likelihood),
+        shuffled_gain_nats=float(shuffled.max()),
+        halves_z=float(abs(first.theta[RADIUS] - second.theta[RADIUS]) / (2 * max(spread, 1e-6))),
+        laws=comparison.rows,
+        checks=predictive.checks,
+        level=config.level,
+        unit="a.u." if scalar else "nm",
+        quantity="the driver" if scalar else "distance",
+    )
+
+
+def chosen_tracks(n_tracks: int, most: int | None) -> NDArray[np.int64]:
+    """Indices of the tracks used: evenly from all."""
+    count = n_tracks if most is None else min(most, n_tracks)
+    return np.unique(np.linspace(0, n_tracks - 1, count).astype(np.int64))

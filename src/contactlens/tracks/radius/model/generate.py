@@ -1,0 +1,126 @@
+"""New signals for the measured tracks: the promoter and its MS2 on paths that the measured frames allow.
+
+The separation stays as measured; what is drawn is the path between and around the frames, when the promoter switches,
+and which polymerases it loads. So a simulated experiment has the very frames, gaps and motion of the real one.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from contactlens.tracks.radius.model.directions import complete_directions
+from contactlens.tracks.radius.model.exposure import filled
+from contactlens.tracks.radius.model.kriging import PathSampler
+from contactlens.tracks.radius.model.laws import DistanceGrid
+from contactlens.tracks.radius.model.motion import Motion
+from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.simulation.reporter import Reporter
+
+Floats = NDArray[Any]
+LEAD_S = (
+    600.0  # path before frame 0, beside the reporter's dwell time, in which promoter and separation find each other
+)
+MIN_STEP_S = 1.0
+
+
+@dataclass(frozen=True)
+class PromoterModel:
+    """hazard: (BINS,) of switching on, per s; loading: (N,) polymerases per s while on; signal: a.u. of each
+    noise, background: of a frame's signal, a.u."""
+
+    hazard: Floats
+    k_off_per_s: float
+    loading: Floats
+    signal: float
+    noise: float
+    background: float
+
+
+def lead_frames(reporter: Reporter, frame_interval_s: float) -> int:
+    return int(np.ceil((reporter.dwell_s + LEAD_S) / frame_interval_s))
+
+
+def draw_paths(
+    observations: Observations, motion: Motion | None, substeps: int, lead: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(N, n_times) distance (or scalar driver) of one path for each track, from `lead` frames before frame 0 on."""
+    if motion is None:
+        value = filled(observations.driver[:, :, 0])
+        value = np.concatenate([np.repeat(value[:, :1], lead, axis=1), value], axis=1)
+        at = np.arange((value.shape[1] - 1) * substeps + 1) / substeps
+        low = np.minimum(at.astype(np.int64), value.shape[1] - 2)
+        return (value[:, low] + (value[:, low + 1] - value[:, low]) * (at - low)).astype(np.float32)
+    dt = observations.frame_interval_s
+    driver = observations.driver
+    if observations.kind == "distance":
+        driver = complete_directions(observations.distance, motion, dt, int(rng.integers(2**31)))
+    path = PathSampler(motion, dt, observations.n_frames, substeps, lead).given(driver, rng)
+    return np.sqrt(np.einsum("nat,nat->nt", path, path))
+
+
+def draw_signal(
+    distance: NDArray[np.float32], grid: DistanceGrid, model: PromoterModel, reporter: Reporter, n_frames: int,
+    frame_interval_s: float, substeps: int, rng: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """(N, n_frames) MS2 on given paths."""
+    n = len(distance)
+    mean_hazard = float(model.hazard @ grid.occupancy)
+    start_on = rng.uniform(size=n) < mean_hazard / (mean_hazard + model.k_off_per_s)
+    lead_s = (distance.shape[1] - 1) / substeps * frame_interval_s - (n_frames - 1) * frame_interval_s
+    clean = _transcribe(
+        distance, grid.low, grid.width, model.hazard, model.k_off_per_s, model.loading, reporter.ramp_s,
+        reporter.dwell_s, n_frames, frame_interval_s, frame_interval_s / substeps, lead_s, start_on, rng,
+    )  # fmt: skip
+    return model.background + model.signal * clean + model.noise * rng.standard_normal(clean.shape)
+
+
+@njit(nogil=True, cache=True)
+def _transcribe(
+    distance: NDArray[np.float32],
+    low: float,
+    width: float,
+    hazard: Floats,
+    k_off: float,
+    loading: Floats,
+    ramp: float,
+    dwell: float,
+    n_frames: int,
+    dt: float,
+    step: float,
+    lead: float,
+    start_on: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Floats:
+    """(N, n_frames) sum of the responses of the polymerases loaded, event by event; candidate on-events come at the
+    largest hazard and take effect in proportion to that of the distance."""
+    n, times = distance.shape
+    out = np.zeros((n, n_frames))
+    fastest = hazard.max()
+    end = (n_frames - 1) * dt
+    for i in range(n):
+        t = -lead
+        on = start_on[i]
+        while t < end:
+            if not on:
+                t += rng.exponential(1 / fastest)
+                if t >= end:
+                    break
+                place = min(int((t + lead) / step), times - 1)
+                bin_ = min(max(int((distance[i, place] - low) / width), 0), hazard.size - 1)
+                if rng.random() * fastest >= hazard[bin_]:
+                    continue
+            stop = t + rng.exponential(1 / k_off)
+            on = False
+            if loading[i] > 0:
+                load = t + rng.exponential(1 / loading[i])
+                while load < stop and load < end:
+                    frame = max(int(np.ceil(load / dt)), 0)
+                    while frame < n_frames and frame * dt - load < dwell:
+                        out[i, frame] += min((frame * dt - load) / ramp, 1.0)
+                        frame += 1
+                    load += rng.exponential(1 / loading[i])
+            t = stop
+    return out

@@ -1,0 +1,83 @@
+"""Each rule of the verdict with a case made for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from contactlens.tracks.radius.check import GroupCheck
+from contactlens.tracks.radius.compare import LawRow
+from contactlens.tracks.radius.config import VerdictRules
+from contactlens.tracks.radius.verdict import Evidence, decide
+
+RULES = VerdictRules()
+
+
+def row(law: str, difference: float, half_width: float) -> LawRow:
+    ends = difference - half_width, difference + half_width
+    return LawRow(law, -1000.0 + difference, difference, *ends, difference, *ends)  # type: ignore[arg-type]
+
+
+GOOD = Evidence(
+    estimate=101.0,
+    low=93.0,
+    high=110.0,
+    bound=110.0,
+    resolution=55.0,
+    smooth_half=55.0,
+    smooth_low=50.0,
+    smooth_high=60.0,
+    gain_nats=300.0,
+    shuffled_gain_nats=1.0,
+    halves_z=0.4,
+    laws=[row("none", -300, 40), row("step", 0, 0), row("gaussian", -9.0, 4.0), row("logistic", 0.2, 1.0)],
+    checks=[GroupCheck("MS2 levels", 0.4, 1.0), GroupCheck("motion", 0.7, 0.8)],
+    level=0.95,
+    unit="nm",
+    quantity="distance",
+)
+
+
+def test_a_radius() -> None:
+    verdict = decide(GOOD, RULES)
+    assert verdict.kind == "radius"
+    assert verdict.sentence == (
+        "The contact radius is 101 nm (95 % interval 93 to 110 nm). A smooth fall-off describes them worse."
+    )
+
+
+def test_a_radius_beside_a_smooth_law_as_good() -> None:
+    laws = [r if r.law != "gaussian" else row("gaussian", -1.0, 4.0) for r in GOOD.laws]
+    verdict = decide(replace(GOOD, laws=laws), RULES)
+    assert verdict.kind == "radius" and "A smooth fall-off describes the data as well." in verdict.sentence
+
+
+def test_smooth() -> None:
+    laws = [r if r.law != "gaussian" else row("gaussian", 12.0, 5.0) for r in GOOD.laws]
+    verdict = decide(replace(GOOD, laws=laws), RULES)
+    assert verdict.kind == "smooth" and "55 nm" in verdict.sentence and "50 to 60 nm" in verdict.sentence
+
+
+@pytest.mark.parametrize("low", [0.0, 20.0])
+def test_an_upper_bound(low: float) -> None:
+    verdict = decide(replace(GOOD, low=low, high=70.0, bound=70.0), RULES)
+    assert verdict.kind == "upper bound" and "at most 70 nm" in verdict.sentence
+    assert any("hide it" in remark for remark in verdict.remarks)
+
+
+def test_nothing() -> None:
+    assert decide(replace(GOOD, gain_nats=3.0), RULES).kind == "nothing"
+    assert decide(replace(GOOD, gain_nats=8.0, shuffled_gain_nats=7.0), RULES).kind == "nothing"
+
+
+def test_a_model_that_fails_names_its_group() -> None:
+    checks = [*GOOD.checks, GroupCheck("MS2 over the experiment", 0.01, 6.0)]
+    verdict = decide(replace(GOOD, checks=checks), RULES)
+    assert verdict.kind == "model fails" and "MS2 over the experiment" in verdict.sentence
+    assert "101" not in verdict.sentence
+    mild = [GroupCheck("MS2 levels", 0.01, 1.5)]
+    assert decide(replace(GOOD, checks=mild), RULES).kind == "radius"
+
+
+def test_halves_that_differ_are_said() -> None:
+    verdict = decide(replace(GOOD, halves_z=5.0), RULES)
+    assert any("halves" in remark for remark in verdict.remarks)
