@@ -37,6 +37,7 @@ from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
 from contactlens.tracks.training.fit import FitConfig
