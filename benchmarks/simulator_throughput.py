@@ -1,14 +1,17 @@
-"""Simulator throughput, and its ratio to stepping every normal mode of one track at a time.
+"""Simulator throughput: as tables, as arrays in each regime, and its ratio to stepping every normal mode of one track.
 
 python benchmarks/simulator_throughput.py [--tracks 10000]
 """
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.experiment import sampler_of, simulate_arrays
+from contactlens.tracks.simulation.regimes import MOUSE_ES_CELLS, PUBLISHED_BENCHMARK
 from contactlens.tracks.simulation.simulate import simulate
 
 
@@ -27,10 +30,20 @@ def step_modes(config: SimulationConfig, rng: np.random.Generator) -> np.ndarray
     return path
 
 
+def array_frames_per_s(config: SimulationConfig, experiments: int) -> float:
+    """Frames per second of experiments as arrays that share a sampler, as a calibration draws them."""
+    sampler = sampler_of(config)
+    start = time.perf_counter()
+    for seed in range(experiments):
+        simulate_arrays(config, seed, sampler)
+    return experiments * config.n_tracks * config.n_frames / (time.perf_counter() - start)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=10_000)
     parser.add_argument("--reference-tracks", type=int, default=10)
+    parser.add_argument("--experiments", type=int, default=10, help="of 100 tracks, as arrays, in each regime")
     arguments = parser.parse_args()
     config = SimulationConfig(n_tracks=arguments.tracks)
 
@@ -46,6 +59,10 @@ def main() -> None:
     print(f"{arguments.tracks} tracks x {config.n_frames} frames in {ours * arguments.tracks:.1f} s")
     print(f"{config.n_frames / ours:,.0f} frames/s, promoter, MS2 and truth included")
     print(f"{reference / ours:.1f}x the speed of stepping the modes of one track at a time (separation alone)")
+    regimes = {"default": SimulationConfig(), "mouse ES cells": MOUSE_ES_CELLS, "benchmark": PUBLISHED_BENCHMARK}
+    for name, regime in regimes.items():
+        speed = array_frames_per_s(replace(regime, n_tracks=100), arguments.experiments)
+        print(f"{speed:,.0f} frames/s as arrays: {arguments.experiments} experiments of 100 tracks, {name}")
 
 
 if __name__ == "__main__":

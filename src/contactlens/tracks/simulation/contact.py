@@ -70,7 +70,7 @@ class Bridge:
     points are drawn as if independent, which is exact where they are rare.
     """
 
-    POINTS = 64  # of a table between two sub-steps
+    POINTS = 256  # of a table between two sub-steps
 
     def __init__(self, motion: Motion, step_s: float) -> None:
         into = np.linspace(0, step_s, self.POINTS + 1)
@@ -87,11 +87,8 @@ class Bridge:
     ) -> Floats:
         """(M,) nm^2 at `substep` (M,), a time in sub-steps, of `track` (M,) of path (N, 3, sub-steps)."""
         before = np.minimum(substep.astype(np.int64), path.shape[2] - 2)
-        into = (substep - before) * self.POINTS
-        table = np.arange(self.POINTS + 1)
-        first, second, sd = (np.interp(into, table, row) for row in (self.first, self.second, self.sd_nm))
-        squared = np.zeros(substep.size)
-        for axis in range(path.shape[1]):
-            mean = first * path[track, axis, before] + second * path[track, axis, before + 1]
-            squared += (mean + sd * rng.standard_normal(substep.size)) ** 2
-        return squared
+        into = np.rint((substep - before) * self.POINTS).astype(np.int64)
+        first, second, sd = self.first[into, None], self.second[into, None], self.sd_nm[into, None]
+        mean = first * path[track, :, before] + second * path[track, :, before + 1]  # (M, 3)
+        position = mean + sd * rng.standard_normal(mean.shape)
+        return np.einsum("ma,ma->m", position, position)

@@ -189,11 +189,9 @@ def stationary_on_fraction(config: SimulationConfig) -> float:
 def _begin_on(candidates: Events, able: Bools, tracks: NDArray[np.int64], time_s: float) -> tuple[Events, Bools]:
     """The candidates and those that take effect, with one more at `time_s` on each of `tracks`; a burst that lasts
     Exp(k_off) has no memory of when it began."""
-    track = np.concatenate([tracks, candidates.track])
-    time = np.concatenate([np.full(tracks.size, time_s), candidates.time_s])
-    order = np.lexsort((time, track))
-    effects = np.concatenate([np.ones(tracks.size, dtype=bool), able])
-    return Events(track[order], time[order]), effects[order]
+    first = np.searchsorted(candidates.track, tracks)
+    events = Events(np.insert(candidates.track, first, tracks), np.insert(candidates.time_s, first, time_s))
+    return events, np.insert(able, first, True)
 
 
 def _load(config: SimulationConfig, bursts: Bursts, rate_per_s: Floats, rng: np.random.Generator) -> Events:
