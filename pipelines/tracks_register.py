@@ -26,6 +26,10 @@ from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.tasks import model_input, state_of
+from contactlens.tracks.serving.card import CARD, model_card
+from contactlens.tracks.serving.description import FILE as DESCRIPTION
+from contactlens.tracks.serving.description import Description
+from contactlens.tracks.serving.model import TracksModel
 from contactlens.tracks.serving.served import log_served_model
 from contactlens.tracks.training.fit import predict, predict_state
 
@@ -48,13 +52,6 @@ ARTIFACTS = {
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
 INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES]
-
-
-def example_input(spec: ModelSpec, test: TrackBatch) -> np.ndarray:
-    """Two test tracks as the served model takes them: NaN where a frame was not observed."""
-    two = test.select([0, 1])
-    x = model_input(spec.resolved_task, two)
-    return x.masked_fill(~two.observed[:, None], float("nan")).numpy()
 
 
 def contents(batch: TrackBatch) -> list[bytes]:
@@ -96,23 +93,35 @@ def test_auroc(model: TrackModel, test: TrackBatch) -> float:
 
 
 def register(params: Params, kept: Path) -> Registered:
-    """Register what the pipeline has made and write the champion's folder; `kept` takes how the model was trained."""
+    """Register what the pipeline has made and write the champion's folder; `kept` takes what travels with the model."""
     tracks, splits = TrackSet.read(DATA), read_json(SPLITS)
-    test = batch_of(tracks, splits["test"])
+    test, rules = batch_of(tracks, splits["test"]), params.tracks.rules
     model, spec = load_model(MODEL)
+    described = Description.of(
+        model,
+        tracks,
+        splits["train"],
+        judged=rules.judged,
+        metrics=dict(read_json(REPORTS / "metrics.json").get(rules.judged, {})),
+        limits=params.tracks.checks,
+        explain=params.tracks.explain,
+        seed=params.seed,
+    )
+    described.write(kept / DESCRIPTION)
+    served = [Path(MODEL), Path(RECALIBRATION), kept / DESCRIPTION]
+    (kept / CARD).write_text(model_card(rules.registered_model, TracksModel.of_files(served), splits))
     chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
     write_json(kept / TRAINING, asdict(chosen))
     seen = write_seen(kept, contents(batch_of(tracks, fitted_ids(splits))))
     candidate = Candidate(
-        log_model=lambda: log_served_model(model, example_input(spec, test)),
-        weights=[Path(MODEL), Path(RECALIBRATION), seen],
+        log_model=lambda: log_served_model(served, tracks),
+        weights=[*served, seen],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
-        artifacts={**ARTIFACTS, ANALYSIS: [Path(MODEL), kept / TRAINING]},
+        artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
     )
-    rules = params.tracks.rules
     done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.judged))
     write_champion(candidate, done, rules.judged, "models/tracks/champion")
     write_registered(candidate, done, "models/tracks/registered.json")

@@ -54,7 +54,7 @@ class Description:
         seed: int,
     ) -> "Description":
         """Of a network that was trained on the named tracks of a set; the others of the set were held out."""
-        from contactlens.tracks.explanation.study import reference_input  # needs captum, which serving does without
+        from contactlens.tracks.explanation.explainer import reference_input  # needs captum, which serving does without
 
         batch = batch_of(tracks, train)
         x = model_input(network.task, batch)

@@ -14,8 +14,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.explanation.study import OUTPUTS, reference_input
-from contactlens.tracks.explanation.uncertainty import giving
+from contactlens.tracks.explanation.explainer import OUTPUTS, model_with_output, reference_input
 from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.models.tasks import channel_names, model_input
 from contactlens.tracks.models.track_model import TrackModel
@@ -62,7 +61,7 @@ def explain_frames(
         within = reaches[T].mask(wanted) & batch.observed  # (F, T)
         for output, channel in OUTPUTS[network.task.head].items():
             shares = integrated_gradients_matrix(
-                giving(output, network),
+                model_with_output(output, network),
                 x,
                 reference[None, :, None].repeat(1, 1, T),
                 channel,

@@ -106,13 +106,19 @@ class TracksModel:
         """
         path = Path(path)
         weights = path / WEIGHTS if path.is_dir() else path
-        network, spec = load_model(weights)
-        recalibration, description = weights.with_name(RECALIBRATION), weights.with_name(FILE)
+        beside = (weights.with_name(name) for name in (RECALIBRATION, FILE))
+        return cls.of_files([weights, *(file for file in beside if file.is_file())])
+
+    @classmethod
+    def of_files(cls, files: Sequence[Path]) -> "TracksModel":
+        """The same from the files themselves, the weights first, wherever they lie."""
+        named = {path.name: path for path in files[1:]}
+        network, spec = load_model(files[0])
         return cls(
             network,
             spec,
-            read_json(recalibration) if recalibration.is_file() else None,
-            Description.read(description) if description.is_file() else None,
+            read_json(named[RECALIBRATION]) if RECALIBRATION in named else None,
+            Description.read(named[FILE]) if FILE in named else None,
         )
 
     @property
@@ -151,7 +157,7 @@ class TracksModel:
         """
         from contactlens.tracks.data.checks import validate_tracks
 
-        taken, described = self.taken(tracks, resample), self._described("what is plausible in its tracks")
+        taken, described = self.taken(tracks, resample), self.described("what is plausible in its tracks")
         limits = described.limits
         limits = limits if min_frames is None else replace(limits, min_frames_per_track=min_frames)
         validate_tracks(taken, limits, taken.source)
@@ -162,9 +168,9 @@ class TracksModel:
 
         Raises InputError where the model came without a description of that.
         """
-        return self._described("how far tracks are from its training set").training.drift(self.taken(tracks))
+        return self.described("how far tracks are from its training set").training.drift(self.taken(tracks))
 
-    def _described(self, what: str) -> Description:
+    def described(self, what: str) -> Description:
         if self.description is None:
             raise InputError(f"the model came without {FILE}: {what} can't be said")
         return self.description

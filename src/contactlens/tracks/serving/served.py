@@ -1,52 +1,113 @@
-"""The model of tracks as the registry serves it: one tensor in, one out, and an archive that runs no code."""
+"""The model of tracks as the registry serves it: a table of frames in, a table of what was judged out.
 
-import copy
-from typing import TYPE_CHECKING
+MLflow keeps this file as the model's code, beside the package, and runs it to load the model: nothing is pickled.
+"""
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from contactlens.base.errors import InputError
+from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.serving.frame_table import needed_columns
+from contactlens.tracks.serving.model import WEIGHTS, TracksModel
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
-
-class ServedModel(nn.Module):
-    """A model of (x, observed) as one of x alone, NaN for a missing frame: (B, C, T) -> (B, K, T)."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(torch.nan_to_num(x), torch.isfinite(x).all(dim=1))
+# What this file and all that it imports need.
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "safetensors", "pydantic")
+KINDS = {"track_id": "string", "frame": "long", "on": "boolean"}  # the others are double
+EXAMPLE_FRAMES = 24
 
 
-def log_served_model(model: nn.Module, example: np.ndarray) -> "ModelInfo":
-    """Log `ServedModel(model)` to the active run as a torch.export archive and give MLflow's description of it.
+def served_table(model: TracksModel, tracks: TrackSet) -> pd.DataFrame:
+    """The tracks as the served model takes them, in the model's units; a missing frame has no row."""
+    taken = model.taken(tracks)
+    return taken.frames[["track_id", "frame", *needed_columns(model.spec)]].reset_index(drop=True)
 
-    model: takes x (B, C, T) and observed (B, T), as the pipeline's models do
-    example: (B, C, T) float32 with B >= 2 and the T that the served model will take; NaN where a frame is missing
 
-    The archive holds a graph and raw tensors, and MLflow refuses one with pickles in it, so loading it runs no code.
-    B is free, T is the example's: pad shorter tracks with NaN.
+def served_prediction(model: TracksModel, tracks: Any) -> pd.DataFrame:
+    """What `model` says of a table or an array of tracks (see `tracks_of`); None where a number is not known, as JSON
+    has no NaN."""
+    table = model.predict(tracks)
+    for name in [name for name in table if table[name].isna().any()]:
+        table[name] = table[name].astype(object).where(table[name].notna(), None)
+    return table
+
+
+def log_served_model(files: Sequence[Path], tracks: TrackSet) -> "ModelInfo":
+    """Log the model to the active run, with the package that it needs, and give MLflow's description of it.
+
+    files: model.safetensors, recalibration.json and serving.json, in one folder or several
+    tracks: of which the first frames of two become the example of its input
     """
-    import mlflow.pytorch
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    import mlflow.pyfunc
 
-    _, C, T = example.shape
-    number = np.dtype("float32")
-    served = ServedModel(copy.deepcopy(model)).cpu().eval()
-    with torch.no_grad():
-        K = served(torch.from_numpy(example[:1])).size(1)
-    return mlflow.pytorch.log_model(
-        served,
+    model = TracksModel.of_files(files)
+    info = model.info
+    example = served_table(model, _two(tracks))
+    return mlflow.pyfunc.log_model(
         name="model",
-        signature=ModelSignature(
-            inputs=Schema([TensorSpec(number, (-1, C, T))]), outputs=Schema([TensorSpec(number, (-1, K, T))])
-        ),
-        input_example=example.astype(np.float32),
-        serialization_format="pt2",
-        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+        python_model=__file__,
+        artifacts={path.stem: str(path) for path in files},
+        code_paths=[str(Path(__file__).parents[2])],
+        signature=_signature(example, model.predict(example)),
+        input_example=example,
+        metadata={
+            "driver": info.driver,
+            "driver_unit": info.driver_unit,
+            "signal_unit": info.signal_unit,
+            "frame_interval_s": info.frame_interval_s,
+            "judged": info.judged,
+        },
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in PACKAGES],
     )
+
+
+def _two(tracks: TrackSet) -> TrackSet:
+    frames = tracks.frames[tracks.frames["track_id"].isin(tracks.frames["track_id"].unique()[:2])]
+    first = frames.groupby("track_id").cumcount() < EXAMPLE_FRAMES
+    return replace(tracks, frames=frames[first].reset_index(drop=True), truth=None)
+
+
+def _signature(taken: pd.DataFrame, given: pd.DataFrame) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    def schema(table: pd.DataFrame) -> Schema:
+        return Schema([ColSpec(KINDS.get(name, "double"), name) for name in map(str, table)])
+
+    return ModelSignature(inputs=schema(taken), outputs=schema(given))
+
+
+def mlflow_model() -> Any:
+    """`TracksModel` behind MLflow's interface."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+    from mlflow.pyfunc import PythonModel
+
+    class Model(PythonModel):
+        def load_context(self, context: Any) -> None:
+            self.model = TracksModel.read(Path(context.artifacts["model"]).with_name(WEIGHTS))
+
+        def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+            """Of a table; and, of the model without MLflow's check of columns (`unwrap_python_model()`), of an
+            array."""
+            try:
+                return served_prediction(self.model, model_input)
+            except InputError as error:
+                raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
+
+    return Model()
+
+
+# As the model's code this file runs under a name of MLflow's making; imported, it must do without MLflow.
+if __name__ != "contactlens.tracks.serving.served":
+    from mlflow.models import set_model
+
+    set_model(mlflow_model())

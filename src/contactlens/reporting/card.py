@@ -1,0 +1,39 @@
+"""A model card as Markdown: sections and tables, in the order of Mitchell et al. (2019), Model Cards for Model
+Reporting."""
+
+from collections.abc import Mapping, Sequence
+
+
+class Card:
+    """Text of a card, built section by section."""
+
+    def __init__(self, title: str) -> None:
+        self.parts = [f"# {title}"]
+
+    def section(self, heading: str, *paragraphs: str) -> None:
+        """Lines that begin with a dash make one list."""
+        self.parts.append(f"## {heading}")
+        for text in paragraphs:
+            if text.startswith("- ") and self.parts[-1].startswith("- "):
+                self.parts[-1] += f"\n{text}"
+            else:
+                self.parts.append(text)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        lines = [columns, ["---"] * len(columns), *rows]
+        self.parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+    def text(self) -> str:
+        return "\n\n".join(self.parts) + "\n"
+
+
+def metric_rows(metrics: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
+    """metric, estimate and interval of each metric that could be had, {metric: {estimate, low, high}}."""
+
+    def number(value: float | None) -> str:
+        return "not known" if value is None else f"{value:.4g}"
+
+    return [
+        [name, number(ends.get("estimate")), f"[{number(ends.get('low'))}, {number(ends.get('high'))}]"]
+        for name, ends in metrics.items()
+    ]

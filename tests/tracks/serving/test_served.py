@@ -1,0 +1,106 @@
+"""The served model of tracks says what the model says, in this process and in one that has only what was logged."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from contactlens.api.load import load_tracks
+from contactlens.tracks.serving.model import RECALIBRATION, WEIGHTS
+from contactlens.tracks.serving.served import log_served_model, served_table
+
+FILES = (WEIGHTS, RECALIBRATION, "serving.json")
+CLEAN = """
+import json, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in "ray dvc great_expectations captum modiscolite pyfaidx matplotlib numba".split():
+            raise ImportError(f"the model should do without {name}")
+sys.meta_path.insert(0, Refuse())
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+found = model.predict(pandas.read_parquet(sys.argv[2]))
+import contactlens
+print(json.dumps({"package": contactlens.__file__, "found": found.to_dict("list")}))
+"""
+
+
+@pytest.fixture(scope="module")
+def logged(served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model's folder as a registry hands it out; the files that it was made of are gone."""
+    mlflow = pytest.importorskip("mlflow")
+    folder = tmp_path_factory.mktemp("logged")
+    made = folder / "made"
+    made.mkdir()
+    for name in FILES:
+        shutil.copyfile(served.folder / name, made / name)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (folder / "kept").as_uri())):
+        info = log_served_model([made / name for name in FILES], served.tracks)
+    fetched = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=str(folder / "fetched")))
+    mlflow.set_tracking_uri(before)
+    shutil.rmtree(made)
+    return fetched
+
+
+def test_nothing_in_it_is_pickled(logged: Path) -> None:
+    assert [path for path in logged.rglob("*") if path.suffix in {".pkl", ".pickle", ".pth", ".pt", ".bin"}] == []
+
+
+def test_a_clean_process_predicts_what_the_model_predicts(logged: Path, served, tmp_path: Path) -> None:
+    table = served_table(served.model, served.new)
+    table[table["frame"] % 7 != 3].to_parquet(tmp_path / "table.parquet")
+    command = [sys.executable, "-c", CLEAN, str(logged), "table.parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert Path(answer["package"]).is_relative_to(logged)
+    wanted = served.model.predict(table[table["frame"] % 7 != 3])
+    found = pd.DataFrame(answer["found"])
+    assert found["epistemic"].isna().all()
+    for name in ("mean", "sd", "q05", "q95"):
+        np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=1e-6 * wanted["sd"].max())
+    assert found["track_id"].tolist() == wanted["track_id"].tolist()
+
+
+def test_it_takes_arrays_and_tensors_too(logged: Path, served) -> None:
+    import mlflow.pyfunc
+
+    array = np.random.default_rng(0).normal(0, 200, (2, 4, 30))
+    array[:, 3] = np.linalg.norm(array[:, :3], axis=1)
+    inside = mlflow.pyfunc.load_model(str(logged)).unwrap_python_model()
+    for given in (array, torch.from_numpy(array)):
+        np.testing.assert_allclose(inside.predict(None, given)["mean"], served.model.predict(array)["mean"], rtol=1e-6)
+
+
+def test_its_signature_and_example_are_in_the_models_units(logged: Path, served) -> None:
+    from mlflow.models import Model
+
+    described = Model.load(str(logged))
+    inputs = [*served.new.driver.columns]
+    assert described.get_input_schema().input_names() == ["track_id", "frame", *inputs]
+    given = described.get_output_schema().input_names()
+    assert given == [*served.model.predict(served.new)]
+    assert described.metadata == {
+        "driver": "E-P distance",
+        "driver_unit": "nm",
+        "signal_unit": "a.u.",
+        "frame_interval_s": 30.0,
+        "judged": "network_recalibrated",
+    }
+
+
+def test_the_same_model_is_loaded_from_the_registrys_folder(logged: Path, served) -> None:
+    pd.testing.assert_frame_equal(load_tracks(logged).predict(served.new), served.model.predict(served.new))
+
+
+def test_importing_it_does_not_import_mlflow() -> None:
+    code = "import sys, contactlens.tracks.serving.served; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
