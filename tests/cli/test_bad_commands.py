@@ -166,6 +166,8 @@ def test_a_bad_track_set_fails_its_check(tmp_path: Path, monkeypatch: pytest.Mon
     ("flags", "says"),
     [
         (("--max-lag", 0), "made here: the longest lag must be at least one frame, not 0"),
+        (("--min-lag", 50), "power law: 0 lags between 1500 and"),
+        (("--noise-nm", -2), "localisation noise must be positive and finite, got -2.0"),
         (("--replicates", 0), "bootstrap: needs at least 1 replicate and a seed from 0, got 0 and 0"),
         (("--seed", -1), "bootstrap: needs at least 1 replicate and a seed from 0, got 1000 and -1"),
         (("--out", "@mine"), "mine: would be replaced, but holds 1 other files or folders, such as 'thesis.txt'"),

@@ -170,12 +170,17 @@ def test_msd_writes_table_figure_and_report(tmp_path: Path) -> None:
             str(out),
             "--replicates",
             "50",
+            "--min-lag",
+            "2",
             "--max-lag",
             "8",
         ],
     )
     assert result.exit_code == 0, result.output
-    assert {"msd.csv", "msd.png", "report.html"} <= {path.name for path in out.iterdir()}
+    assert {"msd.csv", "motion.csv", "msd.png", "report.html"} <= {path.name for path in out.iterdir()}
+    assert "localisation noise" in result.output
+    motion = pd.read_csv(out / "motion.csv").set_index("quantity")
+    assert motion.loc["exponent", "low"] < 0.5 < motion.loc["exponent", "high"]
     curve = pd.read_csv(out / "msd.csv")
     assert curve["lag_s"].tolist() == [30.0 * k for k in range(1, 9)]
     assert ((curve["low"] <= curve["msd_nm2"]) & (curve["msd_nm2"] <= curve["high"])).all()

@@ -180,35 +180,51 @@ def check_tracks(
 @tracks.command("msd")
 def msd_of_tracks(
     folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
-    out: Annotated[Path, typer.Option(help="Folder for msd.csv, the figure and the report.")] = Path("msd"),
-    max_lag: Annotated[int, typer.Option(help="Longest lag, in frames.")] = 40,
+    out: Annotated[Path, typer.Option(help="Folder for the tables, the figure and the report.")] = Path("msd"),
+    min_lag: Annotated[int, typer.Option(help="Shortest lag of the straight line, in frames.")] = 1,
+    max_lag: Annotated[int, typer.Option(help="Longest lag, of the line too, in frames.")] = 40,
     of_distance: Annotated[bool, typer.Option(help="Of the distance, which a turning nucleus leaves alone.")] = False,
+    noise_nm: Annotated[
+        float | None, typer.Option(help="Localisation noise per axis of the separation, where known; else fitted.")
+    ] = None,
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates over tracks.")] = 1000,
     seed: int = 0,
 ) -> None:
-    """Mean squared displacement of the separation at each lag, with intervals over tracks and a power law."""
+    """Mean squared displacement of the separation at each lag, with intervals over tracks; for separation vectors the
+    exponent, plateau, trap and localisation noise of largest likelihood; and a straight line through the logarithms."""
     import pandas as pd
 
     from contactlens.base.files import require_replaceable, write_aside
     from contactlens.ops.report import write_report
+    from contactlens.tracks.data.motion import MOTION_REPLICATES, fit_motion
     from contactlens.tracks.data.msd import fit_power_law, mean_squared_displacement
     from contactlens.tracks.data.track_set import TrackSet
     from contactlens.tracks.report.figures.msd import with_power_law
     from contactlens.tracks.report.inputs import ReportInputs
     from contactlens.tracks.report.sections import tracks_report
 
-    require_replaceable(out, ("msd.csv", "report.html"))
+    require_replaceable(out, ("msd.csv", "motion.csv", "report.html"))
     track_set = TrackSet.read(folder)
     msd = mean_squared_displacement(track_set, max_lag, replicates, seed, of_distance=of_distance)
-    law = fit_power_law(msd, msd.lag_s[0], msd.lag_s[-1])
+    interval_s = track_set.frame_interval_s
+    law = fit_power_law(msd, min_lag * interval_s, max_lag * interval_s)
+    motion = None
+    if track_set.driver.kind == "vector" and not of_distance:
+        motion = fit_motion(track_set, min(replicates, MOTION_REPLICATES), seed, noise_nm)
+    table = pd.DataFrame({"lag_s": msd.lag_s, "msd_nm2": msd.msd, "low": msd.low, "high": msd.high})
+    table = with_power_law(table, law.prefactor, law.exponent)
     with write_aside(out) as aside:
         aside.mkdir()
-        table = pd.DataFrame({"lag_s": msd.lag_s, "msd_nm2": msd.msd, "low": msd.low, "high": msd.high})
-        with_power_law(table, law.prefactor, law.exponent).to_csv(aside / "msd.csv", index=False)
+        if motion is not None:
+            table["polymer_nm2"] = motion.best.msd(msd.lag_s, noise=True)
+            motion.table().to_csv(aside / "motion.csv", index=False)
+        table.to_csv(aside / "msd.csv", index=False)
         inputs = ReportInputs.of(track_set, aside, aside)
         report = tracks_report(inputs, f"Motion of {track_set.source}", {"seed": str(seed)})
         write_report(report, aside / "report.html")
-    typer.echo(f"exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]; written to {out}")
+    if motion is not None:
+        typer.echo(motion.summary())
+    typer.echo(f"straight line: exponent {law.exponent:.3f} [{law.low:.3f}, {law.high:.3f}]; written to {out}")
 
 
 @app.command()

@@ -57,7 +57,7 @@ def mean_squared_displacement(
     if n_bootstrap < 1 or seed < 0:
         raise InputError(f"bootstrap: needs at least 1 replicate and a seed from 0, got {n_bootstrap} and {seed}")
     vector = track_set.driver.kind == "vector" and not of_distance
-    x = _dense(track_set, VECTOR_COLUMNS if vector else [track_set.driver.gate_column])
+    x = positions(track_set, VECTOR_COLUMNS if vector else [track_set.driver.gate_column])
     squares, pairs = _sums_per_track(x, min(max_lag, max(1, x.shape[1] - 1)))  # (N, K) each
     reached = pairs.sum(axis=0) > 0
     if not reached.any():
@@ -108,7 +108,7 @@ def _sums_per_track(x: np.ndarray, max_lag: int) -> tuple[np.ndarray, np.ndarray
     return squares, pairs
 
 
-def _dense(track_set: TrackSet, columns: list[str]) -> np.ndarray:
+def positions(track_set: TrackSet, columns: list[str]) -> np.ndarray:
     """(N, T, C) positions, NaN at missing frames; frame 0 is each track's first."""
     frames = track_set.frames
     track = frames.groupby("track_id", sort=False).ngroup().to_numpy()

@@ -4,7 +4,8 @@ CAPTIONS = {
     "msd": """
         Mean squared displacement of the separation. Straight on these axes means a power law; the
         band is the 95 % interval over tracks. A flattening at long lags means that the two loci are
-        confined to each other.""",
+        confined to each other, one at short lags that noise rules. Where vectors were given, the
+        polymer's curve holds both.""",
     "overview": """
         The learned threshold, the explanation and the calibration on one page. Above: the test track
         of median NLL with its prediction. Below: the gate, the mean attribution against the time

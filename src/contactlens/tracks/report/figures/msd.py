@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.reporting.figure_style import BLACK, BLUE, new_figure, styled, with_unit
+from contactlens.reporting.figure_style import BLACK, BLUE, ORANGE, new_figure, styled, with_unit
 
 
 def with_power_law(msd: pd.DataFrame, prefactor: float, exponent: float) -> pd.DataFrame:
@@ -15,7 +15,8 @@ def with_power_law(msd: pd.DataFrame, prefactor: float, exponent: float) -> pd.D
 def msd_figure(msd: pd.DataFrame, exponent: float | None = None) -> Figure:
     """MSD of the separation against lag on logarithmic axes with its interval, and the fitted power law.
 
-    msd: columns lag_s, msd_nm2, low, high, and fitted_nm2 where `with_power_law` added it.
+    msd: columns lag_s, msd_nm2, low, high, fitted_nm2 where `with_power_law` added it, and polymer_nm2, the MSD of a
+        fitted polymer with noise, where there is one.
     """
     figure = new_figure(5.0, 3.8)
     axis = figure.subplots()
@@ -24,6 +25,8 @@ def msd_figure(msd: pd.DataFrame, exponent: float | None = None) -> Figure:
     if "fitted_nm2" in msd:
         label = "power law" if exponent is None else f"power law, exponent {exponent:.2f}"
         axis.plot(msd["lag_s"], msd["fitted_nm2"], color=BLACK, linestyle="--", label=label)
+    if "polymer_nm2" in msd:
+        axis.plot(msd["lag_s"], msd["polymer_nm2"], color=ORANGE, label="polymer and noise")
     axis.set(xscale="log", yscale="log", xlabel=with_unit("lag", "s"), ylabel=with_unit("MSD", "nm²"))
     axis.legend()
     return figure
