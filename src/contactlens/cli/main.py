@@ -1,10 +1,7 @@
 """`contactlens ...`: thin, every command is a library call that a notebook could make."""
 
-import inspect
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +12,7 @@ from contactlens.cli import dna as cli_dna
 from contactlens.cli import options, predict
 from contactlens.cli import radius as cli_radius
 from contactlens.cli import tracks as cli_tracks
+from contactlens.cli.track_import import File, Interval, with_mapping, write_import
 from contactlens.ops.redaction import redacted  # contactlens.ops switches the libraries' telemetry off
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -23,82 +21,6 @@ app.add_typer(options.imports, name="import")
 app.add_typer(tracks, name="tracks")
 app.add_typer(cli_dna.dna, name="dna")
 
-File = Annotated[Path, typer.Argument(help="CSV, TSV or Parquet (also gzipped), or the legacy pickle (.pkl).")]
-Columns = Annotated[str | None, typer.Option(help="Column names, separated by commas.")]
-Column = Annotated[str | None, typer.Option(help="Column name.")]
-Unit = Annotated[str | None, typer.Option()]
-
-
-def _names(text: str | None) -> list[str] | None:
-    return [name.strip() for name in text.split(",")] if text else None
-
-
-def _import(file: Path, out: Path, mapping: dict[str, Any], frame_interval: float | None) -> None:
-    """Read `file` by its kind and write the track set to `out`; says what was kept and what was left out."""
-    from contactlens.tracks.data.importing.column_mapping import ColumnMapping
-    from contactlens.tracks.data.importing.legacy import import_legacy
-    from contactlens.tracks.data.importing.table import import_table
-
-    if file.suffix in {".pkl", ".pickle"}:
-        imported = import_legacy(file, length_unit=mapping["length_unit"] or "nm")
-    else:
-        if not mapping["track"] or not mapping["time"]:
-            raise InputError(f"{file}: name the columns that hold the track and the time with --track and --time")
-        imported = import_table(file, ColumnMapping(**mapping), frame_interval)
-    imported.track_set.write(out)
-    typer.echo(f"{file.name}: {imported.report}\nwritten to {out}")
-
-
-def mapping_of(
-    track: Columns = None,
-    time: Column = None,
-    time_unit: Annotated[str, typer.Option(help="ms, s, min, h or frame")] = "s",
-    group: Columns = None,
-    vector: Annotated[str | None, typer.Option(help="Columns of the separation's x,y,z.")] = None,
-    locus1: Annotated[str | None, typer.Option(help="Columns of the first locus's x,y,z.")] = None,
-    locus2: Annotated[str | None, typer.Option(help="Columns of the second locus's x,y,z.")] = None,
-    merged: Annotated[str, typer.Option(help="A frame whose second locus is empty: missing or zero.")] = "missing",
-    distance: Column = None,
-    scalar: Annotated[str | None, typer.Option(help="Column of another driver, such as a repressor.")] = None,
-    length_unit: Annotated[str | None, typer.Option(help="nm, um, mm, ...")] = None,
-    driver_unit: Unit = None,
-    signal: Column = None,
-    signal_unit: Annotated[str, typer.Option()] = "a.u.",
-) -> dict[str, Any]:
-    """The arguments of a ColumnMapping from the flags that every import shares."""
-    return {
-        "track": _names(track) or [],
-        "time": time or "",
-        "time_unit": time_unit,
-        "group": _names(group),
-        "vector": _names(vector),
-        "locus1": _names(locus1),
-        "locus2": _names(locus2),
-        "merged": merged,
-        "distance": distance,
-        "scalar": scalar,
-        "length_unit": length_unit,
-        "driver_unit": driver_unit,
-        "signal": signal,
-        "signal_unit": signal_unit,
-    }
-
-
-def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the flags of `mapping_of`; it receives them as its argument `mapping`."""
-    own, shared = inspect.signature(command), inspect.signature(mapping_of)
-
-    @wraps(command)
-    def combined(**values: Any) -> None:
-        mapping = mapping_of(**{name: values.pop(name) for name in shared.parameters})
-        command(**values, mapping=mapping)
-
-    parameters = [p for p in own.parameters.values() if p.name != "mapping"]
-    merged = {p.name: p.replace(kind=p.KEYWORD_ONLY) for p in [*parameters, *shared.parameters.values()]}
-    combined.__signature__ = own.replace(parameters=list(merged.values()))  # type: ignore[attr-defined]
-    combined.__annotations__ = {name: p.annotation for name, p in merged.items()} | {"return": None}
-    return combined
-
 
 @options.imports.command("tracks")
 @with_mapping
@@ -106,10 +28,10 @@ def import_tracks(
     file: File,
     mapping: dict[str, Any],
     out: Annotated[Path, typer.Option(help="Folder to write the track set to.")] = Path("data/import/tracks"),
-    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+    frame_interval: Interval = None,
 ) -> None:
-    """Read tracks from a long table (one row per track and time) or the legacy pickle, and write a track set."""
-    _import(file, out, mapping, frame_interval)
+    """Read tracks from a file of any lab, say what was understood, and write a track set."""
+    write_import(file, out, mapping, frame_interval)
 
 
 @tracks.command("run")
@@ -123,7 +45,7 @@ def run_tracks(
     set_: options.Settings = None,
     workspace: options.Workspace = None,
     stage: options.Stage = None,
-    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+    frame_interval: Interval = None,
 ) -> None:
     """Run the tracks branch with DVC, then bring the MLflow registry up to date.
 
@@ -132,7 +54,7 @@ def run_tracks(
 
     def fill(folder: Path) -> None:
         if file:
-            _import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
+            write_import(file, folder / "data" / "import" / "tracks", mapping, frame_interval)
 
     system = cli_tracks.system_overlay(task, model)
     own = [{"tracks": {"source": "import"}}] if file else []
@@ -140,6 +62,8 @@ def run_tracks(
     options.run_branch("tracks", profile, set_, folder, stage, system=system, own=own, fill=fill if file else None)
 
 
+tracks.command("import")(import_tracks)
+tracks.command("check")(cli_tracks.check)
 tracks.command("predict")(with_mapping(predict.predict_tracks))
 tracks.command("states")(with_mapping(predict.states_of_tracks))
 tracks.command("explain")(with_mapping(predict.explain_tracks))
@@ -156,25 +80,10 @@ def radius_of_tracks(
     out: Annotated[Path, typer.Option(help="Folder for the posterior, the tables and the verdict.")] = Path("radius"),
     profile: options.Profiles = None,
     set_: options.Settings = None,
-    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+    frame_interval: Interval = None,
 ) -> None:
     """Measure below which distance the promoter switches on: a radius with its interval, or why there is none."""
     cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_)
-
-
-@tracks.command("check")
-def check_tracks(
-    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
-    profile: options.Profiles = None,
-    set_: options.Settings = None,
-) -> None:
-    """Check a track set with Great Expectations, within the limits of params.yaml."""
-    from contactlens.tracks.data.checks import validate_tracks
-    from contactlens.tracks.data.track_set import TrackSet
-
-    limits = options.params_with(profile, set_).tracks.checks
-    result = validate_tracks(TrackSet.read(folder), limits, str(folder / "frames.parquet"))
-    typer.echo(f"{folder}: all {len(result.results)} expectations hold")
 
 
 @tracks.command("msd")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,6 +13,7 @@ from contactlens.base.errors import InputError
 if TYPE_CHECKING:
     from contactlens.ops.params import Params
     from contactlens.ops.workspace import Branch
+    from contactlens.tracks.data.checks import CheckLimits
 
 Profiles = Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="One value of params.yaml, such as seed=3.")]
@@ -46,6 +48,26 @@ def params_with(profiles: list[str] | None, settings: list[str] | None) -> "Para
     root = project_root()
     values = overlaid(root / "params.yaml", overlays_of(profiles, settings, root))
     return from_mapping(values, Params, "", "params.yaml")
+
+
+def track_limits(profiles: list[str] | None, settings: list[str] | None) -> "CheckLimits":
+    """The limits of `tracks.checks`: of the checkout that this folder lies in, else the usual ones; with settings."""
+    from contactlens.ops.params.strict import from_mapping, overlay
+    from contactlens.ops.runs.tracking import find_project_root
+    from contactlens.ops.workspace import setting
+    from contactlens.tracks.data.checks import CheckLimits
+
+    if find_project_root() is not None:
+        return params_with(profiles, settings).tracks.checks
+    if profiles:
+        raise InputError(f"--profile {profiles[0]}: profiles belong to a checkout; here give single values with --set")
+    values = asdict(CheckLimits())
+    for text in settings or []:
+        section = setting(text).get("tracks", {})
+        if not isinstance(section, dict) or not isinstance(section.get("checks"), dict):
+            raise InputError(f"--set {text}: outside of a checkout only tracks.checks.NAME=VALUE counts")
+        values = overlay(values, section["checks"], CheckLimits, f"--set {text}")
+    return from_mapping({"tracks": {"checks": values}}, CheckLimits, "tracks.checks", "--set")
 
 
 def run_branch(

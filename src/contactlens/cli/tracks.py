@@ -36,6 +36,20 @@ def workspace_of(task: str | None, model: str | None, settings: list[str] | None
     return Path("workspaces", "-".join([*named, *changed])) if named else None
 
 
+def check(
+    folder: Annotated[Path, typer.Argument(help="A track set's folder.")],
+    profile: options.Profiles = None,
+    set_: options.Settings = None,
+) -> None:
+    """Check a track set with Great Expectations, within the limits of params.yaml, or the usual ones where none is."""
+    from contactlens.tracks.data.checks import validate_tracks
+    from contactlens.tracks.data.track_set import TrackSet
+
+    limits = options.track_limits(profile, set_)
+    result = validate_tracks(TrackSet.read(folder), limits, str(folder / "frames.parquet"))
+    typer.echo(f"{folder}: all {len(result.results)} expectations hold")
+
+
 def systems(
     profile: options.Profiles = None,
     set_: options.Settings = None,

@@ -118,14 +118,14 @@ BAD: dict[str, Bad] = {
     "table missing": missing_file(lambda path: import_table(path, MAPPING), "absent.csv: no such file"),
     "table empty": table("", "tracks.csv: the file is empty"),
     "header only": table("cell,t,d,y\n", "tracks.csv: ", "no rows"),
-    "unknown kind": table(SOUND, "tracks.xlsx: not a known kind", ".parquet", name="tracks.xlsx"),
+    "unknown kind": table(SOUND, "tracks.xls: not a known kind", ".parquet", "save it as .xlsx", name="tracks.xls"),
     "gzip cut short": table(
         gzip.compress(LONG.encode())[:-50], "tracks.csv.gz: not a readable gzip", name="tracks.csv.gz"
     ),
     "not gzip": table(SOUND, "tracks.csv.gz: not a readable gzip", name="tracks.csv.gz"),
     "parquet cut short": table(UNNAMED[:-20], "tracks.parquet: not a readable Parquet", name="tracks.parquet"),
     "nested parquet": table(UNNAMED, "column 'y': 2 cells are not numbers", "row 1", name="tracks.parquet"),
-    "not UTF-8": table(b"cell,t,d,y\na,0,1,1\nb\xb5,0,1,1\n", "tracks.csv: not UTF-8"),
+    "not UTF-8": table(b"cell,t,d,y\na,0,1,1\nb\x81,0,1,1\n", "tracks.csv: not UTF-8", "--encoding"),
     "a row too long": table(SOUND + "c,0,1,1,9\n", "tracks.csv: not a readable table", "line 6"),
     "all rows too long": table("cell,t,d,y\na,0,1,1,9\n", "tracks.csv: rows hold more cells"),
     "open quote": table(SOUND + 'c,0,"1,1\n', "tracks.csv: not a readable table"),
@@ -135,7 +135,7 @@ BAD: dict[str, Bad] = {
     "no driver": mapped("the driver must be one of", "none was given", distance=None),
     "two drivers": mapped("distance and scalar were given", scalar="y", driver_unit="nM", signal=None),
     "one locus": mapped("two loci need", distance=None, locus1=["t", "d", "y"]),
-    "two components": mapped("vector needs 3 columns", distance=None, vector=["d", "y"]),
+    "two components": mapped("vector needs 3 columns", distance=None, vector=["d"]),
     "one column, two uses": mapped("column 'd' is used for two things", signal="d"),
     "unknown time unit": mapped("time unit 'sec' is unknown; known are ms, s, min", time_unit="sec"),
     "unknown length unit": mapped("length unit 'inch' is unknown; known are", length_unit="inch"),
@@ -152,11 +152,17 @@ BAD: dict[str, Bad] = {
     "text among numbers": table(
         SOUND + "c,0,far,1\n\nc,30,near,1\n", "column 'd': 2 cells", "line 6 ('far'), line 8 ('near')"
     ),
-    "decimal comma": table(SOUND.replace(",", ";") + "c;0;1,5;1\n", "column 'd'", "line 6 ('1,5')"),
+    "decimal comma and point": table(
+        SOUND.replace(",", ";") + "c;0;1,5;1\nc;30;2.5;1\n", "column 'd'", "line 6 ('1,5')"
+    ),
+    "comma of thousands": table(SOUND.replace(",", ";") + "c;0;1,500;1\n", "column 'd': '1,500' may", "--decimal"),
     "date as time": table(SOUND + "c,2024-01-01,1,1\n", "column 't'", "line 6 ('2024-01-01')"),
     "infinite signal": table(SOUND + "c,0,1,inf\n", "column 'y': 1 values are infinite", "line 6"),
     "negative distance": table(SOUND + "c,0,-1,1\n", "column 'd': 1 distances are negative", "line 6 (-1)"),
-    "no track name": table(SOUND + ",0,1,1\n", "column 'cell': 1 cells are empty", "line 6 (empty)"),
+    "no track name": table("cell,t,d,y\n,0,1,1\nNone,30,1,1\n", "columns ['cell']: no row belongs to a track"),
+    "no group name": table(
+        "cell,g,t,d,y\na,1,0,1,1\nb,,30,1,1\n", "column 'g': 1 cells are empty", "line 3 (empty)", mapping=GROUPED
+    ),
     "no time": table(SOUND + "c,,1,1\n", "column 't': 1 times are missing", "line 6"),
     "time repeated": table(SOUND + "b,30,9,9\n", "column 't': 2 rows repeat", "line 5 ('b'), line 6 ('b')"),
     "time off the grid": table(LONG + "c7,75,9,9\n", "column 't': 1 times are not on a grid of 30 s", "line 1002 (75)"),

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contactlens.tracks.data.importing.column_mapping import NANOMETRES, SECONDS, ColumnMapping
+from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.table import import_table
+from contactlens.tracks.data.importing.units import NANOMETRES, SECONDS
 from contactlens.tracks.data.track_set import TrackSet
 
 COORDINATES = {"vector": ["x", "y", "z"], "loci": ["x", "y", "z", "u", "v", "w"], "distance": ["x"], "scalar": ["x"]}

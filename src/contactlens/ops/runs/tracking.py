@@ -23,13 +23,19 @@ PARAMS_ARTIFACT = "params.yaml"
 FLUSH_SECONDS = 2.0
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The nearest folder from `start` (the working folder) upwards that holds a dvc.yaml."""
+def find_project_root(start: Path | None = None) -> Path | None:
+    """The nearest folder from `start` (the working folder) upwards that holds a dvc.yaml; None where there is none."""
     start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
-        if (folder / "dvc.yaml").is_file():
-            return folder
-    raise InputError(f"{start}: neither this folder nor one above it holds a dvc.yaml")
+    return next((folder for folder in (start, *start.parents) if (folder / "dvc.yaml").is_file()), None)
+
+
+def project_root(start: Path | None = None) -> Path:
+    """As `find_project_root`; InputError where there is none."""
+    root = find_project_root(start)
+    if root is None:
+        start = (start or Path.cwd()).resolve()
+        raise InputError(f"{start}: neither this folder nor one above it holds a dvc.yaml")
+    return root
 
 
 def tracking_uri(root: Path | None = None) -> str:

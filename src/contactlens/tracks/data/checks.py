@@ -13,6 +13,9 @@ import pandas as pd
 from contactlens.expectations.result import CheckResult
 from contactlens.expectations.run import DataAsset, Stage, check, validate
 from contactlens.expectations.suite import LARGEST, Batch, Suite
+from contactlens.tracks.data.extremes import mark_of_missing
+from contactlens.tracks.data.scales import LARGEST_RATIO, scale_ratios
+from contactlens.tracks.data.time_grid import JITTER, from_middle, read_clock
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 
 __all__ = ["CheckLimits", "CheckResult", "check_tracks", "validate_tracks"]
@@ -22,9 +25,13 @@ TEXT_COLUMNS = ("track_id", "group")
 
 @dataclass(frozen=True)
 class CheckLimits:
-    """What is plausible in the data at hand.
+    """What is plausible in the data at hand. The defaults are those of params.yaml.
 
     max_distance_nm: longest E-P distance (vector and distance drivers)
+    min_median_distance_nm: what the median distance of at least half of the tracks exceeds
+    max_scale_ratio: how many times smaller the median distance of a group may be than that of the middle group
+    max_zero_distance_fraction: share of frames whose distance may be exactly 0
+    max_missing_fraction: share of frames between its ends that may be missing, in at least half of the tracks
     driver_range: lowest and highest value of a scalar driver, in its unit; None for no limit
     signal_range: lowest and highest signal, in its unit; None for no limit
     min_frames_per_track: fewest observed frames of a track
@@ -34,14 +41,18 @@ class CheckLimits:
     max_saturated_fraction: share of frames whose signal may equal the largest of the data set
     """
 
-    max_distance_nm: float
-    driver_range: tuple[float, float] | None
-    signal_range: tuple[float, float] | None
-    min_frames_per_track: int
-    max_time_jitter_fraction: float
-    distance_tolerance_nm: float
-    max_dead_fraction: float
-    max_saturated_fraction: float
+    max_distance_nm: float = 5000.0
+    driver_range: tuple[float, float] | None = None
+    signal_range: tuple[float, float] | None = None
+    min_frames_per_track: int = 50
+    max_time_jitter_fraction: float = JITTER
+    distance_tolerance_nm: float = 0.1
+    max_dead_fraction: float = 0.2
+    max_saturated_fraction: float = 0.01
+    min_median_distance_nm: float = 5.0
+    max_scale_ratio: float = LARGEST_RATIO
+    max_zero_distance_fraction: float = 0.01
+    max_missing_fraction: float = 0.8
 
 
 def check_tracks(
@@ -127,7 +138,9 @@ def _frames(track_set: TrackSet, limits: CheckLimits) -> Batch:
         share = limits.max_saturated_fraction
         what = f"at most {100 * share:g} % of frames are at the largest signal (saturation)"
         suite.between("below_saturation", what, 0, None, strict_min=True, mostly=1 - share)
-    return Batch("frames", _frames_table(track_set), suite.expectations)
+        what = "no exact signal stands far from all others, as marks of missing values do"
+        suite.between("signal_is_mark", what, None, 0)
+    return Batch("frames", _frames_table(track_set, limits), suite.expectations)
 
 
 def _expect_driver(suite: Suite, track_set: TrackSet, limits: CheckLimits) -> None:
@@ -138,6 +151,9 @@ def _expect_driver(suite: Suite, track_set: TrackSet, limits: CheckLimits) -> No
         return
     longest = limits.max_distance_nm
     suite.number(DISTANCE_COLUMN, f"the distance is between 0 and {longest:g} nm", 0, longest)
+    share = limits.max_zero_distance_fraction
+    what = f"at most {100 * share:g} % of distances are exactly 0"
+    suite.between("distance_is_zero", what, None, 0, mostly=1 - share)
     if driver.kind == "vector":
         for column in VECTOR_COLUMNS:
             suite.number(column, f"no component is longer than {longest:g} nm", -longest, longest)
@@ -153,6 +169,15 @@ def _tracks(track_set: TrackSet, limits: CheckLimits) -> Batch:
     suite.between("groups", "a track belongs to one group", None, 1)
     fewest = limits.min_frames_per_track
     suite.between("frames", f"a track has at least {fewest} frames", fewest, None)
+    share = limits.max_missing_fraction
+    what = f"at least half of the tracks miss at most {100 * share:g} % of their frames"
+    suite.between("missing_fraction", what, None, share, mostly=0.5)
+    if track_set.driver.kind != "scalar":
+        shortest, ratio = limits.min_median_distance_nm, limits.max_scale_ratio
+        what = f"the median distance of at least half of the tracks exceeds {shortest:g} nm"
+        suite.between("median_distance_nm", what, shortest, None, mostly=0.5)
+        what = f"no group's median distance is {ratio:g} times smaller than that of the middle group"
+        suite.between("group_scale_ratio", what, None, ratio)
     if track_set.has_signal:
         share = limits.max_dead_fraction
         what = f"at most {100 * share:g} % of tracks have a constant (dead) signal"
@@ -160,24 +185,35 @@ def _tracks(track_set: TrackSet, limits: CheckLimits) -> Batch:
     return Batch("tracks", _tracks_table(track_set), suite.expectations)
 
 
-def _frames_table(track_set: TrackSet) -> pd.DataFrame:
+def _frames_table(track_set: TrackSet, limits: CheckLimits) -> pd.DataFrame:
     table = track_set.frames.reset_index(drop=True)
     track = pd.Series(pd.factorize(table["track_id"])[0])
-    position = table["time_s"] / track_set.frame_interval_s - table["frame"]
+    clock = read_clock(track, table["group"], table["time_s"], track_set.frame_interval_s)
+    position = clock.position - table["frame"]
     with np.errstate(invalid="ignore"):  # inf - inf: infinite values have an expectation of their own
         table["time_step_s"] = table["time_s"].groupby(track).diff()
-        table["grid_offset_frames"] = (position - position.groupby(track).transform("median")).abs()
+        table["grid_offset_frames"] = np.abs(from_middle(track, position))
+        if track_set.driver.kind != "scalar":
+            table["distance_is_zero"] = (table[DISTANCE_COLUMN] == 0).astype("int64")
         if track_set.driver.kind == "vector":
             norm = np.linalg.norm(table[VECTOR_COLUMNS].to_numpy(), axis=1)
             table["distance_error_nm"] = (table[DISTANCE_COLUMN] - norm).abs()
         if track_set.has_signal:
-            table["below_saturation"] = table[SIGNAL_COLUMN].max() - table[SIGNAL_COLUMN]
+            signal = table[SIGNAL_COLUMN]
+            table["below_saturation"] = signal.max() - signal
+            low, high = limits.signal_range or (-LARGEST, LARGEST)
+            mark = mark_of_missing(signal[signal.between(low, high)].to_numpy())
+            table["signal_is_mark"] = (signal == mark).astype("int64")
     return table
 
 
 def _tracks_table(track_set: TrackSet) -> pd.DataFrame:
     tracks = track_set.frames.groupby("track_id", sort=False)
     table = tracks.agg(group=("group", "first"), groups=("group", "nunique"), frames=("frame", "size"))
+    table["missing_fraction"] = 1 - table["frames"] / (tracks["frame"].max() - tracks["frame"].min() + 1)
+    if track_set.driver.kind != "scalar":
+        table["median_distance_nm"] = tracks[DISTANCE_COLUMN].median()
+        table["group_scale_ratio"] = table["group"].map(scale_ratios(track_set.frames)).fillna(1.0)
     if track_set.has_signal:
         signal = tracks[SIGNAL_COLUMN]
         table["signal_span"] = signal.max() - signal.min()

@@ -11,9 +11,9 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import require_file
 from contactlens.tracks.data import track_set as ts
 from contactlens.tracks.data.importing import array_pickle
-from contactlens.tracks.data.importing.column_mapping import NANOMETRES
 from contactlens.tracks.data.importing.table import Imported, keep_complete
-from contactlens.tracks.data.importing.time_grid import JITTER, MOST_FRAMES, frame_numbers, infer_interval
+from contactlens.tracks.data.importing.units import NANOMETRES
+from contactlens.tracks.data.time_grid import JITTER, MOST_FRAMES, frame_numbers, infer_interval, offsets
 
 
 class LegacyTrack(NamedTuple):
@@ -144,7 +144,8 @@ def _place_on_grid(path: Path | str, frames: pd.DataFrame) -> float:
     interval_s = infer_interval(frames["track_id"], frames["time_s"])
     if interval_s is None:
         raise InputError(f"{path}, observation_times: no track has two times")
-    frame, offset = frame_numbers(frames["track_id"], frames["time_s"], interval_s)
+    position = frames["time_s"] / interval_s
+    frame, offset = frame_numbers(frames["track_id"], position), offsets(frames["track_id"], position)
     frames.insert(2, "frame", np.minimum(frame, MOST_FRAMES + 1).astype("int64"))
     shared = frames.duplicated(["track_id", "frame"]).to_numpy()
     bad = (np.abs(offset) > JITTER) | (frame > MOST_FRAMES) | shared

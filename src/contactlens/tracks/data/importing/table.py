@@ -1,5 +1,6 @@
 """Tracks from a long table of any lab: one row per track and time."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +9,19 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data import track_set as ts
-from contactlens.tracks.data.importing.column_mapping import FRAME, SECONDS, ColumnMapping
-from contactlens.tracks.data.importing.table_file import Table, read_columns
-from contactlens.tracks.data.importing.time_grid import JITTER, MOST_FRAMES, frame_numbers, infer_interval
+from contactlens.tracks.data.importing import names
+from contactlens.tracks.data.importing.cells import DAY_S, HALF_DAY_S, Reading, Table, select
+from contactlens.tracks.data.importing.column_mapping import ColumnMapping
+from contactlens.tracks.data.importing.table_file import read_table
+from contactlens.tracks.data.importing.units import FRAME, SECONDS
+from contactlens.tracks.data.time_grid import (
+    JITTER,
+    MOST_FRAMES,
+    frame_numbers,
+    infer_interval,
+    offsets,
+    read_clock,
+)
 
 
 class ImportReport(NamedTuple):
@@ -21,6 +32,8 @@ class ImportReport(NamedTuple):
     merged: rows where both loci were one spot (missing by default, else at distance zero)
     tracks, frames: kept
     lost_tracks: tracks of which no row was kept
+    outside: rows dropped since their spot belongs to no track
+    notes: what was assumed in reading
     """
 
     rows: int
@@ -30,6 +43,8 @@ class ImportReport(NamedTuple):
     tracks: int
     frames: int
     lost_tracks: int
+    outside: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return (
@@ -47,9 +62,12 @@ class Imported(NamedTuple):
 
 
 def import_table(
-    path: Path | str | pd.DataFrame, mapping: ColumnMapping, frame_interval_s: float | None = None
+    source: Path | str | pd.DataFrame,
+    mapping: ColumnMapping,
+    frame_interval_s: float | None = None,
+    reading: Reading | None = None,
 ) -> Imported:
-    """Read the tracks of a .csv, .tsv, .txt (each also .gz) or .parquet table, or of a DataFrame.
+    """Read the tracks of a file that holds a long table, or of a DataFrame.
 
     Frames are numbered from the first row in time of each track; without `frame_interval_s` the interval is
     the one that the time stamps show. Rows with an empty driver or signal are missing frames. Lengths come
@@ -58,11 +76,18 @@ def import_table(
     Raises InputError, naming file, column, count and first offending rows, for what can't be read as tracks.
     """
     mapping.check()
-    table = read_columns(path, [*mapping.names, *mapping.numbers], mapping.names)
+    wanted = [*mapping.names, *mapping.numbers]
+    return tracks_of(read_table(source, wanted, reading), mapping, frame_interval_s)
+
+
+def tracks_of(table: Table, mapping: ColumnMapping, frame_interval_s: float | None = None) -> Imported:
+    """As `import_table`, of a table that was read."""
+    mapping.check()
     if frame_interval_s is not None and not 0 < frame_interval_s < np.inf:
         raise InputError(f"{table.path}: the frame interval must be a positive number of seconds")
-    frames = _identify(table, mapping)
-    interval_s = _place_in_time(frames, table, mapping, frame_interval_s)
+    table = select(table, mapping.names, mapping.numbers)
+    frames, table, outside = _identify(table, mapping)
+    interval_s, said = _place_in_time(frames, table, mapping, frame_interval_s)
     merged = _add_driver(frames, table, mapping)
     if mapping.signal is not None:
         frames[ts.SIGNAL_COLUMN] = table.numbers(mapping.signal)
@@ -71,6 +96,8 @@ def import_table(
         wanted = "a driver" if mapping.signal is None else "a driver and a signal"
         raise InputError(f"{table.path}: no row has {wanted} ({len(frames):,} rows read)")
     unit = None if mapping.signal is None else mapping.signal_unit
+    notes = (*table.notes, *([said] if said else []))
+    report = report._replace(rows=report.rows + outside, outside=outside, notes=notes)
     return Imported(ts.TrackSet(kept, interval_s, mapping.driver, unit, table.path.name), report)
 
 
@@ -96,40 +123,59 @@ def keep_complete(
     return kept, report
 
 
-def _identify(table: Table, mapping: ColumnMapping) -> pd.DataFrame:
+def _identify(table: Table, mapping: ColumnMapping) -> tuple[pd.DataFrame, Table, int]:
+    """Track and group of each row that belongs to a track, the table of these rows, and how many do not."""
+    own_group = mapping.group or []
+    outside, said = names.outside_of_tracks(table, mapping.track, own_group)
+    table = replace(table, cells=table.cells[~outside])
+    notes = [*([said] if said else []), *names.spellings(table, mapping.names)]
     track = table.text(mapping.track)
-    group = table.text(mapping.group) if mapping.group else track
+    notes += names.alike(track)
+    group = track
+    if mapping.group:
+        group, joined = names.of_one_group(table.text(mapping.group))
+        notes += joined
     second = (group != group.groupby(track, sort=False).transform("first")).to_numpy()
     table.refuse((mapping.group or mapping.track)[-1], second, "rows put a track into a second group", track)
-    return pd.DataFrame({"track_id": track, "group": group})
+    frames = pd.DataFrame({"track_id": track.astype("str"), "group": group.astype("str")})
+    return frames, replace(table, notes=(*table.notes, *notes)), int(outside.sum())
 
 
-def _place_in_time(frames: pd.DataFrame, table: Table, mapping: ColumnMapping, interval_s: float | None) -> float:
-    """Add `time_s` and `frame`; return the frame interval in seconds."""
-    frames["time_s"] = _seconds(table, mapping, interval_s)
+def _place_in_time(
+    frames: pd.DataFrame, table: Table, mapping: ColumnMapping, interval_s: float | None
+) -> tuple[float, str]:
+    """Add `time_s` and `frame`; return the frame interval in seconds, and what is to be said of movies' own clocks."""
+    frames["time_s"] = _seconds(frames, table, mapping, interval_s)
     repeated = frames.duplicated(["track_id", "time_s"], keep=False).to_numpy()
     table.refuse(mapping.time, repeated, "rows repeat a time of their track", frames["track_id"])
     interval_s = interval_s or infer_interval(frames["track_id"], frames["time_s"])
     if interval_s is None:
         problem = "no track has two times, so the frame interval must be given"
         raise InputError(f"{table.path}, column {mapping.time!r}: {problem}")
-    frame, offset = frame_numbers(frames["track_id"], frames["time_s"], interval_s)
+    clock = read_clock(frames["track_id"], frames["group"], frames["time_s"], interval_s)
+    frame = frame_numbers(frames["track_id"], clock.position)
     grid = f"a grid of {interval_s:g} s from their track's start"
-    table.refuse(mapping.time, np.abs(offset) > JITTER, f"times are not on {grid}")
+    table.refuse(mapping.time, np.abs(offsets(frames["track_id"], clock.position)) > JITTER, f"times are not on {grid}")
     table.refuse(mapping.time, frame > MOST_FRAMES, f"times are more than {MOST_FRAMES:,} frames into {grid}")
     frames["frame"] = frame.astype("int64")
     shared = frames.duplicated(["track_id", "frame"], keep=False).to_numpy()
     table.refuse(mapping.time, shared, f"times share a frame of {grid}")
-    return interval_s
+    return interval_s, str(clock)
 
 
-def _seconds(table: Table, mapping: ColumnMapping, interval_s: float | None) -> pd.Series:
+def _seconds(frames: pd.DataFrame, table: Table, mapping: ColumnMapping, interval_s: float | None) -> pd.Series:
+    clock = table.seconds(mapping.time)
+    if clock is not None:
+        if mapping.time_unit == FRAME:
+            raise InputError(f"{table.path}, column {mapping.time!r}: holds times of day, not frame numbers")
+        back = clock.groupby(frames["track_id"], sort=False).diff() < -HALF_DAY_S
+        return clock + DAY_S * back.groupby(frames["track_id"], sort=False).cumsum()
     time = table.numbers(mapping.time)
     table.refuse(mapping.time, time.isna().to_numpy(), "times are missing")
     if mapping.time_unit != FRAME:
-        return _finite(table, mapping.time, time * SECONDS[mapping.time_unit])
+        return _finite(table, mapping.time, time * SECONDS[mapping.time_unit or "s"])
     if interval_s is None:
-        problem = "times are frame numbers, so the frame interval must be given"
+        problem = "times are frame numbers, so the frame interval must be given: --frame-interval SECONDS"
         raise InputError(f"{table.path}, column {mapping.time!r}: {problem}")
     table.refuse(mapping.time, (time % 1 != 0).to_numpy(), "frame numbers are not whole")
     return _finite(table, mapping.time, time * interval_s)
@@ -143,6 +189,10 @@ def _finite(table: Table, column: str, converted: pd.Series) -> pd.Series:
 
 def _add_driver(frames: pd.DataFrame, table: Table, mapping: ColumnMapping) -> int:
     """Add the driver's columns, NaN where it is missing; return how many rows have both loci in one spot."""
+    if mapping.elapsed:
+        start = frames.groupby("group", sort=False)["time_s"].transform("min")
+        frames[ts.SCALAR_COLUMN] = frames["time_s"] - start
+        return 0
     if mapping.scalar is not None:
         frames[ts.SCALAR_COLUMN] = table.numbers(mapping.scalar)
         return 0
@@ -155,13 +205,14 @@ def _add_driver(frames: pd.DataFrame, table: Table, mapping: ColumnMapping) -> i
     with np.errstate(over="ignore"):  # infinities are refused below
         vector *= mapping.nanometres
         length = pd.Series(np.linalg.norm(vector, axis=1), index=frames.index)
-    frames[ts.VECTOR_COLUMNS] = vector
+    if not mapping.planar:
+        frames[ts.VECTOR_COLUMNS] = vector
     frames[ts.DISTANCE_COLUMN] = _finite(table, (mapping.vector or mapping.locus1 or [])[0], length)
     return merged
 
 
 def _separation(table: Table, mapping: ColumnMapping) -> tuple[np.ndarray, int]:
-    """Separation vector (rows, 3) in the file's unit, NaN where missing, and the number of merged rows."""
+    """Separation vector (rows, 2 or 3) in the file's unit, NaN where missing, and the number of merged rows."""
     if mapping.vector is not None:
         return _coordinates(table, mapping.vector), 0
     first = _coordinates(table, mapping.locus1 or [])
