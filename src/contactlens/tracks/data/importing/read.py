@@ -91,9 +91,8 @@ def import_tracks(source: Source, *, ask: Ask | None = None, **given: Any) -> Im
     frame_interval = arguments.pop("frame_interval", None)
     mapping, table = _mapping(table, arguments)
     imported = tracks_of(table, mapping, frame_interval)
-    chosen = select(table, mapping.names, mapping.numbers)
     understood = understand(imported.track_set)
-    settle(Case(chosen, mapping, frame_interval is not None, imported.track_set, understood), accept, ask)
+    settle(Case(table, mapping, frame_interval is not None, imported.track_set, understood), accept, ask)
     return imported
 
 
@@ -156,8 +155,9 @@ def _columns(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _mapping(table: Table, arguments: dict[str, Any]) -> tuple[ColumnMapping, Table]:
-    """The mapping, with units that are left out taken from the columns' names or the row under them."""
+    """The mapping, with units that are left out taken from the columns' names or the row under them, and its columns."""
     mapping = ColumnMapping(**arguments)
+    table = select(table, mapping.names, mapping.numbers)
     if mapping.length_unit is None and mapping.kind != "scalar":
         positions = [*(mapping.vector or []), *(mapping.locus1 or []), *(mapping.locus2 or []), mapping.distance]
         said = {length_unit_in(table.units.get(name, name)) for name in positions if name}

@@ -76,16 +76,15 @@ def import_table(
     Raises InputError, naming file, column, count and first offending rows, for what can't be read as tracks.
     """
     mapping.check()
-    wanted = [*mapping.names, *mapping.numbers]
-    return tracks_of(read_table(source, wanted, reading), mapping, frame_interval_s)
+    table = read_table(source, [*mapping.names, *mapping.numbers], reading)
+    return tracks_of(select(table, mapping.names, mapping.numbers), mapping, frame_interval_s)
 
 
 def tracks_of(table: Table, mapping: ColumnMapping, frame_interval_s: float | None = None) -> Imported:
-    """As `import_table`, of a table that was read."""
+    """As `import_table`, of a table whose columns were selected."""
     mapping.check()
     if frame_interval_s is not None and not 0 < frame_interval_s < np.inf:
         raise InputError(f"{table.path}: the frame interval must be a positive number of seconds")
-    table = select(table, mapping.names, mapping.numbers)
     frames, table, outside = _identify(table, mapping)
     interval_s, said = _place_in_time(frames, table, mapping, frame_interval_s)
     merged = _add_driver(frames, table, mapping)

@@ -105,7 +105,7 @@ def _layout(lines: list[str], columns: Sequence[str], given: str | None) -> _Lay
 def _under(lines: list[str], separator: str, columns: Sequence[str]) -> _Layout | None:
     rows, starts, ends = [], [], []
     if separator == BLANKS:
-        rows = [line.split() for line in lines[:MOST_ROWS_ABOVE]]
+        rows = [re.sub(r"^#\s+", "#", line.lstrip()).split() for line in lines[:MOST_ROWS_ABOVE]]
         starts = list(range(len(rows)))
         ends = [start + 1 for start in starts]
     else:
