@@ -49,13 +49,15 @@ DOUBTED: dict[str, tuple[Any, dict[str, Any], str, tuple[str, ...]]] = {
         LAB.assign(x=LAB["x"] + 40), flags(distance=None, vector="x,y,z"), "length-unit", ("positions in the image",)),
     "whole micrometres": (LAB.assign(d=(LAB["frame"] % 3) + 1), FLAGS, "length-unit", ("whole numbers of um",)),
     "two units": (
-        LAB.assign(d=LAB["d"].where(LAB["track"] > 0, LAB["d"] * 1000)), flags(length_unit="um", accept=["length-unit"]),
+        LAB.assign(d=LAB["d"].where(LAB["track"] > 0, LAB["d"] * 1000)),
+        flags(length_unit="um", accept=["length-unit"]),
         "group-scale", ("-fold between groups, and of '0', so their units may differ",)),
     "a mark in the signal": (
         LONG.assign(ms2=LONG["ms2"].where(LONG["frame"] != 3, -9999)), FLAGS, "extreme-values",
         ("column 'ms2': 3 values are exactly -9999", "--missing=ms2=-9999")),
     "a mark that is there once": (
-        LONG.assign(ms2=LONG["ms2"].where(LONG.index != 3, 65535)), FLAGS, "extreme-values", ("1 values are exactly 65535",)),
+        LONG.assign(ms2=LONG["ms2"].where(LONG.index != 3, 65535)), FLAGS, "extreme-values",
+        ("1 values are exactly 65535",)),
     "a mark in the distance": (
         LONG.assign(d=LONG["d"].where(LONG["frame"] != 3, 99999)), FLAGS, "extreme-values", ("--missing=d=99999",)),
     "zeros of a distance": (

@@ -1,4 +1,4 @@
-"""What labs really write: separators, encodings, titles, marks, clocks, names. Read rightly, or refused with a way out."""
+"""What labs really write: separators, encodings, titles, marks, clocks, names. Read, or refused with a way out."""
 
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,8 @@ READ: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
     "line break in a name": (
         TEXT.replace(",d,", ',"E-P\ndistance (\u00b5m)",'), "lab.csv", flags(distance="E-P distance (\u00b5m)"), ""),
     "unit by the column's name": (
-        csv_of(LAB.rename(columns={"d": "ep_um"})), "lab.csv", flags(distance="ep_um", length_unit=None), "lengths in um"),
+        csv_of(LAB.rename(columns={"d": "ep_um"})), "lab.csv", flags(distance="ep_um", length_unit=None),
+        "lengths in um"),
     "whole names with a point": (csv_of(LAB.assign(track=LAB["track"].astype(float))), "lab.csv", FLAGS, ""),
 }  # fmt: skip
 

@@ -155,7 +155,7 @@ def _columns(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _mapping(table: Table, arguments: dict[str, Any]) -> tuple[ColumnMapping, Table]:
-    """The mapping, with units that are left out taken from the columns' names or the row under them, and its columns."""
+    """The mapping, with units that are left out taken from the columns' names or the row below, and its columns."""
     mapping = ColumnMapping(**arguments)
     table = select(table, mapping.names, mapping.numbers)
     if mapping.length_unit is None and mapping.kind != "scalar":
