@@ -51,7 +51,7 @@ DOUBTED: dict[str, tuple[Any, dict[str, Any], str, tuple[str, ...]]] = {
     "two units": (
         LAB.assign(d=LAB["d"].where(LAB["track"] > 0, LAB["d"] * 1000)),
         flags(length_unit="um", accept=["length-unit"]),
-        "group-scale", ("-fold between groups, and of '0', so their units may differ",)),
+        "group-scale", ("-fold between groups", "and of '0', so their units may differ")),
     "a mark in the signal": (
         LONG.assign(ms2=LONG["ms2"].where(LONG["frame"] != 3, -9999)), FLAGS, "extreme-values",
         ("column 'ms2': 3 values are exactly -9999", "--missing=ms2=-9999")),
