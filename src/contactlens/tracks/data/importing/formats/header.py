@@ -42,7 +42,8 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Sequence[str]) -> Header 
 
 
 def _width(row: Sequence[str]) -> int:
-    return sum(bool(str(cell).strip()) for cell in row)
+    """Place of the last cell that is not blank, from 1."""
+    return max((place for place, cell in enumerate(row, 1) if str(cell).strip()), default=0)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
