@@ -79,7 +79,7 @@ def read_tracks(
 
 def import_tracks(source: Source, *, ask: Ask | None = None, **given: Any) -> Imported:
     """As `read_tracks`, with a report. `ask` is asked about each doubt, and says whether it is right after all."""
-    arguments = {name: value for name, value in given.items() if value not in (None, (), [], False, "")}
+    arguments = {name: value for name, value in given.items() if _is_given(value)}
     for name in LISTS:
         if isinstance(arguments.get(name), str):
             arguments[name] = names_in(arguments[name])
@@ -177,6 +177,10 @@ def names_in(text: str) -> list[str]:
     (['a', 'b'], ['dx, um', 'dy, um'])
     """
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
+
+
+def _is_given(value: Any) -> bool:
+    return isinstance(value, pd.DataFrame) or bool(value)
 
 
 def _listed(value: str | Sequence[str]) -> tuple[str, ...]:

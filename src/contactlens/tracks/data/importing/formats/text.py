@@ -28,8 +28,10 @@ def read(path: Path, columns: Sequence[str], reading: Reading) -> Table:
     try:
         return _read(path, columns, reading)
     except UnicodeDecodeError as error:
-        flag = "give its --encoding" if reading.encoding is None else f"--encoding {reading.encoding} is not its own"
-        raise InputError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); {flag}") from error
+        encoding = reading.encoding or "UTF-8"
+        raise InputError(
+            f"{path}: not {encoding} text ({error.reason} at byte {error.start}); give its --encoding"
+        ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable gzip file, or cut short ({error})") from error
     except pd.errors.ParserWarning as error:
