@@ -26,7 +26,8 @@ from contactlens.tracks.data.track_set import VECTOR_COLUMNS, TrackSet
 
 Floats = np.ndarray
 BLOCK_FRAMES = 24  # frames whose joint distribution is fitted: shorter lags than a plateau's tell noise from motion
-LOG_TRAP_BOUNDS = (-8.0, 6.0)  # of kappa tau; below the first a trap changes nothing that could be seen
+LOG_TRAP_BOUNDS = (-8.0, 6.0)  # of kappa tau
+SMALLEST_TRAP = 0.1  # kappa tau that counts as a trap: it takes a tenth off the slowest part of the MSD
 EXPONENT_BOUNDS = (0.05, 0.99)
 MOTION_REPLICATES = 100  # refits of a bootstrap, a twentieth of a second each
 NO_FIT = 1e10
@@ -35,7 +36,7 @@ QUANTITIES = {  # field or property of a motion -> its name in tables
     "amplitude": "amplitude_nm2_per_s^exponent",
     "plateau_nm2": "plateau_nm2",
     "relaxation_s": "relaxation_s",
-    "trap_s": "trap_s",
+    "trap_rate_per_s": "trap_rate_per_s",
     "noise_nm": "noise_nm_per_axis",
 }
 
@@ -89,9 +90,9 @@ class Motion:
         return float(self.plateau_nm2 * slope / self.relaxation_s**self.exponent)
 
     @property
-    def trap_s(self) -> float:
-        """Relaxation time of the trap alone."""
-        return float(self.relaxation_s * self.trap ** (-1 / (2 * self.exponent)))
+    def trap_rate_per_s(self) -> float:
+        """One over the relaxation time of the trap alone; near 0 without a trap."""
+        return float(self.trap ** (1 / (2 * self.exponent)) / self.relaxation_s)
 
 
 class MotionFit(NamedTuple):
@@ -115,8 +116,8 @@ class MotionFit(NamedTuple):
         """Exponent and noise with their intervals, plateau, and whether a trap is seen, in one line."""
         best = self.best
         (low, high), (quiet, loud) = self.interval("exponent"), self.interval("noise_nm")
-        trapped = np.log(self.interval("trap")[0]) > LOG_TRAP_BOUNDS[0] + 2
-        trap = f"trap of {best.trap_s:.0f} s" if trapped else "no trap seen"
+        trapped = self.interval("trap")[0] > SMALLEST_TRAP
+        trap = f"trap of {1 / best.trap_rate_per_s:.0f} s" if trapped else "no trap seen"
         return (
             f"exponent {best.exponent:.3f} [{low:.3f}, {high:.3f}], localisation noise {best.noise_nm:.1f} nm "
             f"[{quiet:.1f}, {loud:.1f}] per axis, plateau {best.plateau_nm2:.3g} nm^2, {trap}"
