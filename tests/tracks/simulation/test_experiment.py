@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.experiment import (
     CHUNK,
@@ -48,6 +49,18 @@ def test_same_seed_same_arrays_whether_the_sampler_is_given_or_made() -> None:
     begun = first.candidates.time_s[first.bursts.candidate]
     np.testing.assert_array_equal(begun, first.bursts.start_s)
     np.testing.assert_array_equal(first.candidates.track[first.bursts.candidate], first.bursts.track)
+
+
+def test_a_fitted_motion_can_take_the_place_of_the_polymer() -> None:
+    motion = Motion(axis_variance_nm2=2e4, relaxation_s=500.0, exponent=0.4, trap=0.5, noise_nm=0.0)
+    config = replace(SMALL, n_tracks=400)
+    path = simulate_arrays(config, 3, sampler_of(config, motion)).true_separation_nm
+    for lag in (1, 10, 60):
+        per_track = ((path[:, :, lag:] - path[:, :, :-lag]) ** 2).sum(axis=1).mean(axis=1)
+        expected = motion.msd(np.array([lag * 30.0]))[0]
+        assert abs(per_track.mean() - expected) < 4 * per_track.std() / np.sqrt(400)
+    with pytest.raises(ValueError, match="exponentials"):
+        sampler_of(replace(config, exposure_s=1.0), motion)
 
 
 def test_what_is_measured_differently_leaves_path_and_promoter_as_they_were() -> None:

@@ -21,7 +21,7 @@ from contactlens.tracks.simulation.promoter import (
     poisson_events,
     switch,
 )
-from contactlens.tracks.simulation.rouse import Motion, SeparationSampler
+from contactlens.tracks.simulation.rouse import Motion, RelaxingMotion, SeparationSampler
 
 CHUNK = 200  # tracks drawn at once; part of what a seed means
 Floats = NDArray[np.float64]
@@ -71,11 +71,18 @@ class Experiment:
 
 def sampler_of(config: SimulationConfig, motion: Motion | None = None) -> SeparationSampler:
     """The sampler of the paths that `config` needs, of its own polymer or of another motion. Experiments that share
-    polymer, times and exposure can share one; it takes longer to make than to draw a few paths from."""
+    polymer, times and exposure can share one; it takes longer to make than to draw a few paths from.
+
+    motion: such as one that was fitted to tracks (`contactlens.tracks.data.motion`)
+
+    Raises ValueError where there is an exposure and the motion's covariance is no sum of exponentials.
+    """
     n_times = (config.burn_in_frames + config.n_frames - 1) * config.substeps_per_frame + 1
     step_s = config.frame_interval_s / config.substeps_per_frame
     motion = config.chain if motion is None else motion
     if config.exposure_s > 0:
+        if not isinstance(motion, RelaxingMotion):
+            raise ValueError("motion blur needs a motion whose covariance is a sum of exponentials")
         return ExposedSampler(motion, n_times, step_s, config.exposure_s)
     return SeparationSampler(motion, n_times, step_s)
 

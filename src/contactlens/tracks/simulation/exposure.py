@@ -9,7 +9,7 @@ What blur does to an MSD is in Berglund (Phys. Rev. E 2010).
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.simulation.rouse import Motion, SeparationSampler, Singles, sum_of_modes
+from contactlens.tracks.simulation.rouse import RelaxingMotion, SeparationSampler, Singles, sum_of_modes
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ def _twice_integrated(x: Floats) -> Floats:
     return np.where(x < 1e-3, x**2 / 2 - x**3 / 6 + x**4 / 24, np.expm1(-x) + x)
 
 
-def cross_covariance(motion: Motion, exposure_s: float, lag_s: Floats) -> Floats:
+def cross_covariance(motion: RelaxingMotion, exposure_s: float, lag_s: Floats) -> Floats:
     """Covariance (nm^2) of the position and of the mean over an exposure, at each lag >= 0 between their middles."""
     variance, rate = motion.modes()
     half = exposure_s / 2
@@ -32,7 +32,7 @@ def cross_covariance(motion: Motion, exposure_s: float, lag_s: Floats) -> Floats
     return later
 
 
-def blurred_covariance(motion: Motion, exposure_s: float, lag_s: Floats) -> Floats:
+def blurred_covariance(motion: RelaxingMotion, exposure_s: float, lag_s: Floats) -> Floats:
     """Covariance (nm^2) of the means over two exposures, at each lag >= 0 between their middles."""
     variance, rate = motion.modes()
     mean_decay = -np.expm1(-rate * exposure_s) / (rate * exposure_s)
@@ -47,7 +47,7 @@ def blurred_covariance(motion: Motion, exposure_s: float, lag_s: Floats) -> Floa
 class ExposedSampler(SeparationSampler):
     """Draws paths as `SeparationSampler` does, and with them their means over exposures centred at each point."""
 
-    def __init__(self, motion: Motion, n_times: int, step_s: float, exposure_s: float) -> None:
+    def __init__(self, motion: RelaxingMotion, n_times: int, step_s: float, exposure_s: float) -> None:
         super().__init__(motion, n_times, step_s)
         lag_s = np.arange(self.half + 1) * step_s
         path = self.eigenvalues

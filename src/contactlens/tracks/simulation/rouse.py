@@ -7,7 +7,7 @@ circulant embedding (Dietrich and Newsam, SIAM J. Sci. Comput. 1997), so no time
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy.fft
@@ -71,11 +71,16 @@ class RouseChain:
 class Motion(Protocol):
     """A stationary Gaussian separation, alike and independent along three axes."""
 
-    def modes(self) -> tuple[Floats, Floats]:
-        """Variance (nm^2) and rate (1/s) of the decaying exponentials that sum to the covariance along one axis."""
-
     def covariance(self, lag_s: Floats) -> Floats:
-        """The covariance (nm^2) at each lag."""
+        """The covariance (nm^2) along one axis at each lag."""
+
+
+@runtime_checkable
+class RelaxingMotion(Motion, Protocol):
+    """A motion whose covariance is a sum of decaying exponentials."""
+
+    def modes(self) -> tuple[Floats, Floats]:
+        """Variance (nm^2) and rate (1/s) of each along one axis."""
 
 
 class SeparationSampler:
