@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from contactlens.attribution.captum_methods import MethodSettings
 from contactlens.attribution.captum_methods.rules import deep_lift
 from contactlens.attribution.faithfulness import Targets, predictions
-from contactlens.attribution.method_names import RULE_METHODS, simple_method
+from contactlens.attribution.method_names import REGISTERED, simple_method
 from contactlens.attribution.reach import Model
 
 LINEAR = (nn.Conv1d, nn.Linear, nn.AvgPool1d, nn.Upsample, nn.Identity, nn.Dropout)
@@ -37,18 +37,19 @@ def refusal(
 ) -> str | None:
     """Why `method` (or the one inside its noise tunnel) can't be used on the model at x (E, C, T), or None."""
     name = simple_method(method)
-    if name == "attention_rollout":
-        return None if getattr(model, "has_attention", False) else "the model has no attention"
-    if name == "guided_backprop":
-        return unguided(model, x, extra)
-    if name not in RULE_METHODS:
-        return None
-    return missing_rule(name, model, x, extra) or outside_modules(model, x, baseline, targets, extra, settings)
+    match REGISTERED[name].needs:
+        case "attention":
+            return None if getattr(model, "has_attention", False) else "the model has no attention"
+        case "rectifiers":
+            return unguided(model, x, extra)
+        case "rules":
+            return missing_rule(name, model, x, extra) or outside_modules(model, x, baseline, targets, extra, settings)
+    return None
 
 
 def unguided(model: Model, x: Tensor, extra: tuple[Tensor, ...]) -> str | None:
-    """Why guided backpropagation can't be used, or None: it changes the gradient of every nn.ReLU and of nothing else,
-    so that all rectifiers, but nothing else, must be such modules."""
+    """Why a method that changes the gradient of rectifiers can't be used, or None: it changes that of every nn.ReLU and
+    of nothing else, so that all rectifiers must be such modules."""
     with _Rectifiers() as rectifiers:
         used = _modules_used(model, x, extra)
     times = [number for module, number in used.items() if isinstance(module, nn.ReLU)]

@@ -1,24 +1,40 @@
 """The attribution methods by name; imports neither torch nor captum, so that reading params stays quick."""
 
 from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
-MODULES = {
-    "integrated_gradients": "gradients",
-    "saliency": "gradients",
-    "input_x_gradient": "gradients",
-    "deep_lift": "rules",
-    "gradient_shap": "gradients",
-    "guided_backprop": "rules",
-    "lrp": "rules",
-    "occlusion": "removal",
-    "feature_ablation": "removal",
-    "attention_rollout": "attention_map",
+
+class Method(NamedTuple):
+    """One row of the table of methods.
+
+    module: of `captum_methods`, which has a function of the method's name
+    gradient: whether the result is a change per unit of input; the others' is a share of the output's change
+    complete: whether its shares add up to the output's change from the reference
+    needs: what `applicability` asks of a model: its attention, rectifiers that are all modules, or, where relevance is
+        sent back module by module, a rule for every kind of module
+    """
+
+    module: str
+    gradient: bool = False
+    complete: bool = False
+    needs: Literal["attention", "rectifiers", "rules"] | None = None
+
+
+REGISTERED = {
+    "integrated_gradients": Method("gradients", complete=True),
+    "saliency": Method("gradients", gradient=True),
+    "input_x_gradient": Method("gradients"),
+    "deep_lift": Method("rules", complete=True, needs="rules"),
+    "gradient_shap": Method("gradients"),
+    "guided_backprop": Method("rules", gradient=True, needs="rectifiers"),
+    "lrp": Method("rules", needs="rules"),
+    "occlusion": Method("removal"),
+    "feature_ablation": Method("removal"),
+    "attention_rollout": Method("attention_map", needs="attention"),
 }
-"""Method -> the module of `captum_methods` that has a function of its name."""
-SIMPLE_METHODS = tuple(MODULES)
-GRADIENT_METHODS = frozenset({"saliency", "guided_backprop"})
-RULE_METHODS = frozenset({"deep_lift", "lrp"})
-"""Methods that send relevance back through each module by a rule of its kind."""
+SIMPLE_METHODS = tuple(REGISTERED)
+COMPLETE_METHODS = tuple(name for name, method in REGISTERED.items() if method.complete)
+RULE_METHODS = frozenset(name for name, method in REGISTERED.items() if method.needs == "rules")
 
 
 def noise_tunnel_of(name: str) -> str | None:
@@ -34,7 +50,8 @@ def simple_method(name: str) -> str:
 
 def is_gradient(name: str) -> bool:
     """Whether the result is a change per unit of input; the others' is a share of the output's change."""
-    return simple_method(name) in GRADIENT_METHODS
+    method = REGISTERED.get(simple_method(name))
+    return method is not None and method.gradient
 
 
 def check_methods(names: Iterable[str]) -> None:

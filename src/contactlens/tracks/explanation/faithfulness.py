@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution import faithfulness as faith
-from contactlens.attribution.method_names import is_gradient
+from contactlens.attribution.method_names import COMPLETE_METHODS, is_gradient
 from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import ratio_interval, resample_counts
 from contactlens.calibration.classification import row_auroc
@@ -18,8 +18,6 @@ from contactlens.tracks.explanation.lag import Rows, metric_row
 from contactlens.tracks.explanation.methods import method_of
 
 Floats = NDArray[np.float64]
-COMPLETE = ("integrated_gradients", "deep_lift")
-"""Methods whose shares add up to the output's change from the reference."""
 
 
 def faithfulness(
@@ -29,7 +27,7 @@ def faithfulness(
     examples = Examples.of(explainer, len(explainer.x), config.targets_per_track)
     curves, metrics = curve_rows(examples, output, attributions, config, draws)
     metrics += _infidelity(examples, output, attributions, config, draws)
-    for method in [name for name in COMPLETE if name in attributions]:
+    for method in [name for name in COMPLETE_METHODS if name in attributions]:
         metrics += _completeness(examples, output, method, attributions[method], config, draws)
     metrics += _sensitivity(explainer, output, [name for name in attributions if name != RANDOM], config)
     return curves, metrics
