@@ -1,5 +1,6 @@
 """A small network trained for two epochs, saved as the pipeline saves it, and tracks that it has not seen."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +17,13 @@ from contactlens.tracks.models.checkpoint import load_model, save_model
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.serving.description import Description
 from contactlens.tracks.serving.model import TracksModel
+from contactlens.tracks.serving.served import log_served_model
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from contactlens.tracks.training.fit import predict
 from contactlens.tracks.training.training import spec_of, train_model
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
+FILES = ("model.safetensors", "recalibration.json", "serving.json")
 METRICS = {"nll": {"estimate": 2.5, "low": 2.4, "high": 2.6}}
 
 
@@ -70,3 +73,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     described.write(folder / "serving.json")
     new = simulate(SimulationConfig(n_tracks=5, n_frames=61), seed=2)
     return Served(folder, tracks, replace(new, truth=None))
+
+
+@pytest.fixture(scope="session")
+def logged(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model's folder as a registry hands it out; the files that it was made of are gone."""
+    mlflow = pytest.importorskip("mlflow")
+    folder = tmp_path_factory.mktemp("logged")
+    made = folder / "made"
+    made.mkdir()
+    for name in FILES:
+        shutil.copyfile(served.folder / name, made / name)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (folder / "kept").as_uri())):
+        info = log_served_model([made / name for name in FILES], served.tracks)
+    fetched = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=str(folder / "fetched")))
+    mlflow.set_tracking_uri(before)
+    shutil.rmtree(made)
+    return fetched

@@ -1,7 +1,6 @@
 """The served model of tracks says what the model says, in this process and in one that has only what was logged."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from contactlens.api.load import load_tracks
-from contactlens.tracks.serving.model import RECALIBRATION, WEIGHTS
+from contactlens.api.load import load_tracks, load_windows
+from contactlens.base.errors import InputError
 from contactlens.tracks.serving.served import log_served_model, served_table
 
-FILES = (WEIGHTS, RECALIBRATION, "serving.json")
+FILES = ("model.safetensors", "recalibration.json", "serving.json")
 CLEAN = """
 import json, sys
 class Refuse:
@@ -29,25 +28,6 @@ found = model.predict(pandas.read_parquet(sys.argv[2]))
 import contactlens
 print(json.dumps({"package": contactlens.__file__, "found": found.to_dict("list")}))
 """
-
-
-@pytest.fixture(scope="module")
-def logged(served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model's folder as a registry hands it out; the files that it was made of are gone."""
-    mlflow = pytest.importorskip("mlflow")
-    folder = tmp_path_factory.mktemp("logged")
-    made = folder / "made"
-    made.mkdir()
-    for name in FILES:
-        shutil.copyfile(served.folder / name, made / name)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-    with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (folder / "kept").as_uri())):
-        info = log_served_model([made / name for name in FILES], served.tracks)
-    fetched = Path(mlflow.artifacts.download_artifacts(info.model_uri, dst_path=str(folder / "fetched")))
-    mlflow.set_tracking_uri(before)
-    shutil.rmtree(made)
-    return fetched
 
 
 def test_nothing_in_it_is_pickled(logged: Path) -> None:
@@ -99,6 +79,29 @@ def test_its_signature_and_example_are_in_the_models_units(logged: Path, served)
 
 def test_the_same_model_is_loaded_from_the_registrys_folder(logged: Path, served) -> None:
     pd.testing.assert_frame_equal(load_tracks(logged).predict(served.new), served.model.predict(served.new))
+
+
+def test_a_version_is_loaded_by_its_alias_its_number_and_the_run_that_registered_it(
+    served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (tmp_path / "kept").as_uri())) as run:
+        info = log_served_model([served.folder / name for name in FILES], served.tracks)
+        for name in FILES:
+            mlflow.log_artifact(str(served.folder / name), "weights")
+    mlflow.register_model(info.model_uri, "toy")
+    mlflow.MlflowClient().set_registered_model_alias("toy", "champion", "1")
+    wanted = served.model.predict(served.new)
+    for reference in ("models:/toy@champion", "models:/toy/1", run.info.run_id):
+        pd.testing.assert_frame_equal(load_tracks(reference).predict(served.new), wanted)
+    with pytest.raises(InputError, match=r"models:/toy/7: the MLflow store does not give this model"):
+        load_tracks("models:/toy/7")
+    with pytest.raises(InputError, match=r"a model of tracks, not of windows"):
+        load_windows("models:/toy@champion")
 
 
 def test_importing_it_does_not_import_mlflow() -> None:
