@@ -47,7 +47,7 @@ def _tracks(folder: Path, rng: np.random.Generator) -> None:
         **{"tp.s": 30 * rows["frame"], "genotype": "wt", "exp.rep": 1, "meiosis": "t0", "locus": "URA3"}
     )
     for locus in ("1", "2"):
-        walk = _walks(rng, cells, frames, 3) + 1.0
+        walk = _walks(rng, cells, frames, 3) + (1.0 if locus == "1" else 1.2)
         for axis, name in enumerate("XYZ"):
             yeast[name + locus] = walk[..., axis].ravel()
     yeast.to_csv(folder / "yeast_two_locus.csv.gz", index=False)

@@ -1,12 +1,15 @@
-"""Which cluster a sweep refuses, before Ray is asked."""
+"""Which cluster a sweep refuses, before Ray is asked; and where a Ray on this machine keeps its sockets."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import toy_sweep
 
 from contactlens.base.errors import InputError
-from contactlens.ops.ray_session import ray_session, require_room
+from contactlens.ops import ray_session as session
+from contactlens.ops.ray_session import LONGEST_TEMP_DIR, ray_session, require_room, short_temp_dir
 
 CPU_NODE, GPU_NODE = {"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}
 
@@ -58,3 +61,51 @@ def test_a_trial_that_fits_on_one_node_is_taken(cpus: int, gpus: float, nodes: l
 def test_a_trial_that_fits_on_no_node_is_refused(cpus: int, gpus: float, nodes: list[dict[str, float]]) -> None:
     with pytest.raises(InputError, match=f"sweep.cpus_per_trial: {cpus} and sweep.gpus_per_trial: {gpus:g} asked"):
         require_room(toy_sweep.config(cpus_per_trial=cpus, gpus_per_trial=gpus), nodes)
+
+
+def long_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / ("job_" + "x" * 90)
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_long_temporary_folder_gets_a_short_one_in_its_place(
+    variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv(variable, str(long_folder(tmp_path)))
+    with short_temp_dir() as arguments:
+        folder = Path(arguments["_temp_dir"])
+        assert folder.is_dir() and len(str(folder)) <= LONGEST_TEMP_DIR
+        (folder / "session").mkdir()
+    assert not folder.exists()
+    monkeypatch.setattr(session, "SHORT_PLACES", (str(tmp_path / "none"),))
+    with pytest.raises(InputError, match="too long for Ray's sockets"), short_temp_dir():
+        pass
+    monkeypatch.setenv(variable, "/tmp")
+    with short_temp_dir() as arguments:
+        assert arguments == {}
+
+
+LOCAL_SESSION = """
+from pathlib import Path
+import ray, toy_sweep
+from contactlens.ops.ray_session import ray_session
+with ray_session(toy_sweep.config(), Path(".")):
+    print("answer", ray.get(ray.remote(lambda: 42).remote()))
+"""
+
+
+@pytest.mark.slow
+def test_a_local_ray_runs_under_a_tmpdir_of_any_length(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("TMPDIR", str(long_folder(tmp_path)))
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    before = {path.name for path in Path("/tmp").glob("ray-*")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOCAL_SESSION], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "answer 42" in done.stdout, done.stderr
+    assert {path.name for path in Path("/tmp").glob("ray-*")} <= before

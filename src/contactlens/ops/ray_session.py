@@ -5,10 +5,11 @@ import os
 import secrets
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ OBJECT_STORE_BYTES = 512 * 2**20
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG",)  # decides a trial's result; a cluster's workers have their node's environment
 CONNECT_SECONDS, SEEN_SECONDS, PROBE_SECONDS = 5.0, 5.0, 60.0
 HELP = "see cluster/README.md"
+# The address of a socket holds 107 bytes (103 on macOS), of which Ray's own names take up to 69.
+LONGEST_TEMP_DIR = 34
+SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 @contextmanager
@@ -34,19 +38,41 @@ def ray_session(config: SearchConfig, state: Path) -> Iterator[None]:
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or LOCAL
-    if address == LOCAL:
-        with ray_on_loopback():
-            _init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES)
-    else:
-        _join(address)
-    try:
+    with ExitStack() as stack:
+        if address == LOCAL:
+            place = stack.enter_context(short_temp_dir())
+            with ray_on_loopback():
+                _init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **place)
+        else:
+            _join(address)
+        stack.callback(ray.shutdown)
         require_room(config, [node["Resources"] for node in ray.nodes() if node["Alive"]])
         if address != LOCAL:
             _require_shared(state)
         with _terminated_as_interrupted():
             yield
-    finally:
-        ray.shutdown()
+
+
+@contextmanager
+def short_temp_dir() -> Iterator[dict[str, str]]:
+    """Arguments of `ray.init` that name a short folder, gone at the end, where the usual one is too long for sockets.
+
+    Batch systems set a TMPDIR per job that often is.
+
+    Raises InputError where no short folder can be written to.
+    """
+    usual = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or tempfile.gettempdir()
+    if len(os.fsencode(usual)) <= LONGEST_TEMP_DIR:
+        yield {}
+        return
+    place = next((place for place in SHORT_PLACES if os.access(place, os.W_OK | os.X_OK)), None)
+    if place is None:
+        raise InputError(
+            f"TMPDIR={usual}: too long for Ray's sockets, and {', '.join(SHORT_PLACES)} can't be written to; set "
+            f"RAY_TMPDIR to a folder of at most {LONGEST_TEMP_DIR} characters"
+        )
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield {"_temp_dir": folder}
 
 
 @contextmanager

@@ -63,6 +63,9 @@ DOUBTED: dict[str, tuple[Any, dict[str, Any], str, tuple[str, ...]]] = {
     "zeros of a distance": (
         LAB.assign(d=LAB["d"].where(LAB["frame"] != 3, 0)), FLAGS, "zero-distances", ("3 of 36 distances are exactly 0",
                                                                                    "--missing d=0")),
+    "loci in one place": (
+        LAB.assign(p=1.0, q=1.0, r=1.0, u=1.0 + (LAB["frame"] > 2), v=1.0, w=1.0),
+        flags(distance=None, locus1="p,q,r", locus2="u,v,w"), "zero-distances", ("9 of 36 distances are exactly 0",)),
     "zeros of a vector": (
         LAB.assign(**{axis: LAB[axis].where(LAB["frame"] != 3, 0) for axis in "xyz"}),
         flags(distance=None, vector="x,y,z"), "zero-distances", ("3 of 36",)),

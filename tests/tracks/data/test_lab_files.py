@@ -101,7 +101,7 @@ def test_marks_of_missing_values_are_named_and_taken_by_flag(tmp_path: Path, mar
     cells = LAB["ms2"].astype(str).where(LAB["frame"] != 4, mark)
     path = write(tmp_path, csv_of(LAB.assign(ms2=cells)))
     with pytest.raises(
-        InputError, match=r"column 'ms2': 3 cells are not numbers .*--missing=.*first at line 6"
+        InputError, match=r"column 'ms2': 3 cells are not numbers; first at line 6.*--missing="
     ) as error:
         read_tracks(path, **FLAGS)
     assert mark in str(error.value)

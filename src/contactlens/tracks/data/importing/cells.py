@@ -78,12 +78,14 @@ class Table:
     def noting(self, note: str) -> "Table":
         return replace(self, notes=(*self.notes, note))
 
-    def refuse(self, column: str, bad: np.ndarray, problem: str, values: pd.Series | None = None) -> None:
+    def refuse(
+        self, column: str, bad: np.ndarray, problem: str, values: pd.Series | None = None, way_out: str = ""
+    ) -> None:
         """Raise InputError with the count and the first rows where `bad`, if there are any."""
         count = int(bad.sum())
         if count:
             where = self.where(bad, self.cells[column] if values is None else values)
-            raise InputError(f"{self.path}, column {column!r}: {count:,} {problem}; first at {where}")
+            raise InputError(f"{self.path}, column {column!r}: {count:,} {problem}; first at {where}{way_out}")
 
     def where(self, rows: np.ndarray, values: pd.Series) -> str:
         """The first of `rows` and their values, as messages show them."""
@@ -161,11 +163,9 @@ class Table:
 
     def _refuse_words(self, column: str, bad: np.ndarray, text: pd.Series) -> None:
         words = list(dict.fromkeys(text[bad]))
-        problem = "cells are not numbers"
-        if 0 < len(words) <= SHOWN:
-            flags = " ".join(f"--missing={_shell(word)}" for word in words)
-            problem += f" (where they mark missing values: {flags})"
-        self.refuse(column, bad, problem)
+        flags = " ".join(f"--missing={_shell(word)}" for word in words)
+        way_out = f". Where they mark missing values: {flags}" if len(words) <= SHOWN else ""
+        self.refuse(column, bad, "cells are not numbers", way_out=way_out)
 
 
 def parsed(text: pd.Series, comma: bool) -> pd.Series:

@@ -181,7 +181,10 @@ def _groups(case: Case) -> Iterator[Doubt]:
 def _zeros(case: Case) -> Iterator[Doubt]:
     if case.mapping.merged == "zero" or case.track_set.driver.kind == "scalar":
         return
-    zero = np.logical_and.reduce([(case.table.numbers(name) == 0).to_numpy() for name in _positions(case.mapping)])
+    numbers = {name: case.table.numbers(name).to_numpy() for name in _positions(case.mapping)}
+    loci = zip(case.mapping.locus1 or [], case.mapping.locus2 or [], strict=True)
+    axes = [numbers[first] - numbers[second] for first, second in loci] or list(numbers.values())
+    zero = np.logical_and.reduce([axis == 0 for axis in axes])
     if zero.sum() < 2:
         return
     column = _positions(case.mapping)[0]

@@ -176,7 +176,7 @@ def names_in(text: str) -> list[str]:
     >>> names_in('a, b'), names_in('"dx, um","dy, um"')
     (['a', 'b'], ['dx, um', 'dy, um'])
     """
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name.strip()]
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def _is_given(value: Any) -> bool:

@@ -28,7 +28,7 @@ def read(path: Path, columns: Sequence[str], reading: Reading) -> Table:
     try:
         return _read(path, columns, reading)
     except UnicodeDecodeError as error:
-        encoding = reading.encoding or "UTF-8"
+        encoding = reading.encoding or error.encoding.upper()
         raise InputError(
             f"{path}: not {encoding} text ({error.reason} at byte {error.start}); give its --encoding"
         ) from error
@@ -84,7 +84,7 @@ def _decode(data: bytes, reading: Reading) -> tuple[str, list[str]]:
         if data.startswith(mark):
             return data.decode(name), [] if name == "utf-8-sig" else ["text is UTF-16"]
     zeros = [data[side:4000:2].count(0) for side in (0, 1)]
-    if max(zeros) > 0.3 * len(data[:4000:2]) and max(zeros) > 3:
+    if max(zeros) > 0.3 * len(data[:4000:2]) and max(zeros) > 3 * min(zeros):
         name = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
         return data.decode(name), ["text is UTF-16 without a mark"]
     try:

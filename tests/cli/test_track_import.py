@@ -1,0 +1,98 @@
+"""At the command line import says what it understood, asks at a terminal, and checks work in any folder."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+from lab_tables import LAB, csv_of, lab_table, write
+from typer.testing import CliRunner
+
+from contactlens.cli import track_import
+from contactlens.cli.main import app
+from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.track_set import TrackSet
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+MAPPED = ["--track", "track", "--distance", "d", "--length-unit", "um", "--signal", "ms2"]
+
+
+def said(*arguments: str | Path, status: int = 0) -> str:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if status == 0:
+        assert done.exception is None, done.exception
+        return done.output
+    assert done.exception is not None
+    return str(done.exception)
+
+
+@pytest.mark.parametrize("command", [("import", "tracks"), ("tracks", "import")])
+def test_import_says_what_it_read_and_understood(tmp_path: Path, command: tuple[str, str]) -> None:
+    path = write(tmp_path, csv_of(LAB, ";"))
+    output = said(*command, path, "--out", tmp_path / "set", "--time", "t", *MAPPED)
+    assert "lab.csv: 36 frames of 3 tracks from 36 rows" in output
+    assert "cells are separated by ';'" in output
+    assert "frame interval 30 s; longest track 5.5 min; 3 tracks in 3 groups" in output
+    distance = TrackSet.read(tmp_path / "set").frames["ep_distance_nm"]
+    assert len(distance) == 36
+    quantiles = ", ".join(f"{distance.quantile(q):.4g}" for q in (0, 0.05, 0.5, 0.95, 1))
+    assert f"E-P distance: {quantiles} nm" in output
+
+
+def test_without_a_terminal_a_doubt_is_refused_and_may_be_accepted(tmp_path: Path) -> None:
+    path, out = write(tmp_path, csv_of(LAB)), tmp_path / "set"
+    message = said("import", "tracks", path, "--out", out, "--time", "frame", *MAPPED, status=1)
+    assert "give --time-unit frame --frame-interval SECONDS, or --accept time-unit" in message
+    assert not out.exists()
+    assert "frame interval 1 s" in said(
+        "import", "tracks", path, "--out", out, "--time", "frame", "--accept", "time-unit", *MAPPED
+    )
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_at_a_terminal_somebody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    asked: list[str] = []
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+    def confirm(question: str, default: bool) -> bool:
+        asked.append(question)
+        return answer
+
+    path, out = write(tmp_path, csv_of(LAB)), tmp_path / "set"
+    monkeypatch.setattr(track_import.sys, "stdin", Terminal())
+    monkeypatch.setattr(track_import.sys, "stdout", Terminal())
+    monkeypatch.setattr(track_import.typer, "confirm", confirm)
+    mapping = track_import.mapping_of(track="track", time="frame", distance="d", length_unit="um", signal="ms2")
+    if answer:
+        track_import.write_import(path, out, mapping, None)
+    else:
+        with pytest.raises(ValueError, match="is called 'frame', but is taken for seconds"):
+            track_import.write_import(path, out, mapping, None)
+    assert out.exists() == answer
+    assert len(asked) == 1 and "Go on as it is?" in asked[0]
+
+
+def test_checks_work_outside_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said("import", "tracks", write(tmp_path, csv_of(lab_table(frames=60))), "--out", "set", "--time", "t", *MAPPED)
+    assert "expectations hold" in said("tracks", "check", "set")
+    few = said("tracks", "check", "set", "--set", "tracks.checks.min_frames_per_track=61", status=1)
+    assert "a track has at least 61 frames" in few
+    assert "did you mean min_frames_per_track" in said(
+        "tracks", "check", "set", "--set", "tracks.checks.min_frames=3", status=1
+    )
+    assert "only tracks.checks.NAME=VALUE counts" in said("tracks", "check", "set", "--set", "seed=3", status=1)
+    assert "profiles belong to a checkout" in said("tracks", "check", "set", "--profile", "reduced", status=1)
+
+
+def test_the_usual_limits_are_those_of_params_yaml() -> None:
+    assert yaml.safe_load(PARAMS.read_text())["tracks"]["checks"] == asdict(CheckLimits())
