@@ -9,6 +9,7 @@ import typer
 
 from contactlens.base.errors import InputError, message_of
 from contactlens.cli import dna as cli_dna
+from contactlens.cli import dna_questions as _dna_questions  # noqa: F401 (registers its commands)
 from contactlens.cli import options, predict
 from contactlens.cli import radius as cli_radius
 from contactlens.cli import tracks as cli_tracks

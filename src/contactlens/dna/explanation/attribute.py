@@ -18,9 +18,9 @@ from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.batch import REGIONS
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
-from contactlens.dna.data.importing.interval_table import IntervalTable, read_table
-from contactlens.dna.data.importing.placement import naming_hint
-from contactlens.dna.data.tokens import BASES, MASK, encode, one_hot_bases, unknown_as_pad
+from contactlens.dna.data.importing.intervals import GenomicInterval, read_intervals
+from contactlens.dna.data.shown import Shown, tensors
+from contactlens.dna.data.tokens import BASES, MASK, one_hot_bases
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
 from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
@@ -29,30 +29,7 @@ from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.classifier import DESCRIPTION, load_classifier
 
-BED = ("chrom", "start", "end", "name")
-BEDPE = ("chrom1", "start1", "end1", "chrom2", "start2", "end2", "name")
-
 PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
-
-
-@dataclass(frozen=True)
-class GenomicInterval:
-    """Bases [start, end) of a record that the model is shown, and the elements inside them, in the same coordinates."""
-
-    chrom: str
-    name: str
-    start: int
-    end: int
-    elements: tuple[tuple[int, int], ...]
-
-    @property
-    def id(self) -> str:
-        return "|".join(f"{self.chrom}:{start}-{end}" for start, end in self.elements)
-
-    def regions(self) -> Tensor:
-        """(R, L) bool."""
-        position = torch.arange(self.start, self.end)
-        return torch.stack([(position >= start) & (position < end) for start, end in self.elements])
 
 
 @dataclass(frozen=True)
@@ -147,47 +124,6 @@ def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
     return BaseLogOdds(load_caduceus(checkpoint)).eval(), 1
 
 
-def read_intervals(path: Path | str, n_elements: int, genome: Genome, context_bp: int) -> list[GenomicInterval]:
-    """Rows of a BED file (`n_elements` 1) or BEDPE file (2) as intervals of `genome`."""
-    names = BED if n_elements == 1 else BEDPE
-    table = read_table(path, names)
-    if n_elements == 2 and len(table.cells.columns) < len(BEDPE) - 1:
-        raise InputError(
-            f"{path}: a classifier of pairs takes BEDPE, six columns with the enhancer first; found"
-            f" {len(table.cells.columns)} columns"
-        )
-    table.require(names[:-1])
-    chrom, bounds = _elements(table, n_elements, genome)
-    given = table.cells.get("name", pd.Series(".", index=table.cells.index))
-    intervals = []
-    for one, name, row in zip(chrom, given, bounds, strict=True):
-        elements = tuple((int(start), int(end)) for start, end in row)
-        first, last = min(start for start, _ in elements), max(end for _, end in elements)
-        start, end = max(0, first - context_bp), min(genome.lengths[one], last + context_bp)
-        interval = GenomicInterval(one, name, start, end, elements)
-        intervals.append(interval if name not in (".", "") else GenomicInterval(one, interval.id, start, end, elements))
-    return intervals
-
-
-def _elements(table: IntervalTable, n_elements: int, genome: Genome) -> tuple[list[str], np.ndarray]:
-    """Record of each row, and bounds (rows, elements, 2)."""
-    suffixes = ("",) if n_elements == 1 else ("1", "2")
-    bounds = []
-    for suffix in suffixes:
-        chrom = table.names(f"chrom{suffix}")
-        unknown = ~chrom.isin(genome.lengths).to_numpy()
-        hint = naming_hint(chrom, genome.lengths)
-        table.refuse(f"chrom{suffix}", unknown, f"records are not in {genome.name}{hint}")
-        start, end = table.interval(f"start{suffix}", f"end{suffix}")
-        beyond = (end > chrom.map(genome.lengths)).to_numpy()
-        table.refuse(f"end{suffix}", beyond, f"ends lie beyond their records in {genome.name}")
-        bounds.append(np.column_stack([start, end]))
-    if n_elements == 2:
-        apart = (table.names("chrom1") != table.names("chrom2")).to_numpy()
-        table.refuse("chrom2", apart, "pairs lie on two records")
-    return table.names(f"chrom{suffixes[0]}").tolist(), np.stack(bounds, axis=1)
-
-
 def _attribute(
     model: nn.Module, genome: Genome, intervals: list[GenomicInterval], method: str, settings: AttributionSettings
 ) -> IntervalAttributions:
@@ -197,9 +133,7 @@ def _attribute(
     found = IntervalAttributions(method, intervals, np.empty(n), [np.empty(0)] * n, [np.empty(0)] * n)
     for length in sorted({one.end - one.start for one in intervals}):
         rows = [i for i, one in enumerate(intervals) if one.end - one.start == length]
-        sequences = [genome.fetch(intervals[i].chrom, intervals[i].start, intervals[i].end) for i in rows]
-        ids = torch.from_numpy(np.stack([unknown_as_pad(encode(one)) for one in sequences]).astype(np.int64)).to(device)
-        regions = torch.stack([intervals[i].regions() for i in rows]).to(device)
+        ids, regions = tensors([Shown.of(intervals[i], genome) for i in rows], device)
         found.scores[rows] = scores(model, ids, regions, settings.rows_per_pass).cpu().numpy()
         values = attribute(model, ids, regions, method, settings)
         one_hot = one_hot_bases(ids).cpu().numpy().astype(np.uint8)

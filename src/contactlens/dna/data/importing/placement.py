@@ -73,6 +73,13 @@ class RecordMap:
     def __contains__(self, chrom: object) -> bool:
         return chrom in self.by_chrom
 
+    def holding(self, chrom: str, start: int, end: int) -> tuple[str, int] | None:
+        """Name and start of the record that holds one interval; None where none does."""
+        if chrom not in self:
+            return None
+        found = self.locate(pd.Series([chrom]), pd.Series([start]), pd.Series([end])).iloc[0]
+        return (str(found["record"]), int(found["record_start"])) if found["record"] else None
+
     def locate(self, chrom: pd.Series, start: pd.Series, end: pd.Series) -> pd.DataFrame:
         """Columns record, record_start, record_end of the record holding each interval, indexed like `chrom`.
 
