@@ -28,6 +28,9 @@ PER_PATH = 4  # experiments on each draw of the paths
 RADIUS = 0  # its place among the parameters
 LEAST_BLOCK = 3.5  # half the width of the first round, in standard errors
 FOLDS = 10
+CENTRINGS = 4  # most first rounds, each about the truth that the one before points to
+NEAR_CENTRE = 2.5  # SDs of the fitted parameters within which the data's must lie of the first round's
+LARGEST_MOVE = 0.8
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,20 @@ class Experiments:
         )
 
 
-def promoter_model(theta: Floats, likelihood: Likelihood, scale: float) -> PromoterModel:
+def drawn_amplitude(likelihood: Likelihood, rng: np.random.Generator) -> Floats:
+    """(N,) loading of each track relative to the typical one, from what its own signal leaves open."""
+    if likelihood.loading_sd == 0:
+        return likelihood.amplitude
+    noise = likelihood.amplitude_spread * rng.standard_normal(len(likelihood.amplitude))
+    return likelihood.amplitude * np.exp(noise)
+
+
+def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, scale: float) -> PromoterModel:
     """The simulation's parameters for the likelihood's, the signal back in a.u."""
     count = len(theta) - 5
     h, _ = hazard(likelihood.law, theta[:count], likelihood.exposure.grid)
-    k_off, amplitude, unit, background, noise = theta[count:]
-    loading = np.exp(amplitude - unit) * likelihood.amplitude
+    k_off, log_amplitude, unit, background, noise = theta[count:]
+    loading = np.exp(log_amplitude - unit) * amplitude
     return PromoterModel(
         h, np.exp(k_off), loading, float(np.exp(unit)) * scale, float(np.exp(noise)) * scale, background * scale
     )
@@ -86,7 +97,7 @@ def run_experiments(
         paths = draw_paths(observations, motion, design.substeps, lead, rng)
         done = []
         for m in groups[number]:
-            model = promoter_model(truths[m], likelihood, design.scale)
+            model = promoter_model(truths[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
             drawn = draw_signal(
                 paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
             )
@@ -102,19 +113,18 @@ def run_experiments(
     return Experiments(truths, np.array([estimate for estimate, _ in results]), signals)
 
 
-def spread_about(fit: Fit, low: float, high: float, count: int, rng: np.random.Generator) -> Floats:
+def spread_about(centre: Floats, cov: Floats, low: float, high: float, count: int, rng: np.random.Generator) -> Floats:
     """(count, P) parameters: log radius evenly over [low, high], the others from their distribution given it."""
     radius = low + (high - low) * (np.arange(count) + rng.uniform(size=count)) / count
     radius = rng.permutation(radius)
-    cov = fit.covariance
-    rest = np.arange(1, len(fit.theta))
+    rest = np.arange(1, len(centre))
     slope = cov[rest, RADIUS] / cov[RADIUS, RADIUS]
     left = cov[np.ix_(rest, rest)] - np.outer(slope, cov[RADIUS, rest])
     root = np.linalg.cholesky(left + 1e-9 * np.diag(np.diag(left)))
-    out = np.empty((count, len(fit.theta)))
+    out = np.empty((count, len(centre)))
     out[:, RADIUS] = radius
     noise = np.clip(rng.standard_normal((count, rest.size)), -2.5, 2.5)
-    out[:, rest] = fit.theta[rest] + (radius - fit.theta[RADIUS])[:, None] * slope + noise @ root.T
+    out[:, rest] = centre[rest] + (radius - centre[RADIUS])[:, None] * slope + noise @ root.T
     return out
 
 
@@ -209,8 +219,15 @@ def calibrate(
     """Two rounds of experiments: a wide one, and one over what it leaves possible. bounds: of the log radius."""
     rng = np.random.default_rng([design.seed, 7])
     wide = LEAST_BLOCK * float(np.clip(1.2 * fit.standard_error("log_radius"), 0.015, 0.7))
-    low, high = max(bounds[0], fit.theta[RADIUS] - wide), min(bounds[1], fit.theta[RADIUS] + wide)
-    first = run_experiments(spread_about(fit, low, high, count // 3, rng), likelihood, prior, fit, design, 11)
+    centre = fit.theta.copy()
+    for turn in range(CENTRINGS):
+        low, high = max(bounds[0], centre[RADIUS] - wide), min(bounds[1], centre[RADIUS] + wide)
+        truths = spread_about(centre, fit.covariance, low, high, count // 3, rng)
+        first = run_experiments(truths, likelihood, prior, fit, design, 11 + 100 * turn)
+        away = np.abs(fit.theta - first.estimate.mean(axis=0)) / (first.estimate.std(axis=0) + 1e-9)
+        if away.max() < NEAR_CENTRE:
+            break
+        centre = _recentred(centre, first, fit.theta, bounds)
     rough = confidence(RadiusStatistic.fitted(first.truth[:, RADIUS], first.estimate), fit.theta, low, high)
     a, b = (float(x) for x in rough.quantile(np.array([0.002, 0.998])))
     a, b = (low if not np.isfinite(a) else a), b
@@ -220,7 +237,7 @@ def calibrate(
     a = max(bounds[0], low - 0.5 * (high - low)) if rough.below[0] < 0.998 else a
     b = min(bounds[1], high + 0.5 * (high - low)) if rough.below[-1] > 0.002 else b
     second = run_experiments(
-        spread_about(fit, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12, keep=40
+        spread_about(centre, fit.covariance, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12, keep=40
     )
     inside = (first.truth[:, RADIUS] > a - 0.3 * (b - a)) & (first.truth[:, RADIUS] < b + 0.3 * (b - a))
     kept = Experiments(first.truth[inside], first.estimate[inside], {})
@@ -232,6 +249,17 @@ def calibrate(
     return Calibration(
         experiments, statistic, found, joint_draws(experiments, fit.theta, found, draws, rng), p_values, errors
     )
+
+
+def _recentred(centre: Floats, tried: Experiments, observed: Floats, bounds: tuple[float, float]) -> Floats:
+    """Where the truth lies by a regression of the truths on the fitted parameters, no more than a step away."""
+    x, y = tried.estimate - tried.estimate.mean(axis=0), tried.truth - tried.truth.mean(axis=0)
+    ridge = np.diag(0.05 * len(x) * x.var(axis=0) + 1e-9)
+    weights = np.linalg.solve(x.T @ x + ridge, x.T @ y)
+    expected = tried.truth.mean(axis=0) + (observed - tried.estimate.mean(axis=0)) @ weights
+    moved = centre + np.clip(expected - centre, -LARGEST_MOVE, LARGEST_MOVE)
+    moved[RADIUS] = np.clip(moved[RADIUS], bounds[0] + 0.2, bounds[1] - 0.2)
+    return moved
 
 
 def _cross_validated(truth: Floats, estimate: Floats, low: float, high: float) -> tuple[Floats, Floats]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.calibrate import PER_PATH, RADIUS, Design, promoter_model
-from contactlens.tracks.radius.fit import Fit, Penalty, maximise
+from contactlens.tracks.radius.calibrate import PER_PATH, RADIUS, Design, drawn_amplitude, promoter_model
+from contactlens.tracks.radius.fit import Fit, Penalty, maximise, rows_of
 from contactlens.tracks.radius.model.generate import draw_paths, draw_signal, lead_frames
 from contactlens.tracks.radius.model.kriging import PathSampler
 from contactlens.tracks.radius.model.laws import DistanceGrid
@@ -66,7 +66,7 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
         paths = draw_paths(observations, design.motions[number % len(design.motions)], design.substeps, lead, rng)
         out = []
         for m in groups[number]:
-            model = promoter_model(draws[m], likelihood, design.scale)
+            model = promoter_model(draws[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
             signal = draw_signal(
                 paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
             )
@@ -108,12 +108,15 @@ def shuffled_gains(
     likelihood: Likelihood, none: Fit, none_prior: Penalty, step: Fit, prior: Penalty, count: int
 ) -> Floats:
     """Log likelihood that the law gains over none where every track has another one's signal, `count` times."""
-    n = len(likelihood.signal)
+    n, known = len(likelihood.signal), likelihood.loading_information
     gains = []
     for k in range(count):
         shift = 1 + (k * (n - 1)) // count if n > count else 1 + k % max(n - 1, 1)
         rolled = replace(
-            likelihood, signal=np.roll(likelihood.signal, shift, axis=0), amplitude=np.roll(likelihood.amplitude, shift)
+            likelihood,
+            signal=np.roll(likelihood.signal, shift, axis=0),
+            amplitude=np.roll(likelihood.amplitude, shift),
+            loading_information=None if known is None else np.roll(known, shift),
         )
         flat = maximise(
             replace(rolled, law="none"), none_prior, none.theta, metric=none.covariance, rounds=1, evaluations=10
@@ -143,8 +146,3 @@ def fit_part(likelihood: Likelihood, rows: NDArray[np.int64], fit: Fit, prior: P
     part = rows_of(likelihood, rows)
     share = len(rows) / len(likelihood.signal)
     return maximise(part, prior, fit.theta, metric=fit.covariance / share, rounds=1, evaluations=20)
-
-
-def rows_of(likelihood: Likelihood, rows: NDArray[np.int64]) -> Likelihood:
-    exposure = replace(likelihood.exposure, cell=likelihood.exposure.cell[rows])
-    return replace(likelihood, exposure=exposure, signal=likelihood.signal[rows], amplitude=likelihood.amplitude[rows])

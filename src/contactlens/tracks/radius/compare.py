@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.check import fit_part, rows_of
-from contactlens.tracks.radius.fit import Fit, Penalty, fit_law
+from contactlens.tracks.radius.check import fit_part
+from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, rows_of
 from contactlens.tracks.radius.model.laws import LAWS, Law
 from contactlens.tracks.radius.model.likelihood import Likelihood
 

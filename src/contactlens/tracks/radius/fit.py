@@ -19,6 +19,8 @@ Floats = NDArray[Any]
 STARTS = (0.002, 0.01, 0.04, 0.12, 0.3)  # shares of the time below the radius that the search starts from
 START_TRACKS = 30
 LARGEST_STEP = 1.5  # of any parameter, in one search
+SPREAD_SEEN = 8.0  # excess of the scores' variance times sqrt(N) from which loading differs between tracks
+SMALLEST_SPREAD = 0.1  # of log loading, that is worth a parameter per track
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,15 @@ class Penalty:
 
 @dataclass(frozen=True)
 class Fit:
-    """theta: the estimate; log_likelihood: (N,) at it; covariance: inverse of the penalised information."""
+    """theta: the estimate; log_likelihood: (N,) at it, less the penalty of each track's amplitude; covariance: inverse
+    of the penalised information; amplitude: (N,) of the likelihood, fitted where it differs between tracks."""
 
     law: Law
     names: list[str]
     theta: Floats
     log_likelihood: Floats
     covariance: Floats
+    amplitude: Floats
 
     def __getitem__(self, name: str) -> float:
         return float(self.theta[self.names.index(name)])
@@ -102,13 +106,21 @@ def maximise(
         if metric is None:
             covariance = _score_covariance(likelihood, prior, theta)
         assert covariance is not None
-        root = np.linalg.cholesky(covariance)
-        found, value = _climb(likelihood, prior, theta, root, evaluations, tolerance)
+        found, amplitude, value = _climb(
+            likelihood, prior, theta, np.linalg.cholesky(covariance), evaluations, tolerance
+        )
         gained, best, theta = value - best, value, found
+        likelihood = replace(likelihood, amplitude=amplitude)
         if gained < 5 * tolerance:
             break
     assert covariance is not None
-    return Fit(likelihood.law, likelihood.names, theta, likelihood(theta, False)[0], covariance)
+    logs = likelihood(theta, False)[0] - _amplitude_penalty(likelihood, np.log(likelihood.amplitude))
+    return Fit(likelihood.law, likelihood.names, theta, logs, covariance, likelihood.amplitude)
+
+
+def _amplitude_penalty(likelihood: Likelihood, offset: Floats) -> Floats:
+    """(N,) of the log amplitudes."""
+    return 0.5 * (offset / likelihood.loading_sd) ** 2 if likelihood.loading_sd > 0 else np.zeros(len(offset))
 
 
 def _score_covariance(likelihood: Likelihood, prior: Penalty, theta: Floats) -> Floats:
@@ -122,28 +134,66 @@ def _score_covariance(likelihood: Likelihood, prior: Penalty, theta: Floats) -> 
 
 def _climb(
     likelihood: Likelihood, prior: Penalty, base: Floats, root: Floats, evaluations: int, tolerance: float
-) -> tuple[Floats, float]:
-    best: list[tuple[float, Floats]] = []
+) -> tuple[Floats, Floats, float]:
+    """The best parameters and amplitudes met, and their value. Log amplitudes, where fitted, sum to what they did."""
+    best: list[tuple[float, Floats, Floats]] = []
+    count, fitted = len(base), likelihood.loading_sd > 0
+    place = likelihood.names.index("log_amplitude")
+    first = np.log(likelihood.amplitude)
+    sd = likelihood.amplitude_spread if fitted else np.zeros(0)
 
     def loss(phi: Floats) -> tuple[float, Floats]:
-        step = np.clip(root @ phi, -LARGEST_STEP, LARGEST_STEP)
-        theta = base + step
-        logs, scores = likelihood(theta)
-        value = float(logs.sum()) + prior.log_density(theta)
+        step = root @ phi[:count]
+        theta, offset = base + np.clip(step, -LARGEST_STEP, LARGEST_STEP), first
+        if fitted:
+            moved = sd * phi[count:]
+            offset = first + moved - moved.mean()
+        logs, scores = replace(likelihood, amplitude=np.exp(offset))(theta)
+        value = float(logs.sum() - _amplitude_penalty(likelihood, offset).sum()) + prior.log_density(theta)
         if not np.isfinite(value):
             return 1e12, np.zeros_like(phi)
         if not best or value > best[0][0]:
-            best[:] = [(value, theta)]
-        gradient = (scores.sum(axis=0) + prior.gradient(theta)) * (np.abs(root @ phi) < LARGEST_STEP)
-        return -value, -(root.T @ gradient)
+            best[:] = [(value, theta, np.exp(offset))]
+        gradient = (scores.sum(axis=0) + prior.gradient(theta)) * (np.abs(step) < LARGEST_STEP)
+        whitened = root.T @ gradient
+        if fitted:
+            own = scores[:, place] - offset / likelihood.loading_sd**2
+            whitened = np.concatenate([whitened, sd * (own - own.mean())])
+        return -value, -whitened
 
-    options = {"maxfun": evaluations, "ftol": 1e-15, "gtol": np.sqrt(tolerance)}
-    minimize(loss, np.zeros(len(base)), jac=True, method="L-BFGS-B", options=options)
-    return best[0][1], best[0][0]
+    options = {"maxfun": evaluations + (10 if fitted else 0), "ftol": 1e-15, "gtol": np.sqrt(tolerance)}
+    minimize(loss, np.zeros(count + sd.size), jac=True, method="L-BFGS-B", options=options)
+    value, theta, amplitude = best[0]
+    return theta, amplitude, value
+
+
+def with_loading_spread(likelihood: Likelihood, fit: Fit) -> Likelihood:
+    """The likelihood with what its fit says of the loading's spread between tracks; none where it is not seen.
+
+    One step of expectation and maximisation where a spread was fitted; before, the excess of the tracks' scores.
+    """
+    place = likelihood.names.index("log_amplitude")
+    step = 0.1
+    at = [replace(likelihood, amplitude=fit.amplitude * np.exp(x))(fit.theta)[1][:, place] for x in (-step, 0.0, step)]
+    known = np.maximum((at[0] - at[2]) / (2 * step), 1e-6)
+    if likelihood.loading_sd > 0:
+        left = 1 / (known + 1 / likelihood.loading_sd**2)
+        told = known * likelihood.loading_sd**2 > 0.5
+        square = likelihood.loading_sd**2
+        if told.sum() > 3:
+            square = float(np.mean((np.log(fit.amplitude) ** 2 + left)[told]))
+    else:
+        excess = float((at[1] ** 2).sum() / known.sum()) - 1
+        square = excess * float(known.sum() / (known**2).sum())
+        if excess < SPREAD_SEEN / np.sqrt(len(known)) or square < SMALLEST_SPREAD**2:
+            return likelihood
+    sd = float(np.clip(np.sqrt(square), SMALLEST_SPREAD, 1.5))
+    return replace(likelihood, amplitude=fit.amplitude, loading_sd=sd, loading_information=known)
 
 
 def information(likelihood: Likelihood, prior: Penalty, fit: Fit) -> Floats:
     """Inverse of minus the second derivatives of the penalised log likelihood, by differences of the gradient."""
+    likelihood = replace(likelihood, amplitude=fit.amplitude)
     p = len(fit.theta)
     second = np.zeros((p, p))
     step = 0.3 * np.sqrt(np.diag(fit.covariance))
@@ -178,8 +228,20 @@ def subset(likelihood: Likelihood, count: int) -> Likelihood:
     """The same likelihood of evenly spaced tracks."""
     n = len(likelihood.signal)
     rows = np.unique(np.linspace(0, n - 1, min(count, n)).astype(np.int64))
+    return rows_of(likelihood, rows)
+
+
+def rows_of(likelihood: Likelihood, rows: NDArray[np.int64]) -> Likelihood:
+    """The same likelihood of some of the tracks."""
     exposure = replace(likelihood.exposure, cell=likelihood.exposure.cell[rows])
-    return replace(likelihood, exposure=exposure, signal=likelihood.signal[rows], amplitude=likelihood.amplitude[rows])
+    known = likelihood.loading_information
+    return replace(
+        likelihood,
+        exposure=exposure,
+        signal=likelihood.signal[rows],
+        amplitude=likelihood.amplitude[rows],
+        loading_information=None if known is None else known[rows],
+    )
 
 
 def _starts(likelihood: Likelihood, prior: Penalty, look: Floats) -> list[Floats]:

@@ -1,6 +1,6 @@
 """From tracks to a radius with its interval, its rivals, its checks and a sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from contactlens.tracks.radius.calibrate import RADIUS, Calibration, Design, cal
 from contactlens.tracks.radius.check import Predictive, predictive_checks, shuffled_gains
 from contactlens.tracks.radius.compare import Comparison, compare_laws
 from contactlens.tracks.radius.config import RadiusConfig, VerdictRules
-from contactlens.tracks.radius.fit import Fit, Penalty, fit_law
+from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, with_loading_spread
 from contactlens.tracks.radius.model.exposure import exposure_of
 from contactlens.tracks.radius.model.kriging import ANCHORS, PATTERNS, local_kriging
 from contactlens.tracks.radius.model.likelihood import Likelihood
@@ -34,6 +34,10 @@ from contactlens.tracks.simulation.reporter import Reporter
 Floats = NDArray[Any]
 MOTIONS = 8  # refits to resampled tracks, over which the simulated experiments go in turn
 FEWEST_TRACKS = 8
+LOADED_PER_BLOCK = 3.0
+FEWEST_BLOCKS = 12
+BLOCK_ROUNDS = 2
+SPREAD_ROUNDS = 3  # of estimating how loading differs between tracks
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,23 @@ class Interval:
         tail = (1 - level) / 2
         low, mid, high = np.exp(self.calibration.confidence.quantile(np.array([tail, 0.5, 1 - tail])))
         return float(mid), float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The interval as it is said. is_bound: no smaller radius is excluded, or none that could be told from it."""
+
+    estimate: float
+    low: float
+    high: float
+    is_bound: bool
+
+
+def stated(interval: Interval, level: float) -> Stated:
+    """The interval at a level, open below where the verdict gives an upper bound."""
+    estimate, low, high = interval.radius(level)
+    is_bound = low <= 0 or (low < interval.prepared.resolution and high > 2 * low)
+    return Stated(estimate, 0.0 if is_bound else low, high, is_bound)
 
 
 @dataclass(frozen=True)
@@ -125,6 +146,19 @@ def _unseen_sd(motion: Motion, dt: float) -> float:
 def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
     """The fit of the step law and its calibrated interval, without rivals and checks."""
     fit, prior = fit_law(prepared.likelihood)
+    for _ in range(BLOCK_ROUNDS):
+        longer = _with_longer_blocks(prepared, fit)
+        if longer is prepared:
+            break
+        prepared = longer
+        fit, prior = fit_law(prepared.likelihood)
+    for _ in range(SPREAD_ROUNDS):
+        spread = with_loading_spread(prepared.likelihood, fit)
+        if spread.loading_sd == 0:
+            break
+        prepared = replace(prepared, likelihood=spread)
+        fit, prior = fit_law(spread, [fit.theta])
+    prepared = replace(prepared, likelihood=replace(prepared.likelihood, amplitude=fit.amplitude))
     low, high = config.radius_bounds_nm
     if prepared.motion is None:
         grid = prepared.likelihood.exposure.grid
@@ -132,6 +166,23 @@ def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
     bounds = (float(np.log(max(low, 1e-9))), float(np.log(high)))
     calibration = calibrate(prepared.likelihood, prior, fit, prepared.design, config.simulations, config.draws, bounds)
     return Interval(prepared, fit, prior, calibration)
+
+
+def _with_longer_blocks(prepared: Prepared, fit: Fit) -> Prepared:
+    """Blocks in which some LOADED_PER_BLOCK polymerases are loaded while on, if the present ones hold fewer.
+
+    With fewer, single polymerases pass for bursts: a block's signal is taken as Gaussian.
+    """
+    likelihood, observations = prepared.likelihood, prepared.observations
+    response, dt = likelihood.response, observations.frame_interval_s
+    rate = float(np.exp(fit["log_amplitude"] - fit["log_unit"]))
+    wanted = int(np.ceil(LOADED_PER_BLOCK / (rate * dt)))
+    wanted = min(wanted, max(observations.n_frames // FEWEST_BLOCKS, 1))
+    if wanted <= 1.15 * response.frames_per_block:
+        return prepared
+    longer = response_of(prepared.design.reporter, dt, wanted)
+    blocks = longer.blocks(observations.signal) / prepared.scale
+    return replace(prepared, likelihood=replace(likelihood, response=longer, signal=blocks))
 
 
 def measure(observations: Observations, reporter: Reporter, config: RadiusConfig, seed: int) -> Measurement:
@@ -143,6 +194,7 @@ def measure(observations: Observations, reporter: Reporter, config: RadiusConfig
     with counting("steps", 4) as count:
         prepared = prepare(observations, reporter, config, seed)
         interval = measure_interval(prepared, config)
+        prepared = interval.prepared
         count.to(1, "calibrated")
         comparison = compare_laws(prepared.likelihood, interval.fit, interval.prior, z)
         count.to(2, "laws compared")

@@ -21,7 +21,9 @@ class Likelihood:
     """Of parameters theta: the law's, then SIGNAL_PARAMETERS; rates per s, the signal in units of `scale`.
 
     signal: (N, B) of `Response.blocks`, over `scale`
-    amplitude: (N,) loading of each track relative to the mean one
+    amplitude: (N,) loading of each track relative to the typical one
+    loading_sd: SD of log `amplitude` between tracks; 0 where all load alike and `amplitude` is not fitted
+    loading_information: (N,) what a track's signal says of its log amplitude, 1 / variance
     """
 
     law: Law
@@ -30,6 +32,14 @@ class Likelihood:
     signal: Floats
     amplitude: Floats
     workers: int = 1
+    loading_sd: float = 0.0
+    loading_information: Floats | None = None
+
+    @property
+    def amplitude_spread(self) -> Floats:
+        """(N,) SD of what is left unknown of each track's log amplitude."""
+        assert self.loading_information is not None
+        return 1 / np.sqrt(1 / self.loading_sd**2 + self.loading_information)
 
     @property
     def names(self) -> list[str]:

@@ -58,8 +58,9 @@ def frames_per_block(dwell_s: float, frame_interval_s: float) -> int:
     return k
 
 
-def response_of(reporter: Reporter, frame_interval_s: float) -> Response:
-    k = frames_per_block(reporter.dwell_s, frame_interval_s)
+def response_of(reporter: Reporter, frame_interval_s: float, frames: int = 1) -> Response:
+    """With blocks of at least `frames` frames."""
+    k = max(frames, frames_per_block(reporter.dwell_s, frame_interval_s))
     block = k * frame_interval_s
     reach = reporter.dwell_s + (k - 1) * frame_interval_s
     intervals = max(int(np.ceil(reach / block)), 2)
