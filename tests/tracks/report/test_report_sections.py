@@ -15,7 +15,7 @@ from contactlens.tracks.report.explanations import faithfulness_table
 from contactlens.tracks.report.findings import (
     coverage_finding,
     nll_finding,
-    radius_finding,
+    gate_finding,
 )
 from contactlens.tracks.report.inputs import ReportInputs, input_shown, track_attribution
 from contactlens.tracks.report.metrics import metric_table
@@ -125,10 +125,10 @@ def test_scalar_driver_is_named_with_its_unit_and_nothing_is_called_true(tmp_pat
     assert "The truth is" not in html and "known from the simulation" not in html
 
 
-def test_radius_finding_compares_mean_and_spread_with_the_truth() -> None:
-    finding = radius_finding(samples.seeds(), samples.DISTANCE, 100.0, shows_signal=False)
+def test_gate_finding_gives_mean_and_spread_and_claims_no_length() -> None:
+    finding = gate_finding(samples.seeds(), samples.DISTANCE, shows_signal=False)
     assert finding.answer == "103.3 nm"
-    assert "3 seeds, which range from 96 to 110 nm" in finding.detail and "(+3%)" in finding.detail
+    assert "3 seeds, which range from 96 to 110 nm" in finding.detail and "no measured length" in finding.detail
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.0, "good"), (0.155, "neutral"), (0.4, "bad")])

@@ -6,6 +6,31 @@ CAPTIONS = {
         band is the 95 % interval over tracks. A flattening at long lags means that the two loci are
         confined to each other, one at short lags that noise rules. Where vectors were given, the
         polymer's curve holds both.""",
+    "measured_hazard": """
+        How likely the promoter is to switch on at each distance. The piecewise curve assumes no shape
+        but that closer is no less likely; a step that stays inside its band is a radius, a slope is a
+        smooth dependence. Below: the share of the time spent at each distance.""",
+    "measured_ridge": """
+        Draws of radius and rate. A small radius with a fast rate does nearly what a larger one with a
+        slow rate does: where the draws fill the dashed line, only the product is measured.""",
+    "measured_onsets": """
+        Distance around onsets of the signal, data against the model. The data should stay inside the
+        band, which holds 95 % of experiments simulated from the posterior on the same frames.""",
+    "measured_coupling": """
+        Signal before and after a frame at which the distance was small, middling or large, data
+        against the model. A lead or lag that the model lacks shows as points outside of the bands.""",
+    "measured_halves": """
+        The fitted radius of all tracks and of every second one, with two standard errors, before the
+        calibration by simulation. Halves that disagree say that tracks differ in more than chance.""",
+    "measured_laws": """
+        The laws. Log likelihoods in nats; differences are less the step's, with intervals paired over
+        tracks; held out: each law fitted to one half of the tracks and scored on the other.""",
+    "measured_checks": """
+        Checks of the model. p is the share of simulated experiments that are as far from the others as
+        the data are, the value how much farther than a typical one.""",
+    "measured_calibration": """
+        Whether the interval is true at this very design: simulated experiments of the same tracks and
+        frames, fitted as the data were, cross-validated.""",
     "overview": """
         The learned threshold, the explanation and the calibration on one page. Above: the test track
         of median NLL with its prediction. Below: the gate, the mean attribution against the time
@@ -18,15 +43,15 @@ CAPTIONS = {
     "training": """
         Training and validation over epochs, one line a seed. Validation NLL rising while training
         NLL falls would be overfitting; the dot marks the epoch whose weights were kept.""",
-    "training_radius": "The radius should have stopped moving by then.",
-    "seeds": "The seeds. Radius in {unit}, NLL in nats per frame.",
+    "training_radius": "The gate's midpoint should have stopped moving by then.",
+    "seeds": "The seeds. Column radius: the gate's midpoint in {unit}; NLL in nats per frame.",
     "gate": """
         The learned gate over the {driver} that it sees in the test split. The gate is open where it
-        is 1; the shaded span is the range of its midpoint, the learned radius, over seeds.""",
+        is 1; the shaded span is the range of its midpoint over seeds. The midpoint is no measured length.""",
     "radius": """
-        How far the learned radius depends on the regulariser and on where it started. Left and
+        How far the gate's midpoint depends on the regulariser and on where it started. Left and
         middle: every trial of the sweep over lambda_contact, 0 included; where the NLL is flat
-        while the radius moves, the data do not decide it. Right: without the regulariser; points on
+        while the midpoint moves, the data do not decide it. Right: without the regulariser; points on
         the dotted line would never have left their start.""",
     "comparison": """
         Proper scores of the network and its baselines on the test split. Lower is better; bars are

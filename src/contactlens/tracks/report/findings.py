@@ -28,16 +28,14 @@ def best_baseline(metrics: pd.DataFrame, suffix: str = "") -> str | None:
     return None if rows.empty else str(rows["model"].iloc[int(rows["estimate"].argmin())])
 
 
-def radius_finding(seeds: pd.DataFrame, driver: Driver, true_radius: float | None, shows_signal: bool) -> Finding:
-    """The mean learned radius, its spread over seeds and, where it is known, the truth.
+def gate_finding(seeds: pd.DataFrame, driver: Driver, shows_signal: bool) -> Finding:
+    """The mean midpoint of the gate and its spread over seeds.
 
     shows_signal: whether opening the gate also lets the model see MS2, which pays beyond contact when states are read
     """
     radius, unit = seeds["radius"], driver.unit
     detail = f"Mean of {len(seeds)} seeds, which range from {radius.min():.4g} to {radius.max():.4g} {unit}."
-    if true_radius is not None:
-        detail += f" The truth is {true_radius:.4g} {unit} ({radius.mean() / true_radius - 1:+.0%})."
-    detail += " It is the threshold that predicts best, which need not be the physical one."
+    detail += " It is the threshold that predicts best under its regulariser, no measured length."
     if shows_signal:
         detail += " Here the gate also decides when MS2 is seen, so it says little about contact."
     question = f"Below which {driver.name} does the gate open?"

@@ -76,7 +76,7 @@ class ReportInputs:
 
     @property
     def radius(self) -> float:
-        """The learned radius of the best seed; NaN where there is no gate, or nothing was trained."""
+        """The midpoint of the gate of the best seed; NaN where there is no gate, or nothing was trained."""
         seeds = self.table("seeds")
         return math.nan if seeds is None else float(seeds["radius"].iloc[int(seeds["validation_nll"].argmin())])
 

@@ -13,15 +13,16 @@ from contactlens.tracks.data.track_set import SIGNAL_COLUMN
 from contactlens.tracks.evaluation.baselines import without_hidden_inputs
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
+from contactlens.tracks.report.contact_radius import measured_radius_finding, measured_radius_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import searched_keys
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
     explanation_finding,
+    gate_finding,
     loading_finding,
     nll_finding,
-    radius_finding,
     state_finding,
 )
 from contactlens.tracks.report.inputs import ReportInputs
@@ -212,6 +213,11 @@ MOTION: SectionBuilder = (
     "How the two loci move against each other, whatever the signal does.",
     motion_section,
 )
+MEASURED: SectionBuilder = (
+    "The contact radius",
+    "How likely the promoter is to switch on at each distance, measured without a network.",
+    measured_radius_section,
+)
 GATE: SectionBuilder = ("The learned threshold", "Where the gate opens, and how far that can be trusted.", gate_section)
 CLOSING: list[SectionBuilder] = [
     ("Faithfulness", "Whether these explanations say what the model does.", faithfulness_section),
@@ -221,6 +227,7 @@ CLOSING: list[SectionBuilder] = [
     ("Promotion", "Whether this model may replace the one in use.", promotion_section),
 ]
 SECTIONS: list[SectionBuilder] = [
+    MEASURED,
     MOTION,
     ("At a glance", "What was learned, and how sure it is.", overview_section),
     ("Example tracks", "What goes in, what comes out, and what was measured.", example_section),
@@ -236,6 +243,7 @@ SECTIONS: list[SectionBuilder] = [
     *CLOSING,
 ]
 STATE_SECTIONS: list[SectionBuilder] = [
+    MEASURED,
     MOTION,
     ("Example tracks", "What goes in, what was decoded, and what was true.", state_example_section),
     GATE,
@@ -280,7 +288,8 @@ def tracks_findings(inputs: ReportInputs) -> list[Finding]:
     """The answers of the summary for which there are inputs."""
     seeds, faithfulness, reasons = inputs.table("seeds"), inputs.table("faithfulness"), inputs.promotion_reasons
     found = [
-        radius_finding(seeds, inputs.driver, inputs.true_radius, inputs.decodes_states and inputs.sees_signal)
+        measured_radius_finding(inputs),
+        gate_finding(seeds, inputs.driver, inputs.decodes_states and inputs.sees_signal)
         if seeds is not None and inputs.gated
         else None,
         *_prediction_findings(inputs),

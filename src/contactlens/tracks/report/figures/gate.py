@@ -42,7 +42,7 @@ def gate_frame(seeds: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
 
 
 def draw_gate(axis: Axes, frame: pd.DataFrame, seeds: pd.DataFrame, true_radius: float | None) -> None:
-    """The gate of every seed; the shaded span is the range of the learned radius over seeds."""
+    """The gate of every seed; the shaded span is the range of the gate's midpoint over seeds."""
     curves = frame[frame["series"] == "gate"]
     for index, (_, curve) in enumerate(curves.groupby("seed")):
         label = f"gate, {len(seeds)} seeds" if index == 0 else None
@@ -53,7 +53,7 @@ def draw_gate(axis: Axes, frame: pd.DataFrame, seeds: pd.DataFrame, true_radius:
         color=BLUE,
         alpha=0.2,
         linewidth=1,
-        label="learned radius, range",
+        label="gate's midpoint, range",
     )
     true_line(axis, true_radius, "true radius")
     axis.set_ylim(-0.03, 1.03)

@@ -73,7 +73,7 @@ def draw_driver(axis: Axes, track: pd.DataFrame, driver: Driver, radius: float, 
     """The driver over time with the learned threshold (NaN: the model has none) and the true one."""
     axis.plot(track["time_s"] / 60, track[driver.gate_column], color=GREY, linewidth=0.9)
     if np.isfinite(radius):
-        axis.axhline(radius, color=VERMILION, linewidth=1.2, label="learned radius")
+        axis.axhline(radius, color=VERMILION, linewidth=1.2, label="gate's midpoint")
     if true_radius is not None:
         axis.axhline(true_radius, color=BLACK, linestyle="--", linewidth=1.2, label="true radius")
 

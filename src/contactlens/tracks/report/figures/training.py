@@ -74,7 +74,7 @@ def training_figure(
     axes = figure.subplots(2, 3 if gated else 2, sharex=True)
     scores = _score_panels(history, signal_unit, of_states)
     gate = {
-        "radius": ("learned radius", with_unit("radius", driver.unit)),
+        "radius": ("gate's midpoint", with_unit("midpoint", driver.unit)),
         "gate_alpha": ("gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
     }
     terms, *after = axes.flat[len(scores) :]
