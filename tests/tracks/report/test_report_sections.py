@@ -14,8 +14,8 @@ from contactlens.tracks.data.track_set import TrackSet, Truth
 from contactlens.tracks.report.explanations import faithfulness_table
 from contactlens.tracks.report.findings import (
     coverage_finding,
-    nll_finding,
     gate_finding,
+    nll_finding,
 )
 from contactlens.tracks.report.inputs import ReportInputs, input_shown, track_attribution
 from contactlens.tracks.report.metrics import metric_table
