@@ -158,7 +158,9 @@ BAD: dict[str, Bad] = {
     "comma of thousands": table(SOUND.replace(",", ";") + "c;0;1,500;1\n", "column 'd': '1,500' may", "--decimal"),
     "date as time": table(SOUND + "c,2024-01-01,1,1\n", "column 't'", "line 6 ('2024-01-01')"),
     "infinite signal": table(SOUND + "c,0,1,inf\n", "column 'y': 1 values are infinite", "line 6"),
-    "negative distance": table(SOUND + "c,0,-1,1\n", "column 'd': 1 distances are negative", "line 6 (-1)"),
+    "negative distance": table(
+        SOUND + "c,0,-1,1\n", "column 'd': 1 distances are negative", "line 6 (-1)", "--missing=d=-1"
+    ),
     "no track name": table("cell,t,d,y\n,0,1,1\nNone,30,1,1\n", "columns ['cell']: no row belongs to a track"),
     "no group name": table(
         "cell,g,t,d,y\na,1,0,1,1\nb,,30,1,1\n", "column 'g': 1 cells are empty", "line 3 (empty)", mapping=GROUPED

@@ -34,6 +34,10 @@ DOUBTED: dict[str, tuple[Any, dict[str, Any], str, tuple[str, ...]]] = {
     "frames by name": (LAB, flags(time="frame"), "time-unit", ("--time-unit frame --frame-interval SECONDS",)),
     "frames from 1": (NUMBERED, flags(time="step"), "time-unit", ("whole numbers from 1 to 12, which may be frames",)),
     "frames given as seconds": (NUMBERED, flags(time="step", time_unit="s"), "time-unit", ("may be frames",)),
+    "every second frame": (LAB.assign(t=2 * LAB["frame"] + 10), FLAGS, "time-unit", ("from 10 to 32, which may be",)),
+    "a usual mark among small numbers": (
+        LONG.assign(ms2=LONG["ms2"].where(LONG["frame"] != 3, -1)), FLAGS, "extreme-values",
+        ("3 values are exactly -1",)),
     "hours": (LAB.assign(t=LAB["t"] / 3600), FLAGS, "time-unit", ("comes out as 0.008333", "--time-unit (ms, s, min")),
     "milliseconds": (LAB.assign(t=LAB["t"] * 1000), FLAGS, "time-unit", ("comes out as 30000 s",)),
     "seconds as minutes": (LAB, flags(time_unit="min"), "time-unit", ("comes out as 1800 s", "in minutes")),

@@ -41,6 +41,7 @@ READ: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
     "comments below": (TEXT + "# end\n", "lab.csv", FLAGS, ""),
     "commented header": ("# " + TEXT.replace(",", " "), "lab.txt", FLAGS, "separated by blanks"),
     "title and rule": ("\nPosition \n======== \n" + TEXT, "lab.csv", FLAGS, "above the header: lines 1 to 3"),
+    "separator named in quotes": ('"SEP=;"\n' + csv_of(LAB, ";"), "lab.csv", FLAGS, "separated by ';'"),
     "separator named": ("sep=;\n" + csv_of(LAB, ";"), "lab.csv", FLAGS, "separated by ';'"),
     "bars": (csv_of(LAB, "|"), "lab.txt", FLAGS, "separated by '|'"),
     "aligned blanks": (LAB.to_string(index=False), "lab.txt", FLAGS, "separated by blanks"),
@@ -93,6 +94,7 @@ def test_clock_times_may_pass_midnight(tmp_path: Path, start: int) -> None:
 def test_time_stamps_and_fractions_of_seconds() -> None:
     stamps = pd.Timestamp("2024-02-29 23:59:50") + pd.to_timedelta(LAB["t"], unit="s")
     assert_is_lab(read_tracks(LAB.assign(t=stamps.dt.strftime("%Y-%m-%d %H:%M:%S")), **FLAGS))
+    assert_is_lab(read_tracks(LAB.assign(t=pd.to_timedelta(LAB["t"] + 86_400, unit="s").astype(str)), **FLAGS))
     assert_is_lab(read_tracks(LAB.assign(t=[f"0:{s // 60:.0f}:{s % 60:04.1f}" for s in LAB["t"]]), **FLAGS))
 
 

@@ -19,7 +19,7 @@ MOST_LABEL_ROWS = 3  # under a header: long names, short names, units, as TrackM
 COMMA_NUMBER = r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)?,\d+(?:[eE][+-]?\d+)?"
 POINT_NUMBER = r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?"
 THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+"
-CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)")
+CLOCK = re.compile(r"(?:(\d+) days?,? )?(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)")
 HALF_CLOCK = r"\d+:\d{1,2}(?:[.,]\d+)?"
 TIMESTAMP = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?"
 HALF_DAY_S, DAY_S = 43_200.0, 86_400.0
@@ -158,7 +158,10 @@ class Table:
         if not all(found):
             return None
         parts = [match.groups() for match in found if match]
-        seconds = [3600.0 * int(h) + 60.0 * int(m) + float(s.replace(",", ".")) for h, m, s in parts]
+        seconds = [
+            DAY_S * int(days or 0) + 3600.0 * int(h) + 60.0 * int(m) + float(s.replace(",", "."))
+            for days, h, m, s in parts
+        ]
         return pd.Series(seconds, index=cells.index)
 
     def _refuse_words(self, column: str, bad: np.ndarray, text: pd.Series) -> None:

@@ -26,6 +26,7 @@ from contactlens.tracks.data.track_set import TrackSet
 IMPLIED_S = (1.0, 600.0)  # a frame interval outside of this is asked about where no unit of time was given
 GIVEN_S = (0.01, 600.0)  # and outside of this where one was
 DISTANCE_NM = (5.0, 3_000.0)  # the median separation: an atom's width, and a third of a nucleus
+MOST_STEP = 5  # whole numbers in steps of up to this may be frames, where no unit of time was given
 MOST_MISSING = 0.8
 LEAST_DIGITS = 5  # distinct one-digit values of a signal that look like cut-off decimals
 KINDS = (
@@ -95,7 +96,9 @@ def _time(case: Case) -> Iterator[Doubt]:
         return
     time = table.numbers(column).to_numpy()
     steps = np.diff(np.unique(time))
-    if (time % 1 == 0).all() and time.min() in (0, 1) and steps.size and np.median(steps) == 1:
+    step = float(np.median(steps)) if steps.size else 0.0
+    counted = time.min() in (0, 1) and step == 1 if mapping.time_unit else 0 < step <= MOST_STEP
+    if (time % 1 == 0).all() and counted:
         problem = f"column {column!r} holds whole numbers from {time.min():g} to {time.max():g}, which may be frames"
         yield Doubt("time-unit", problem, "give --time-unit frame --frame-interval SECONDS")
 

@@ -17,6 +17,7 @@ from contactlens.tracks.data.importing.units import FRAME, SECONDS
 from contactlens.tracks.data.time_grid import (
     JITTER,
     MOST_FRAMES,
+    OWN_INTERVAL,
     frame_numbers,
     infer_interval,
     offsets,
@@ -154,7 +155,9 @@ def _place_in_time(
     clock = read_clock(frames["track_id"], frames["group"], frames["time_s"], interval_s)
     frame = frame_numbers(frames["track_id"], clock.position)
     grid = f"a grid of {interval_s:g} s from their track's start"
-    table.refuse(mapping.time, np.abs(offsets(frames["track_id"], clock.position)) > JITTER, f"times are not on {grid}")
+    stray = np.abs(offsets(frames["track_id"], clock.position)) > JITTER
+    way_out = f". Movies whose interval differs by more than {100 * OWN_INTERVAL:g} % are imported each on its own"
+    table.refuse(mapping.time, stray, f"times are not on {grid}", way_out=way_out)
     table.refuse(mapping.time, frame > MOST_FRAMES, f"times are more than {MOST_FRAMES:,} frames into {grid}")
     frames["frame"] = frame.astype("int64")
     shared = frames.duplicated(["track_id", "frame"], keep=False).to_numpy()
@@ -197,7 +200,12 @@ def _add_driver(frames: pd.DataFrame, table: Table, mapping: ColumnMapping) -> i
         return 0
     if mapping.distance is not None:
         distance = table.numbers(mapping.distance)
-        table.refuse(mapping.distance, (distance < 0).to_numpy(), "distances are negative")
+        below = (distance < 0).to_numpy()
+        marks = distance[below].drop_duplicates().tolist()
+        way_out = (
+            f". Where it marks missing values: --missing={mapping.distance}={marks[0]:g}" if len(marks) == 1 else ""
+        )
+        table.refuse(mapping.distance, below, "distances are negative", way_out=way_out)
         frames[ts.DISTANCE_COLUMN] = _finite(table, mapping.distance, distance * mapping.nanometres)
         return 0
     vector, merged = _separation(table, mapping)

@@ -54,7 +54,7 @@ def _read(path: Path, columns: Sequence[str], reading: Reading) -> Table:
     data = path.read_bytes()
     text, notes = _decode(gzip.decompress(data) if path.suffix.lower() == ".gz" else data, reading)
     lines = list(io.StringIO(text, newline=""))
-    given = re.match(r"sep=(.)\s*$", lines[0]) if lines else None
+    given = re.match(r'"?sep=(.)"?\s*$', lines[0], re.IGNORECASE) if lines else None
     if given:
         lines[0] = "\n"
     layout = _layout(lines, columns, given.group(1) if given else None)
