@@ -1,6 +1,7 @@
 """The documentation does what it says: commands are parsed by their programs, blocks are run, links lead on."""
 
 import ast
+import re
 import sys
 from dataclasses import asdict
 from functools import reduce
@@ -144,6 +145,68 @@ def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
             headings = [line.lstrip("#").strip().lower() for line in target.read_text().splitlines() if line[:1] == "#"]
             slugs = {"".join(c for c in one if c.isalnum() or c in " -_").replace(" ", "-") for one in headings}
             assert anchor in slugs, f"{page.name}: {link}"
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+PLACES = (ROOT / "src" / "contactlens", ROOT)
+
+
+def names_defined(file: Path) -> set[str]:
+    """Functions, classes and tables of a module."""
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+    return found
+
+
+def undefined(page: str) -> set[str]:
+    """What the page names in code and the repository does not have: `file::name`, a path, or a word of its sources."""
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "pipelines").glob("*.py"), *ROOT.glob("*.yaml")]
+    words = set(re.findall(r"\w+", " ".join(file.read_text() for file in sources)))
+    outputs = [
+        out for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values() for out in stage["outs"]
+    ]
+    missing = set()
+    for span in re.findall(r"`([^`\n]+)`", page):
+        path, _, name = span.partition("::")
+        (file,) = [place / path for place in PLACES if (place / path).exists()][:1] or [None]
+        if name and span != "file::name":
+            known = file is not None and name in names_defined(file)
+        elif "/" in path:
+            known = file is not None or path in outputs
+        else:
+            known = file is not None or set(re.findall(r"\w+", span)) <= words
+        missing |= set() if known else {span}
+    return missing
+
+
+def test_what_the_architecture_page_names_exists() -> None:
+    assert undefined(ARCHITECTURE) == set()
+    assert len(re.findall(r"`[^`]+::\w+`", ARCHITECTURE)) > 25
+    wrong = "`tracks/no_such.py` `tracks/training/sweep.py::no_such` `no_such.yaml` `reports/no_such.csv` `ops`"
+    assert undefined(wrong) == {one for one in re.findall(r"`([^`]+)`", wrong) if "no_such" in one}
+
+
+def test_the_architecture_page_lists_every_room_and_every_stage() -> None:
+    package = ROOT / "src" / "contactlens"
+    top, inside = (
+        {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
+        for table in ARCHITECTURE.split("## Flow")[0].split("| folder of a branch |")
+    )
+
+    def rooms(folder: Path) -> set[str]:
+        return {path.name for path in folder.iterdir() if (path / "__init__.py").is_file()}
+
+    assert top == rooms(package)
+    assert inside == rooms(package / "tracks") | rooms(package / "dna")
+    flow = ARCHITECTURE.split("## Flow")[1].split("\n## ")[0]
+    stages = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    assert stages <= set(re.findall(r"`(\w+)`", flow))
 
 
 def figure_names(branch: str) -> set[str]:
