@@ -18,11 +18,12 @@ from contactlens.ops.params import TracksParams, load_params
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.models import Scaling, TrackModel
+from contactlens.tracks.models.heads.gaussian import gaussian_nll
 from contactlens.tracks.models.tasks import model_input, task_named
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.training.fit import fit
-from contactlens.tracks.training.objectives import GaussianObjective, gaussian_nll, masked_mean
+from contactlens.tracks.training.objectives import SignalObjective, masked_mean
 
 
 def new_model(params: TracksParams, train: TrackBatch) -> TrackModel:
@@ -34,7 +35,7 @@ def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, valid
     optimizer = torch.optim.AdamW(model.parameters(), lr=params.fit.learning_rate)
     data = TensorDataset(train.driver, train.signal, train.observed)
     held_out = TensorDataset(validation.driver, validation.signal, validation.observed)
-    objective = GaussianObjective(params.loss, model.signal_mean, model.signal_sd)
+    objective = SignalObjective(params.loss, model.signal_head, model.signal_scale)
     for epoch in range(epochs):
         model.train()
         for x, signal, observed in DataLoader(data, batch_size=params.fit.batch_size, shuffle=True):

@@ -28,7 +28,7 @@ def main() -> None:
         model_input(task, test),
         test.observed,
         test.track_ids,
-        head=task.head,
+        head=model.head_name,
         channels=channel_names(task, spec.driver.columns),
         frame_interval_s=test.frame_interval_s,
         reference=reference_input(

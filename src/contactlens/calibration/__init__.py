@@ -21,6 +21,7 @@ from contactlens.calibration.metrics import (
     reliability,
     sharpness,
 )
+from contactlens.calibration.normal_scores import NormalScores, recalibration_fitted, recalibration_from_json
 from contactlens.calibration.recalibration import Recalibration, RecalibrationConfig, variance_factor
 from contactlens.calibration.scores import Gaussian, Predictive, gaussian_crps, gaussian_nll
 
@@ -28,6 +29,7 @@ __all__ = [
     "ConfidenceInterval",
     "Gaussian",
     "Metric",
+    "NormalScores",
     "Predictive",
     "Recalibration",
     "RecalibrationConfig",
@@ -45,6 +47,8 @@ __all__ = [
     "pit",
     "quantile_levels",
     "r2",
+    "recalibration_fitted",
+    "recalibration_from_json",
     "reliability",
     "resample_counts",
     "sharpness",

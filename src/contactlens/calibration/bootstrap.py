@@ -173,7 +173,7 @@ def all_metrics(
     variance_bins: int,
 ) -> dict[str, Metric]:
     """Every metric of the evaluation table, by name, for flat observed frames."""
-    mean, sd, pits = predictive.mean, predictive.sd, predictive.cdf(y)
+    mean, sd, pits = predictive.mean, predictive.sd, predictive.pit(y)
     coverages = {f"coverage_{round(100 * level)}": coverage_metric(track, pits, level) for level in coverage_levels}
     return {
         "nll": mean_metric(track, predictive.nll(y)),

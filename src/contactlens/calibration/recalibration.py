@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from contactlens.calibration.metrics import equal_count_bins
 from contactlens.calibration.residuals import ResidualMixture
+from contactlens.calibration.scores import Predictive
 
 Array = np.ndarray
 
@@ -104,6 +105,10 @@ class Recalibration:
         """The recalibrated distribution of each frame; mean and sd are the model's own, (n,)."""
         return Recalibrated(self, mean, self.sd_map(sd))
 
+    def of(self, form: Predictive) -> "Recalibrated":
+        """The recalibrated distribution of each frame of a form."""
+        return self.predict(form.mean, form.sd)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "predicted_sd": self.sd_map.predicted.tolist(),
@@ -146,6 +151,12 @@ class Recalibrated:
 
     def cdf(self, y: Array) -> Array:
         return self._per_bin("cdf", y)
+
+    def cdf_below(self, y: Array) -> Array:
+        return self.cdf(y)
+
+    def pit(self, y: Array) -> Array:
+        return self.cdf(y)
 
     def nll(self, y: Array) -> Array:
         return self._per_bin("nll", y) + np.log(self.scale)

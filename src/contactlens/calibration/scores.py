@@ -37,6 +37,14 @@ class Predictive(Protocol):
 
     def cdf(self, y: Array) -> Array: ...
 
+    def cdf_below(self, y: Array) -> Array:
+        """P(Y < y): the cdf, but where it jumps."""
+        ...
+
+    def pit(self, y: Array) -> Array:
+        """The probability integral transform: the cdf, drawn at random inside the jump of one that jumps at y."""
+        ...
+
     def quantile(self, level: float) -> Array: ...
 
     def nll(self, y: Array) -> Array: ...
@@ -53,6 +61,12 @@ class Gaussian:
 
     def cdf(self, y: Array) -> Array:
         return norm.cdf(y, self.mean, self.sd)
+
+    def cdf_below(self, y: Array) -> Array:
+        return self.cdf(y)
+
+    def pit(self, y: Array) -> Array:
+        return self.cdf(y)
 
     def quantile(self, level: float) -> Array:
         return norm.ppf(level, self.mean, self.sd)

@@ -26,6 +26,7 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "cividis"
 OUTPUT_NAMES = {
     "mean": "predicted mean",
     "logvar": "predicted log-variance",
+    "p_signal": "predicted P(signal)",
     "logit": "predicted log odds of on",
     "uncertainty": "predicted variance p (1 - p)",
 }
@@ -86,8 +87,9 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def output_unit(output: str, signal_unit: str) -> str:
-    """The unit of the model's output `mean`, `logvar`, `logit` or `uncertainty`."""
-    return {"mean": signal_unit, "logvar": f"log ({signal_unit})²", "logit": "nats", "uncertainty": "1"}[output]
+    """The unit of the model's output `mean`, `logvar`, `p_signal`, `logit` or `uncertainty`."""
+    units = {"mean": signal_unit, "logvar": f"log ({signal_unit})²", "logit": "nats"}
+    return units.get(output, "1")
 
 
 def spread(estimate: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:

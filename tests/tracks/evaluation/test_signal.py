@@ -13,9 +13,9 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
 from contactlens.tracks.evaluation.config import SignalEvaluationConfig
 from contactlens.tracks.evaluation.signal import (
-    GaussianFrames,
     SignalEvaluation,
     SignalPredictions,
+    gaussian_of,
     predicted_frames,
     score_signal,
 )
@@ -33,8 +33,11 @@ CONFIG = SignalEvaluationConfig(
 TRACKS, FRAMES = 40, 150
 
 
-def on_off(seed: int) -> tuple[TrackBatch, GaussianFrames, GaussianFrames]:
-    """Tracks, a network that knows the on-probability, and a baseline that does not; a fifth is missing."""
+Grids = tuple[np.ndarray, np.ndarray]
+
+
+def on_off(seed: int) -> tuple[TrackBatch, Grids, Grids]:
+    """Tracks, mean and sd of a network that knows the on-probability, and of a baseline that does not; with gaps."""
     rng = np.random.default_rng(seed)
     p = rng.beta(1, 2, size=(TRACKS, FRAMES))
     on = rng.random(p.shape) < p
@@ -49,8 +52,15 @@ def on_off(seed: int) -> tuple[TrackBatch, GaussianFrames, GaussianFrames]:
         groups=["g"] * TRACKS,
         frame_interval_s=30.0,
     )
-    network = GaussianFrames(5 * p, np.sqrt(25 * p * (1 - p) + 0.5))
-    return batch, network, GaussianFrames(np.full_like(p, 5 / 3), np.full_like(p, 2.6))
+    network = (5 * p, np.sqrt(25 * p * (1 - p) + 0.5))
+    return batch, network, (np.full_like(p, 5 / 3), np.full_like(p, 2.6))
+
+
+def predictions(calibration: TrackBatch, fitted: list[Grids], test: TrackBatch, predicted: list[Grids]):
+    return {
+        name: SignalPredictions(gaussian_of(before, calibration), gaussian_of(after, test))
+        for name, before, after in zip(("network", "constant"), fitted, predicted, strict=True)
+    }
 
 
 def track_set_of(batch: TrackBatch) -> TrackSet:
@@ -76,9 +86,7 @@ def splits():
 @pytest.fixture(scope="module")
 def evaluation(splits) -> SignalEvaluation:
     (calibration_batch, *fitted), (test, *predicted) = splits
-    models = {
-        name: SignalPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, predicted, strict=True)
-    }
+    models = predictions(calibration_batch, fitted, test, predicted)
     return score_signal(calibration_batch, test, models, CONFIG, seed=5)
 
 
@@ -99,7 +107,7 @@ def test_rows(evaluation: SignalEvaluation):
 def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: SignalEvaluation, splits):
     _, (test, network, _) = splits
     seen = test.observed.numpy()
-    y, mean, sd = test.signal.numpy()[seen].astype(float), network.mean[seen], network.sd[seen]
+    y, mean, sd = test.signal.numpy()[seen].astype(float), network[0][seen], network[1][seen]
     pits = calibration.pit(y, mean, sd)
     expected = {
         "nll": calibration.gaussian_nll(y, mean, sd).mean(),
@@ -149,10 +157,8 @@ def test_reliability_pit_and_bins(evaluation: SignalEvaluation):
 
 def test_missing_frames_count_for_nothing(evaluation: SignalEvaluation, splits):
     (calibration_batch, *fitted), (test, *predicted) = splits
-    spoilt = [GaussianFrames(*(np.where(test.observed.numpy(), values, 1e9) for values in grid)) for grid in predicted]
-    models = {
-        name: SignalPredictions(*pair) for name, *pair in zip(("network", "constant"), fitted, spoilt, strict=True)
-    }
+    spoilt = [tuple(np.where(test.observed.numpy(), values, 1e9) for values in grids) for grids in predicted]
+    models = predictions(calibration_batch, fitted, test, spoilt)
     noisy = replace(test, signal=test.signal.masked_fill(~test.observed, 1e9))
     again = score_signal(calibration_batch, noisy, models, CONFIG, seed=5)
     pd.testing.assert_frame_equal(again.metrics, evaluation.metrics)
@@ -160,7 +166,7 @@ def test_missing_frames_count_for_nothing(evaluation: SignalEvaluation, splits):
 
 def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: SignalEvaluation, splits):
     _, (test, network, _) = splits
-    table = predicted_frames(test, network, evaluation.recalibration)
+    table = predicted_frames(evaluation.recalibration.of(gaussian_of(network, test)))
     assert list(table.columns) == ["mean", "sd", "low90", "high90"]
     assert len(table) == int(test.observed.sum())
     signal = test.signal[test.observed].numpy()

@@ -8,6 +8,7 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.evaluation.loading import matched, rate_matched_random, true_loading
 from contactlens.tracks.models.bernoulli_vae import BernoulliVae, BernoulliVaeConfig
+from contactlens.tracks.models.heads import DecodedGaussianHead, SignalScale
 from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of
@@ -109,7 +110,7 @@ def _trained(train: TrackBatch, config: BernoulliVaeConfig) -> BernoulliVae:
     optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
     generator = torch.Generator().manual_seed(0)
     loss = LossConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, elbo=ElboConfig(warmup_epochs=10))
-    objective = ElboObjective(loss, mean, sd, config.prior)
+    objective = ElboObjective(loss, DecodedGaussianHead(), SignalScale(mean, sd), config.prior)
     y = objective.target(train)
     for step in range(40):
         for rows in torch.randperm(len(train), generator=generator).split(8):

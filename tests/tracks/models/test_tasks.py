@@ -79,7 +79,7 @@ def test_a_system_learns_and_comes_back_from_its_file(task: str, name: str, batc
     assert read == spec
     assert x.size(1) == len(channel_names(TASKS[task], VECTOR.columns))
     prediction = model(x, batch.observed)
-    assert prediction.shape == (16, 1 if TASKS[task].head == "bernoulli" else 2, 61)
+    assert prediction.shape == (16, 1 if TASKS[task].target == "state" else 2, 61)
     assert torch.equal(again(x, batch.observed), prediction)
 
 

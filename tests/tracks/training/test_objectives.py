@@ -8,18 +8,18 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
+from contactlens.tracks.models.heads import DecodedGaussianHead, SignalScale
+from contactlens.tracks.models.heads.gaussian import gaussian_crps, gaussian_nll
 from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.training.objectives import (
     ElboConfig,
     ElboObjective,
-    GaussianObjective,
     LossConfig,
+    SignalObjective,
     anneal,
-    gaussian_crps,
-    gaussian_nll,
 )
 
-MEAN, SD = torch.tensor(0.0), torch.tensor(1.0)
+HEAD, SCALE = DecodedGaussianHead(), SignalScale(torch.tensor(0.0), torch.tensor(1.0))
 PRIOR = 0.2
 Y = torch.tensor([[0.0, 2.0, -30.0]])
 OBSERVED = torch.tensor([[True, True, False]])
@@ -33,11 +33,11 @@ def config(**changes: object) -> LossConfig:
 def gaussian_terms(
     y: Tensor, prediction: Tensor, gate: Tensor, observed: Tensor, epoch: int, loss: LossConfig
 ) -> dict[str, Tensor]:
-    return GaussianObjective(loss, MEAN, SD).terms(y, Output(prediction, gate), observed, epoch)
+    return SignalObjective(loss, HEAD, SCALE).terms(y, Output(prediction, gate), observed, epoch)
 
 
 def elbo_terms(y: Tensor, output: Output, observed: Tensor, elbo: ElboConfig) -> dict[str, Tensor]:
-    return ElboObjective(config(elbo=elbo), MEAN, SD, PRIOR).terms(y, output, observed, 0)
+    return ElboObjective(config(elbo=elbo), HEAD, SCALE, PRIOR).terms(y, output, observed, 0)
 
 
 def output() -> Output:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 from contactlens.calibration import (
     Gaussian,
     Metric,
+    NormalScores,
     Predictive,
     Recalibration,
     Resamples,
     all_metrics,
     ence_bins,
     quantile_levels,
+    recalibration_fitted,
 )
 from contactlens.calibration.bootstrap import histogram_metric, reliability_metric
 from contactlens.tracks.data.batch import TrackBatch
@@ -29,7 +32,7 @@ from contactlens.tracks.evaluation.table import (
     interval_table,
 )
 from contactlens.tracks.models.tasks import model_input
-from contactlens.tracks.training.fit import predict
+from contactlens.tracks.training.predictive import predict_signal
 
 Array = np.ndarray
 BAND = 0.9
@@ -40,16 +43,18 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     """See `evaluate_task`. Predictions: mean, sd, low90, high90 of the recalibrated distribution, a.u."""
     model, calibration, test = evaluated.model, evaluated.batches["calibration"], evaluated.test
 
-    def network(batch: TrackBatch) -> GaussianFrames:
-        return GaussianFrames(*predict(model, model_input(model.task, batch), batch.observed, evaluated.batch_size))
+    def network(batch: TrackBatch) -> Predictive:
+        return predict_signal(model, model_input(model.task, batch), batch.observed, evaluated.batch_size)
 
-    forms = {NETWORK: network} | {
-        name: lambda batch, one=one: GaussianFrames(*one.predict(batch))
-        for name, one in _baselines(evaluated, config, seed).items()
+    def baseline(one: Baseline, batch: TrackBatch) -> Predictive:
+        return gaussian_of(one.predict(batch), batch)
+
+    forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: network} | {
+        name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()
     }
     models = {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
     evaluation = score_signal(calibration, test, models, config.signal, seed)
-    predicted = predicted_frames(test, models[NETWORK].test, evaluation.recalibration)
+    predicted = predicted_frames(evaluation.recalibration.of(models[NETWORK].test))
     return TaskEvaluation(
         metrics=evaluation.metrics,
         tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
@@ -58,18 +63,11 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     )
 
 
-class GaussianFrames(NamedTuple):
-    """A model's prediction of a batch: mean and sd (N, T), a.u."""
-
-    mean: Array
-    sd: Array
-
-
 class SignalPredictions(NamedTuple):
-    """One model's predictions of the split that recalibrates it and of the test split."""
+    """One model's predictions of the observed frames of the split that recalibrates it, and of the test split's."""
 
-    calibration: GaussianFrames
-    test: GaussianFrames
+    calibration: Predictive
+    test: Predictive
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class SignalEvaluation:
     reliability: pd.DataFrame
     pit: pd.DataFrame
     ence_bins: pd.DataFrame
-    recalibration: Recalibration
+    recalibration: Recalibration | NormalScores
 
     TABLES = ("metrics", "reliability", "pit", "ence_bins")
 
@@ -105,14 +103,13 @@ def score_signal(
     """
     evaluator = _SignalEvaluator.of(test, config, seed)
     recalibrations = {
-        name: Recalibration.fit(_signal(calibration), *_flat(model.calibration, calibration), config.recalibration)
+        name: recalibration_fitted(_signal(calibration), model.calibration, config.recalibration)
         for name, model in models.items()
     }
     forms: dict[str, Predictive] = {}
     for name, model in models.items():
-        mean, sd = _flat(model.test, test)
-        forms[name] = Gaussian(mean, sd)
-        forms[name + RECALIBRATED] = recalibrations[name].predict(mean, sd)
+        forms[name] = model.test
+        forms[name + RECALIBRATED] = recalibrations[name].of(model.test)
     metrics = {name: evaluator.metrics(form) for name, form in forms.items()}
     add_differences(metrics, [name for name in models if name != NETWORK], PROPER_SCORES)
     shown = {name: forms[name] for name in (NETWORK, NETWORK + RECALIBRATED)}
@@ -125,10 +122,8 @@ def score_signal(
     )
 
 
-def predicted_frames(test: TrackBatch, network: GaussianFrames, recalibration: Recalibration) -> pd.DataFrame:
-    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90, of the
-    recalibrated distribution, a.u."""
-    predicted = recalibration.predict(*_flat(network, test))
+def predicted_frames(predicted: Predictive) -> pd.DataFrame:
+    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90, a.u."""
     return pd.DataFrame(
         {
             "mean": predicted.mean,
@@ -164,7 +159,7 @@ class _SignalEvaluator:
         return all_metrics(self.track, self.y, form, config.coverage_levels, self.levels, config.ence_bins)
 
     def reliability(self, form: Predictive) -> pd.DataFrame:
-        observed = self.resamples.interval(reliability_metric(self.track, form.cdf(self.y), self.levels))
+        observed = self.resamples.interval(reliability_metric(self.track, form.pit(self.y), self.levels))
         return pd.DataFrame(
             {
                 "level": np.arange(1, self.levels.size + 1),
@@ -178,7 +173,7 @@ class _SignalEvaluator:
     def pit(self, form: Predictive) -> pd.DataFrame:
         bins = self.config.pit_bins
         edges = np.linspace(0, 1, bins + 1)
-        index = np.minimum((form.cdf(self.y) * bins).astype(int), bins - 1)
+        index = np.minimum((form.pit(self.y) * bins).astype(int), bins - 1)
         share = self.resamples.interval(histogram_metric(self.track, index, bins))
         density = {"density": share.estimate * bins, "low": share.low * bins, "high": share.high * bins}
         return pd.DataFrame({"bin_left": edges[:-1], "bin_right": edges[1:], **density})
@@ -205,10 +200,10 @@ def _signal(batch: TrackBatch) -> Array:
     return batch.signal.cpu().numpy()[batch.observed.cpu().numpy()].astype(np.float64)
 
 
-def _flat(frames: GaussianFrames, batch: TrackBatch) -> tuple[Array, Array]:
-    """Mean and sd of the observed frames, (n,) float64 each."""
-    observed = batch.observed.cpu().numpy()
-    return frames.mean[observed].astype(np.float64), frames.sd[observed].astype(np.float64)
+def gaussian_of(predicted: tuple[Array, Array], batch: TrackBatch) -> Gaussian:
+    """A predicted mean and sd, (N, T) each, at the observed frames of a batch, in double precision."""
+    mean, sd = (grid[batch.observed.cpu().numpy()].astype(np.float64) for grid in predicted)
+    return Gaussian(mean, sd)
 
 
 def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:

@@ -18,11 +18,12 @@ from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.method_names import is_gradient
 from contactlens.attribution.reach import FrameReach, temporal_reach
 from contactlens.tracks.explanation.config import ExplainConfig
+from contactlens.tracks.models.heads import HEADS
 from contactlens.tracks.models.track_model import TrackModel
 
 UNCERTAINTY = "uncertainty"
 OUTPUTS: dict[str, dict[str, int]] = {
-    "gaussian": {"mean": 0, "logvar": 1},
+    **{name: {output: channel for channel, output in enumerate(kind.outputs)} for name, kind in HEADS.items()},
     "bernoulli": {"logit": 0, UNCERTAINTY: 1},
 }
 """Outputs explained of each head and their channels, the one that predicts the target first, then how unsure it is."""
@@ -35,6 +36,17 @@ class StateVariance(nn.Module):
 
     def forward(self, logit: Tensor) -> Tensor:
         return torch.sigmoid(logit) * torch.sigmoid(-logit)  # 1 - p would round to 0 or 1 where p is near 1
+
+
+class FirstChannels(nn.Module):
+    """A model's first `count` channels: (B, K, T) -> (B, count, T), without the further parameters of its head."""
+
+    def __init__(self, model: nn.Module, count: int) -> None:
+        super().__init__()
+        self.model, self.count = model, count
+
+    def forward(self, x: Tensor, *extra: Tensor) -> Tensor:
+        return self.model(x, *extra)[:, : self.count]
 
 
 class WithUncertainty(nn.Module):
@@ -143,8 +155,8 @@ class Explainer:
 
     @property
     def full_model(self) -> nn.Module:
-        """The model with all outputs."""
-        return self.model_for(list(self.outputs)[-1])
+        """The model with all outputs and nothing else."""
+        return FirstChannels(self.model_for(list(self.outputs)[-1]), len(self.outputs))
 
     @property
     def profile_channels(self) -> int:

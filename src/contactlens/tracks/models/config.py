@@ -1,10 +1,11 @@
 """The configuration of a model, of whatever architecture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from contactlens.tracks.models.bernoulli_latent import Estimator
 from contactlens.tracks.models.bernoulli_vae import BernoulliVaeConfig
+from contactlens.tracks.models.heads import HEADS, HeadConfig
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class ModelConfig:
     encoder_depth, decoder_depth: steps of a U-Net down to its coarsest level and back up
     kernel_size: frames of a convolution
     gated: whether the distance gate multiplies the input of a task that has it
-    logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
+    logvar_bounds: range of a predicted Gaussian's log-variance, in log units of the standardised signal's variance
     context_frames: frames to which MS2 is pooled where it conditions the decoder
+    head: what a predicted signal is predicted as
     transformer, bernoulli_vae: what only such a model has
     """
 
@@ -59,6 +61,7 @@ class ModelConfig:
     gated: bool
     logvar_bounds: tuple[float, float]
     context_frames: int = 8
+    head: HeadConfig = field(default_factory=HeadConfig)
     transformer: TransformerConfig = TransformerConfig()
     bernoulli_vae: LatentConfig = LatentConfig()
 
@@ -72,6 +75,8 @@ class ModelConfig:
                 raise ValueError(f"model.{name} must be positive, got {getattr(self, name)}")
         if self.name == "transformer" and self.width % (2 * self.transformer.heads):
             raise ValueError(f"model.width must be a multiple of twice the heads, got {self.width}")
+        if self.head.name not in HEADS:
+            raise ValueError(f"model.head.name must be one of {', '.join(HEADS)}, got {self.head.name!r}")
         self.vae  # noqa: B018 (raises where the values do not fit)
 
     @property

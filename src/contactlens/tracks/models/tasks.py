@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from contactlens.tracks.simulation.simulators import Simulator
 
 Target = Literal["signal", "state"]
-Head = Literal["gaussian", "bernoulli"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class Task:
     signal_input: whether MS2 is an input channel beside them
     conditioned: whether MS2 conditions the decoder instead, pooled to a short context
     gated: whether the distance gate multiplies every input channel, so that MS2 is seen only in contact
-    target: what is predicted at each frame, the signal or whether the promoter is on
-    head: form of the prediction, a mean and log-variance or the log odds of "on"
+    target: what is predicted at each frame, a distribution of the signal or the log odds that the promoter is on
     latent: whether MS2 passes through a binary latent, in place of being predicted from something else
     simulator: where its simulated tracks come from
     """
@@ -36,7 +34,6 @@ class Task:
     conditioned: bool = False
     gated: bool = True
     target: Target = "signal"
-    head: Head = "gaussian"
     latent: bool = False
     simulator: "Simulator" = "rouse"
 
@@ -57,9 +54,9 @@ TASKS = {
         Task("ep_to_ms2"),
         Task("epms2_to_ms2", signal_input=True),
         Task("epms2_to_ms2_conditioned", conditioned=True),
-        Task("epms2_to_states", signal_input=True, target="state", head="bernoulli"),
-        Task("ep_to_states", target="state", head="bernoulli"),
-        Task("ms2_to_states", driver_input=False, signal_input=True, gated=False, target="state", head="bernoulli"),
+        Task("epms2_to_states", signal_input=True, target="state"),
+        Task("ep_to_states", target="state"),
+        Task("ms2_to_states", driver_input=False, signal_input=True, gated=False, target="state"),
         Task("ms2_to_ms2_vae", driver_input=False, signal_input=True, gated=False, latent=True),
         Task("toy", gated=False, simulator="random_walk"),
     )

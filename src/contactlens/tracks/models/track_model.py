@@ -11,7 +11,15 @@ from torch.nn import functional as F
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
 from contactlens.tracks.models.config import ModelConfig
 from contactlens.tracks.models.gate import DistanceGate, GateConfig
-from contactlens.tracks.models.heads import BernoulliHead, GaussianHead, gaussian_in_units
+from contactlens.tracks.models.heads import (
+    HEADS,
+    BernoulliHead,
+    DecodedGaussianHead,
+    Distribution,
+    Head,
+    HeadPlan,
+    SignalScale,
+)
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
@@ -56,9 +64,9 @@ class SignalContext(nn.Module):
 class TrackModel(nn.Module):
     """Tracks to a prediction at every frame.
 
-    Takes x (B, C, T), the channels of `tasks.model_input` in the data's own units, and observed (B, T). A Gaussian
-    head gives (B, 2, T): mean in the signal's unit, log-variance in the log of its square. A Bernoulli head gives
-    (B, 1, T): the log odds that the promoter is on.
+    Takes x (B, C, T), the channels of `tasks.model_input` in the data's own units, and observed (B, T). Of a signal it
+    gives (B, K, T): its mean in the signal's unit, its log-variance in the log of that squared, and of heads other than
+    the Gaussian the rest that `distribution` needs. Of a state it gives (B, 1, T): the log odds of "on".
 
     driver_channels: channels of the driver in the data
     grid: where a model with latents places polymerases
@@ -98,7 +106,8 @@ class TrackModel(nn.Module):
         plan = Plan(config, in_channels, context_channels, scaling, grid)
         self.backbone = ARCHITECTURES[config.name].build(plan)
         self.context = SignalContext(config.context_frames, context_channels) if task.conditioned else None
-        self.head = _head(task, config)
+        self.head_name = "bernoulli" if task.target == "state" else config.head.name
+        self.head = _head(task, config, scaling)
 
     @property
     def contact_radius(self) -> float:
@@ -182,12 +191,27 @@ class TrackModel(nn.Module):
 
     def in_units(self, prediction: Tensor) -> Tensor:
         """What the model gives, from the prediction (B, K, T) that the loss takes."""
-        if self.task.head == "bernoulli":
-            return prediction
-        return gaussian_in_units(prediction, self.signal_mean, self.signal_sd)
+        return self.head.in_units(prediction, self.signal_scale)
+
+    @property
+    def signal_scale(self) -> SignalScale:
+        return SignalScale(self.signal_mean, self.signal_sd)
+
+    @property
+    def signal_head(self) -> Head:
+        """The head of a predicted signal; ValueError where a state is predicted."""
+        if not isinstance(self.head, Head):
+            raise ValueError("this model predicts states, not a signal")
+        return self.head
+
+    def distribution(self, channels: Tensor) -> Distribution:
+        """Of the signal, in its unit, from what the model gives (B, K, T), or (n, K) for a flat list of frames."""
+        return self.signal_head.read(channels)
 
 
-def _head(task: Task, config: ModelConfig) -> nn.Module:
+def _head(task: Task, config: ModelConfig, scaling: Scaling) -> Head | BernoulliHead:
+    if task.target == "state":
+        return BernoulliHead(config.width)
     if task.latent:
-        return nn.Identity()  # the architecture ends in its own
-    return BernoulliHead(config.width) if task.head == "bernoulli" else GaussianHead(config.width, config.logvar_bounds)
+        return DecodedGaussianHead()
+    return HEADS[config.head.name].build(HeadPlan(config.head, config.width, config.logvar_bounds, scaling))

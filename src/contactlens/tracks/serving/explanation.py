@@ -59,7 +59,7 @@ def explain_frames(
         places = _places(str(name), rows, frames) if frames is not None else [_highest(network, x, batch.observed)]
         wanted = torch.tensor(places)
         within = reaches[T].mask(wanted) & batch.observed  # (F, T)
-        for output, channel in OUTPUTS[network.task.head].items():
+        for output, channel in OUTPUTS[network.head_name].items():
             shares = integrated_gradients_matrix(
                 model_with_output(output, network),
                 x,

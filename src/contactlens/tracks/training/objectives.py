@@ -15,10 +15,9 @@ from torch.nn import functional as F
 
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.models.bernoulli_latent import bernoulli_kl
+from contactlens.tracks.models.heads import Distribution, Head, SignalScale
 from contactlens.tracks.models.tasks import state_of
 from contactlens.tracks.models.track_model import Output, TrackModel
-
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ class LossConfig:
 
     lambda_contact: weight of the mean gate opening (the contact regulariser)
     lambda_crps: weight of the CRPS beside the NLL. Both are proper scores, so the truth minimises their sum too; where
-        the Gaussian is only an approximation (residuals of a promoter that is on or off have two peaks) the NLL alone
+        a Gaussian is only an approximation (residuals of a promoter that is on or off have two peaks) the NLL alone
         buys its tails with wide bands, which the CRPS makes it pay for
-    lambda_var, lambda_prior, target_logvar: calibration terms on the predicted variance (see `GaussianObjective`)
+    lambda_var, lambda_prior, target_logvar: calibration terms on the predicted variance (see `SignalObjective`)
     warmup_epochs, anneal_epochs: the calibration terms count fully during the warm-up, then fall to nothing over the
         anneal, so that training ends on the proper score alone
     beta: 0 for the Gaussian NLL; above 0 for beta-NLL (Seitzer et al., ICLR 2022), which weights each frame by its
@@ -100,19 +99,6 @@ def anneal(epoch: int, config: LossConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * after / config.anneal_epochs))
 
 
-def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """Negative log-likelihood per frame, in nats, all terms included."""
-    return 0.5 * (logvar + (y - mean).square() * torch.exp(-logvar)) + HALF_LOG_2PI
-
-
-def gaussian_crps(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """Continuous ranked probability score per frame, in y's unit (Gneiting & Raftery, JASA 2007, eq. 21)."""
-    sd = torch.exp(0.5 * logvar)
-    z = (y - mean) / sd
-    density = torch.exp(-0.5 * z.square() - HALF_LOG_2PI)
-    return sd * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))
-
-
 def masked_mean(values: Tensor, observed: Tensor) -> Tensor:
     """Mean over the observed frames of a batch."""
     mask = observed.to(values.dtype)
@@ -141,32 +127,37 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class GaussianObjective:
-    """A mean and log-variance of the standardised signal; scores are in the signal's unit.
+class SignalObjective:
+    """A distribution of the standardised signal, of whatever head; scores are in the signal's unit.
 
-    nll: masked Gaussian NLL, weighted by var**beta (no gradient through the weight) for beta-NLL
+    nll: masked NLL, weighted by var**beta (no gradient through the weight) for beta-NLL
     crps: lambda_crps * CRPS
-    variance: lambda_var * var; variance_prior: lambda_prior * (logvar - target_logvar)**2, both annealed
+    variance: lambda_var * var; variance_prior: lambda_prior * (logvar - target_logvar)**2, both annealed; var is the
+        predictive variance
     contact: lambda_contact * mean gate opening
     """
 
     loss: LossConfig
-    signal_mean: Tensor
-    signal_sd: Tensor
+    head: Head
+    scale: SignalScale
 
     def target(self, batch: TrackBatch) -> Tensor:
-        return (batch.signal - self.signal_mean) / self.signal_sd
+        return (batch.signal - self.scale.mean) / self.scale.sd
+
+    def predicted(self, output: Output) -> Distribution:
+        return self.head.distribution(output.prediction, self.scale)
 
     def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
         loss = self.loss
-        mean, logvar = output.prediction.unbind(dim=1)
-        nll = gaussian_nll(target, mean, logvar)
+        predicted = self.predicted(output)
+        nll = -predicted.log_density(target)
+        logvar = predicted.log_variance
         if loss.beta > 0:
             nll = nll * torch.exp(loss.beta * logvar.detach())
         weight = anneal(epoch, loss)
         return {
             "nll": masked_mean(nll, observed),
-            "crps": loss.lambda_crps * masked_mean(gaussian_crps(target, mean, logvar), observed),
+            "crps": loss.lambda_crps * masked_mean(predicted.crps(target), observed),
             "variance": weight * loss.lambda_var * masked_mean(logvar.exp(), observed),
             "variance_prior": weight
             * loss.lambda_prior
@@ -175,11 +166,10 @@ class GaussianObjective:
         }
 
     def scores(self, target: Tensor, output: Output, observed: Tensor) -> dict[str, float]:
-        mean, logvar = output.prediction.unbind(dim=1)
-        sd = self.signal_sd
+        predicted, sd = self.predicted(output), self.scale.sd
         return {
-            "validation_nll": float(masked_mean(gaussian_nll(target, mean, logvar), observed) + sd.log()),
-            "validation_crps": float(masked_mean(gaussian_crps(target, mean, logvar), observed) * sd),
+            "validation_nll": float(masked_mean(-predicted.log_density(target), observed) + sd.log()),
+            "validation_crps": float(masked_mean(predicted.crps(target), observed) * sd),
         }
 
 
@@ -233,13 +223,13 @@ class ElboObjective:
     """
 
     loss: LossConfig
-    signal_mean: Tensor
-    signal_sd: Tensor
+    head: Head
+    scale: SignalScale
     prior: float
 
     @property
-    def _reconstruction(self) -> GaussianObjective:
-        return GaussianObjective(self.loss, self.signal_mean, self.signal_sd)
+    def _reconstruction(self) -> SignalObjective:
+        return SignalObjective(self.loss, self.head, self.scale)
 
     def target(self, batch: TrackBatch) -> Tensor:
         return self._reconstruction.target(batch)
@@ -251,10 +241,10 @@ class ElboObjective:
     def terms(self, target: Tensor, output: Output, observed: Tensor, epoch: int) -> dict[str, Tensor]:
         config = self.loss.elbo
         logits, correction = _latents(output)
-        mean, logvar = output.prediction.unbind(dim=1)
+        predicted = self._reconstruction.predicted(output)
         ones = torch.sigmoid(logits).sum() / observed.sum().clamp(min=1)
         return {
-            "nll": masked_mean(gaussian_nll(target, mean, logvar), observed),
+            "nll": masked_mean(-predicted.log_density(target), observed),
             "kl": config.beta_at(epoch) * self._divergence(logits, observed),
             "sparsity": config.lambda_sparsity * ones,
             "correction": config.lambda_correction * masked_mean(correction.square(), observed),
@@ -276,14 +266,14 @@ def _latents(output: Output) -> tuple[Tensor, Tensor]:
     return output.logits, output.correction
 
 
-# By the form of a task's prediction: its head, or `latent`.
+# By what a task predicts, or `latent`.
 OBJECTIVES: dict[str, Callable[[LossConfig, TrackModel], Objective]] = {
-    "gaussian": lambda loss, model: GaussianObjective(loss, model.signal_mean, model.signal_sd),
-    "bernoulli": lambda loss, model: BernoulliObjective(loss),
-    "latent": lambda loss, model: ElboObjective(loss, model.signal_mean, model.signal_sd, model.prior),
+    "signal": lambda loss, model: SignalObjective(loss, model.signal_head, model.signal_scale),
+    "state": lambda loss, model: BernoulliObjective(loss),
+    "latent": lambda loss, model: ElboObjective(loss, model.signal_head, model.signal_scale, model.prior),
 }
 
 
 def objective_of(model: TrackModel, loss: LossConfig) -> Objective:
     """The objective of a model's task, in the model's own scaling."""
-    return OBJECTIVES["latent" if model.task.latent else model.task.head](loss, model)
+    return OBJECTIVES["latent" if model.task.latent else model.task.target](loss, model)

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from contactlens.calibration import mace, pit, quantile_levels
+from contactlens.calibration import mace, quantile_levels
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.tasks import model_input, task_named
-from contactlens.tracks.training.fit import predict
+from contactlens.tracks.training.predictive import predict_signal
 from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
 from contactlens.training.search import Metrics, Report, Row, SearchConfig, Sweep, Values, fixed_trials
 
@@ -94,7 +94,7 @@ def swept_values(training: TrainingConfig) -> Values:
     task, model = task_named(training.task), training.model
     idle = {
         *(() if model.gated and task.gated else GATE_KEYS),
-        *(() if task.head == "gaussian" and not task.latent else CALIBRATION_KEYS),
+        *(() if task.target == "signal" and not task.latent else CALIBRATION_KEYS),
         *(("depth",) if model.name == "transformer" else ()),
     }
     return {key: getattr(getattr(training, section), name) for key, (section, name) in SWEPT.items() if key not in idle}
@@ -152,7 +152,6 @@ def calibration_error(model: TrackModel, validation: TrackBatch, batch_size: int
     """MACE of a predicted signal; nothing for a predicted state."""
     if model.task.target == "state":
         return {}
-    mean, sd = predict(model, model_input(model.task, validation), validation.observed, batch_size)
-    observed = validation.observed.numpy()
-    pits = pit(validation.signal.numpy()[observed], mean[observed], sd[observed])
+    predictive = predict_signal(model, model_input(model.task, validation), validation.observed, batch_size)
+    pits = predictive.pit(validation.signal.numpy()[validation.observed.numpy()])
     return {"validation_mace": mace(pits, quantile_levels(99))}

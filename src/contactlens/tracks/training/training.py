@@ -72,13 +72,15 @@ class Trained:
 
 
 def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> ModelSpec:
-    """The spec of the model that `config` means on these data; the scaling is measured on the training split."""
+    """The spec of the model that `config` means on these data; the scaling, and what a head reads from the signal, are
+    measured on the training split."""
     latent = task_named(config.task).latent
     dt = track_set.frame_interval_s
+    head = config.model.head.resolved(train.signal[train.observed])
     return ModelSpec(
         task=config.task,
         driver=track_set.driver,
-        model=config.model,
+        model=replace(config.model, head=head),
         gate=config.gate,
         scaling=Scaling.of(train),
         frame_interval_s=dt,

@@ -9,6 +9,7 @@ from contactlens.reporting.figure_style import (
     BLACK,
     BLUE,
     CYCLE,
+    GREEN,
     GREY,
     OUTPUT_NAMES,
     VERMILION,
@@ -24,7 +25,7 @@ from contactlens.reporting.figure_style import (
 
 RANDOM, TRUTH = "random", "true_kernel"
 METRIC_NAMES = {"lag_peak_s": ("lag of the peak", "s"), "lag_mean_s": ("mean lag", "s")}
-OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION, "logit": BLUE, "uncertainty": VERMILION}
+OUTPUT_COLOURS = {"mean": BLUE, "logvar": VERMILION, "p_signal": GREEN, "logit": BLUE, "uncertainty": VERMILION}
 LINES = ("-", "--", ":")  # the palette has fewer colours than there may be methods
 FEW_METHODS, CURVE_COLUMNS = 4, 4
 

@@ -1,0 +1,110 @@
+"""A mixture of Gaussians at every frame: for a signal with several peaks, as of a promoter that is on or off."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from contactlens.tracks.models.heads.distribution import (
+    HALF_LOG_2PI,
+    Distribution,
+    Head,
+    SignalScale,
+    bisected,
+    normal_cdf,
+    normal_density,
+    shifted,
+    soft_clip,
+)
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """components: Gaussians of the mixture"""
+
+    components: int = 4
+
+    def __post_init__(self) -> None:
+        if self.components < 1:
+            raise ValueError(f"model.head.mixture.components must be at least 1, got {self.components}")
+
+
+def mean_absolute(mean: Tensor, sd: Tensor) -> Tensor:
+    """E|X| for X ~ N(mean, sd^2)."""
+    z = mean / sd
+    return sd * (z * (2 * normal_cdf(z) - 1) + 2 * normal_density(z))
+
+
+@dataclass(frozen=True)
+class Mixture(Distribution):
+    """sum_k exp(log_weights_k) N(means_k, exp(logvars_k)); each (B, K, T), or (n, K) for a flat list of frames."""
+
+    log_weights: Tensor
+    means: Tensor
+    logvars: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.log_weights.exp() * self.means).sum(dim=1)
+
+    @property
+    def log_variance(self) -> Tensor:
+        """By the law of total variance; within the components it is never 0, so the logarithm has a gradient."""
+        between = (self.means - self.mean.unsqueeze(1)).square()
+        return (self.log_weights.exp() * (self.logvars.exp() + between)).sum(dim=1).log()
+
+    def log_density(self, y: Tensor) -> Tensor:
+        square = (y.unsqueeze(1) - self.means).square() * torch.exp(-self.logvars)
+        return torch.logsumexp(self.log_weights - 0.5 * (self.logvars + square) - HALF_LOG_2PI, dim=1)
+
+    def crps(self, y: Tensor) -> Tensor:
+        """E|Y - y| - E|Y - Y'| / 2 (Grimit et al., Q. J. R. Meteorol. Soc. 132 (2006) 2925, eq. 5)."""
+        weights, variances = self.log_weights.exp(), self.logvars.exp()
+        miss = (weights * mean_absolute(y.unsqueeze(1) - self.means, variances.sqrt())).sum(dim=1)
+        gaps = self.means.unsqueeze(1) - self.means.unsqueeze(2)  # (B, K, K, T)
+        spread = (variances.unsqueeze(1) + variances.unsqueeze(2)).sqrt()
+        both = weights.unsqueeze(1) * weights.unsqueeze(2)
+        return miss - 0.5 * (both * mean_absolute(gaps, spread)).sum(dim=(1, 2))
+
+    def cdf(self, y: Tensor) -> Tensor:
+        z = (y.unsqueeze(1) - self.means) * torch.exp(-0.5 * self.logvars)
+        return (self.log_weights.exp() * normal_cdf(z)).sum(dim=1)
+
+    def quantile(self, level: float) -> Tensor:
+        """Between the lowest and the highest of the components' own quantiles."""
+        z = torch.special.ndtri(torch.tensor(level, dtype=torch.float64)).item()
+        ends = (self.means + z * torch.exp(0.5 * self.logvars)).detach()
+        return bisected(self, level, ends.amin(dim=1), ends.amax(dim=1))
+
+    def in_units(self, scale: SignalScale) -> "Mixture":
+        return Mixture(self.log_weights, scale.mean + scale.sd * self.means, self.logvars + 2 * scale.sd.log())
+
+    def channels(self) -> Tensor:
+        moments = torch.stack([self.mean, self.log_variance], dim=1)
+        return torch.cat([moments, self.log_weights, self.means, self.logvars], dim=1)
+
+
+class MixtureHead(Head):
+    """Parameters of a mixture of the standardised signal: (B, C, T) -> (B, 3 K, T).
+
+    The components start apart, at the K middle quantiles of a standard normal variable, so that they learn different
+    things. Source: Bishop, Mixture density networks, NCRG/94/004 (1994).
+    """
+
+    def __init__(self, in_channels: int, config: MixtureConfig, logvar_bounds: tuple[float, float]) -> None:
+        super().__init__()
+        K = config.components
+        start = torch.zeros(3 * K)
+        start[K : 2 * K] = torch.special.ndtri((torch.arange(K) + 0.5) / K)
+        self.project = shifted(nn.Conv1d(in_channels, 3 * K, 1), start)
+        self.logvar_bounds = logvar_bounds
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits, means, logvars = self.project(features).chunk(3, dim=1)
+        return torch.cat([logits.log_softmax(dim=1), means, soft_clip(logvars, *self.logvar_bounds)], dim=1)
+
+    def distribution(self, prediction: Tensor, scale: SignalScale) -> Mixture:
+        return Mixture(*prediction.chunk(3, dim=1))
+
+    def read(self, channels: Tensor) -> Mixture:
+        return Mixture(*channels[:, 2:].chunk(3, dim=1))
