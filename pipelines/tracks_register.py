@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
-from contactlens.calibration import Gaussian, Recalibration
+from contactlens.calibration import NormalScores, Recalibration, recalibration_from_json
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.registry.champion import ANALYSIS, TRAINING, write_champion, write_registered
 from contactlens.ops.registry.register import Candidate, Registered, sync_registry
@@ -31,7 +31,8 @@ from contactlens.tracks.serving.description import FILE as DESCRIPTION
 from contactlens.tracks.serving.description import Description
 from contactlens.tracks.serving.model import TracksModel
 from contactlens.tracks.serving.served import log_served_model
-from contactlens.tracks.training.fit import predict, predict_state
+from contactlens.tracks.training.fit import predict_state
+from contactlens.tracks.training.predictive import predict_signal
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
 RECALIBRATION, BEST = "models/tracks/recalibration.json", "models/tracks/best_params.yaml"
@@ -73,15 +74,14 @@ def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) ->
         return None
     if model.task.target == "state":
         return test_auroc(model, test)
-    return test_nll(model, test, Recalibration.from_json(recalibration) if judged != NETWORK else None)
+    return test_nll(model, test, recalibration_from_json(recalibration) if judged != NETWORK else None)
 
 
-def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration | None) -> float:
+def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration | NormalScores | None) -> float:
     """NLL of the signal, recalibrated where that is what is judged."""
-    mean, sd = predict(model, model_input(model.task, test), test.observed, batch_size=16)
-    seen = test.observed.numpy()
-    y, mean, sd = test.signal.numpy()[seen].astype(np.float64), mean[seen], sd[seen]
-    predicted = Gaussian(mean, sd) if recalibration is None else recalibration.predict(mean, sd)
+    form = predict_signal(model, model_input(model.task, test), test.observed, batch_size=16)
+    y = test.signal.numpy()[test.observed.numpy()].astype(np.float64)
+    predicted = form if recalibration is None else recalibration.of(form)
     return float(predicted.nll(y).mean())
 
 

@@ -121,8 +121,9 @@ def test_a_mixture_of_one_is_a_gaussian() -> None:
 def test_mixture_against_scipy() -> None:
     form = distribution("mixture")[1]
     y = torch.full((1, FRAMES), 3.7, dtype=torch.float64)
-    parts = [stats.norm(m, np.exp(0.5 * v)) for m, v in zip(form.means[0, :, 2], form.logvars[0, :, 2], strict=True)]
-    weights = form.log_weights.exp()[0, :, 2].numpy()
+    parameters = zip(form.means[0, :, 2].tolist(), form.logvars[0, :, 2].tolist(), strict=True)
+    parts = [stats.norm(m, np.exp(0.5 * v)) for m, v in parameters]
+    weights = form.log_weights.exp()[0, :, 2].detach().numpy()
     assert form.log_density(y)[0, 2].item() == pytest.approx(np.log(weights @ [p.pdf(3.7) for p in parts]))
     assert form.cdf(y)[0, 2].item() == pytest.approx(weights @ [p.cdf(3.7) for p in parts])
 

@@ -43,15 +43,14 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     """See `evaluate_task`. Predictions: mean, sd, low90, high90 of the recalibrated distribution, a.u."""
     model, calibration, test = evaluated.model, evaluated.batches["calibration"], evaluated.test
 
-    def network(batch: TrackBatch) -> Predictive:
+    def of_network(batch: TrackBatch) -> Predictive:
         return predict_signal(model, model_input(model.task, batch), batch.observed, evaluated.batch_size)
 
     def baseline(one: Baseline, batch: TrackBatch) -> Predictive:
         return gaussian_of(one.predict(batch), batch)
 
-    forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: network} | {
-        name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()
-    }
+    forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: of_network}
+    forms |= {name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()}
     models = {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
     evaluation = score_signal(calibration, test, models, config.signal, seed)
     predicted = predicted_frames(evaluation.recalibration.of(models[NETWORK].test))

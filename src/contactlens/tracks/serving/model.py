@@ -13,7 +13,7 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
-from contactlens.calibration import Gaussian, Recalibration
+from contactlens.calibration import recalibration_from_json
 from contactlens.calibration.classification import Platt, logit_of
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
@@ -25,7 +25,8 @@ from contactlens.tracks.serving.conform import conform
 from contactlens.tracks.serving.description import FILE, Description, Form, Interval
 from contactlens.tracks.serving.frame_table import tracks_of
 from contactlens.tracks.serving.predicted import LEVELS, PredictedSignal, PredictedState, on_intervals
-from contactlens.tracks.training.fit import predict, predict_state
+from contactlens.tracks.training.fit import predict_state
+from contactlens.tracks.training.predictive import predict_signal
 
 WEIGHTS, RECALIBRATION = "model.safetensors", "recalibration.json"
 BATCH_SIZE = 16
@@ -234,12 +235,10 @@ class TracksModel:
         return columns | ({"loading": self._loading(batch)} if self.spec.resolved_task.latent else {})
 
     def _signal(self, batch: TrackBatch) -> PredictedSignal:
-        seen = batch.observed.numpy()
-        grids = predict(self.network, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
-        mean, sd = (grid[seen] for grid in grids)
+        form = predict_signal(self.network, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
         if self.judged == "network" or self.recalibration is None:
-            return PredictedSignal.of_one_network(Gaussian(mean, sd))
-        return PredictedSignal.of_one_network(Recalibration.from_json(self.recalibration).predict(mean, sd))
+            return PredictedSignal.of_one_network(form)
+        return PredictedSignal.of_one_network(recalibration_from_json(self.recalibration).of(form))
 
     def _state(self, batch: TrackBatch) -> PredictedState:
         x = model_input(self.network.task, batch)
