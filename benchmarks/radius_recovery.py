@@ -25,9 +25,9 @@ import numpy as np
 
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.measure import measure, measure_interval, prepare, stated
-from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.simulation.config import SimulationConfig
-from contactlens.tracks.simulation.experiment import Experiment, simulate_arrays
+from contactlens.tracks.simulation.experiment import simulate_arrays
 from contactlens.tracks.simulation.regimes import MOUSE_ES_CELLS, PUBLISHED_BENCHMARK
 from contactlens.tracks.simulation.reporter import Reporter
 
@@ -71,13 +71,6 @@ def drawn_configuration(index: int, seed: int) -> SimulationConfig:
         k_off_per_s=base.k_off_per_s * between(0.7, 1.4),
         loading_rate_per_s=base.loading_rate_per_s * between(0.8, 1.25),
     )
-
-
-def observations_of(experiment: Experiment) -> Observations:
-    n = len(experiment.ms2)
-    driver = np.where(experiment.observed[:, :, None], experiment.separation_nm.transpose(0, 2, 1), np.nan)
-    signal = np.where(experiment.observed, experiment.ms2, np.nan)
-    return Observations(driver, signal, experiment.frame_interval_s, "vector", np.zeros(n, dtype=np.int64))
 
 
 def told(config: SimulationConfig, rng: np.random.Generator, simulations: int) -> tuple[Reporter, RadiusConfig]:

@@ -81,10 +81,22 @@ def radius_of_tracks(
     out: Annotated[Path, typer.Option(help="Folder for the posterior, the tables and the verdict.")] = Path("radius"),
     profile: options.Profiles = None,
     set_: options.Settings = None,
-    frame_interval: Interval = None,
+    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="No file: what interval a planned experiment would give.")
+    ] = False,
+    tracks: Annotated[int | None, typer.Option(help="Of the planned experiment.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Of each planned track.")] = None,
+    interval: Annotated[float | None, typer.Option(help="Seconds between planned frames.")] = None,
+    radii: Annotated[str, typer.Option(help="True radii to plan for, in nm, separated by commas.")] = "60,100,200",
+    repeats: Annotated[int, typer.Option(help="Planned experiments at each radius.")] = 2,
 ) -> None:
     """Measure below which distance the promoter switches on: a radius with its interval, or why there is none."""
-    cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_)
+    if plan:
+        planned = {"n_tracks": tracks, "n_frames": frames, "frame_interval_s": interval}
+        cli_radius.plan_experiment(out, profile, set_, planned, radii, repeats)
+    else:
+        cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_)
 
 
 @tracks.command("msd")

@@ -48,6 +48,45 @@ def measure_file(
     typer.echo("\n".join([measurement.verdict.sentence, *measurement.verdict.remarks, f"written to {out}"]))
 
 
+def plan_experiment(
+    out: Path,
+    profile: list[str] | None,
+    settings: list[str] | None,
+    planned: dict[str, Any],
+    radii: str,
+    repeats: int,
+) -> None:
+    """Simulate experiments of the planned size, measure each, and write and show the table.
+
+    planned: fields of the simulation that the flags name; None where the parameters' own value holds
+    """
+    from dataclasses import asdict, replace
+
+    import pandas as pd
+
+    from contactlens.base.files import require_replaceable, write_aside
+    from contactlens.ops.progress import progress_shown
+    from contactlens.tracks.radius.plan import plan
+
+    require_replaceable(out, ("plan.csv",))
+    try:
+        radii_nm = [float(text) for text in radii.split(",")]
+    except ValueError:
+        raise InputError(f"--radii {radii}: must be lengths in nm, separated by commas") from None
+    if repeats < 1:
+        raise InputError(f"--repeats {repeats}: must be at least 1")
+    params = options.params_with(profile, settings)
+    given = {name: value for name, value in planned.items() if value is not None}
+    config = replace(params.tracks.simulate, **given)
+    with progress_shown("plan"):
+        rows = plan(config, params.tracks.radius, radii_nm, repeats, params.seed)
+    table = pd.DataFrame([asdict(row) for row in rows])
+    with write_aside(out) as aside:
+        aside.mkdir()
+        table.to_csv(aside / "plan.csv", index=False)
+    typer.echo(f"{table.round(1).to_string(index=False)}\nwritten to {out}")
+
+
 def require_file(file: Path | None) -> Path:
     if file is None:
         raise InputError("name a file or folder of tracks, or plan an experiment with --plan")

@@ -155,7 +155,8 @@ class RadiusStatistic:
         degree = 1 if width < 0.12 else 2 if width < 0.5 else 3
         curve = np.polyfit(x, value, degree)
         residual = value - np.polyval(curve, x)
-        inflate = len(truth) / max(len(truth) - estimate.shape[1] - degree - 1, 5)
+        used = estimate.shape[1] + degree + 1  # coefficients, whose own error is part of the spread
+        inflate = (len(truth) + used) / max(len(truth) - used, 5)
         log_sd = np.array([0.0, 0.5 * np.log(np.mean(residual**2) * inflate + 1e-12)])
         if width > 0.25:
             level = np.log(np.abs(residual) + 1e-9) + 0.635  # E log|z| of a standard normal is -0.635

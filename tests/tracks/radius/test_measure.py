@@ -1,0 +1,115 @@
+"""The measurement from end to end on small experiments: it recovers, repeats itself, and refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from radius_inputs import REPORTER, experiment
+from typer.testing import CliRunner
+
+from contactlens.base.errors import InputError
+from contactlens.cli.main import app
+from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic
+from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.radius.measure import measure_interval, prepare, stated
+from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.radius.statistics import discrepancy, onset_profile
+from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.simulate import simulate
+
+SMALL = RadiusConfig(tracks=None, simulations=45, predictive=9, shuffles=1, samples=64, workers=1)
+
+
+def test_statistic_has_uniform_p_values_on_a_linear_experiment() -> None:
+    """A biased, shrunken and noisy estimate of the truth: the p-value of each truth is uniform nevertheless."""
+    rng = np.random.default_rng(1)
+
+    def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
+        truth = rng.uniform(4.2, 5.0, count)
+        other = rng.standard_normal(count)
+        estimate = 1.0 + 0.7 * truth + 0.05 * other + 0.06 * rng.standard_normal(count)
+        return truth, np.column_stack([estimate, other])
+
+    p = []
+    for _ in range(40):
+        statistic = RadiusStatistic.fitted(*drawn(96))
+        p += [statistic.below(e, t[None])[0] for t, e in zip(*drawn(100), strict=True)]
+    for level in (0.5, 0.8, 0.95):
+        assert (np.abs(np.array(p) - 0.5) < level / 2).mean() == pytest.approx(level, abs=0.03)
+
+
+def test_confidence_is_open_below_where_nothing_is_excluded() -> None:
+    grid = np.linspace(3.0, 5.0, 201)
+    open_below = Confidence(grid, np.clip((5.0 - grid) / 2, 0, 0.8))
+    assert open_below.quantile(0.1) == -np.inf
+    assert open_below.quantile(0.5) == pytest.approx(4.0, abs=0.02)
+
+
+def test_discrepancy_is_small_for_a_copy_and_large_for_a_stranger() -> None:
+    rng = np.random.default_rng(2)
+    simulated = rng.standard_normal((99, 5))
+    assert discrepancy(np.zeros(5), simulated)[0] > 0.5
+    p, ratio = discrepancy(np.full(5, 4.0), simulated)
+    assert p == pytest.approx(0.01) and ratio > 5
+
+
+def test_onset_profile_is_read_off_the_frames_around_an_onset() -> None:
+    signal = np.zeros((1, 40))
+    signal[0, 20:25] = 5.0
+    distance = np.arange(40.0)[None]
+    profile = onset_profile(distance, signal, 1.0)
+    assert profile[12] == 20.0 and profile[0] == 8.0 and profile[-1] == 26.0
+
+
+def test_too_few_tracks_and_a_dead_signal_are_refused() -> None:
+    few = experiment(4, 40, seed=1)
+    with pytest.raises(InputError, match="4 tracks with a signal"):
+        prepare(few, REPORTER, SMALL, seed=0)
+    dead = experiment(10, 40, seed=1)
+    with pytest.raises(InputError, match="the same in every frame"):
+        prepare(replace(dead, signal=np.ones_like(dead.signal)), REPORTER, SMALL, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vector", "distance"])
+def test_the_interval_holds_the_true_radius(kind: str) -> None:
+    observations = experiment(24, 161, seed=8, radius=130.0, kind=kind)
+    settings = replace(SMALL, completions=3)
+    interval = measure_interval(prepare(observations, REPORTER, settings, seed=0), settings)
+    answer = stated(interval, 0.95)
+    assert answer.low < 130.0 < answer.high
+    assert answer.high / answer.low < 1.8
+    p = interval.calibration.p_values
+    assert 0.8 < (np.abs(p - 0.5) < 0.475).mean() <= 1.0
+
+
+@pytest.mark.slow
+def test_a_scalar_driver_has_a_threshold() -> None:
+    """The distance as a scalar that is known at the frames: its threshold is near the radius."""
+    vectors = experiment(24, 161, seed=9, radius=200.0, noise=0.0)
+    scalar = Observations(vectors.distance[:, :, None], vectors.signal, 30.0, "scalar", vectors.group)
+    answer = stated(measure_interval(prepare(scalar, REPORTER, SMALL, seed=0), SMALL), 0.95)
+    assert 130.0 < answer.estimate < 270.0
+
+
+@pytest.mark.slow
+def test_the_command_writes_everything_and_the_same_bytes_again(tmp_path: Path) -> None:
+    simulate(SimulationConfig(n_tracks=16, n_frames=121), seed=3).write(tmp_path / "tracks")
+    settings = ["simulations=45", "predictive=9", "shuffles=1"]
+    flags = [word for setting in settings for word in ("--set", f"tracks.radius.{setting}")]
+    for name, workers in (("one", 1), ("two", 2)):
+        more = ["--out", str(tmp_path / name), *flags, "--set", f"tracks.radius.workers={workers}"]
+        done = CliRunner().invoke(app, ["tracks", "radius", str(tmp_path / "tracks"), *more])
+        assert done.exit_code == 0, done.output
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {"verdict.json", "posterior.parquet", "hazard.csv", "laws.csv", "checks.csv", "calibration.csv"} <= names
+    for name in sorted(names):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    verdict = json.loads((tmp_path / "one/verdict.json").read_text())
+    assert verdict["tracks_used"] == 16 and verdict["sentence"] and verdict["verdict"]
+    draws = pd.read_parquet(tmp_path / "one/posterior.parquet")
+    assert np.allclose(draws["radius"] ** 3 * draws["k_on_per_min"], draws["radius_cubed_k_on"])
+    assert list(pd.read_csv(tmp_path / "one/laws.csv")["law"]) == ["none", "step", "gaussian", "logistic", "monotone"]
