@@ -19,6 +19,7 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import NETWORK
 from contactlens.dna.explanation.attributions import read_attributions
 from contactlens.dna.models.classifier import load_classifier
+from contactlens.dna.serving.card import CARD, model_card
 from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.fit import predict
 from contactlens.dna.training.trainer import TrainerConfig
@@ -79,6 +80,8 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     test = windows.select(splits["test"])
     rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")
+    metrics = read_json(REPORTS / "metrics.json").get(rules.judged, {})
+    (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.judged, metrics))
     seen = write_seen(kept, contents(windows.select(fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_classifier(CLASSIFIER, RECALIBRATION, test),
@@ -87,7 +90,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
-        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"]},
+        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"], "card": [kept / CARD]},
     )
     done = sync_registry(candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.judged), EXPERIMENT)
     write_champion(candidate, done, rules.judged, "models/dna/champion")

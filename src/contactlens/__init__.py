@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contactlens.api.load import load
+    from contactlens.dna.data.importing.read import read_windows
     from contactlens.dna.serving.model import WindowsModel
     from contactlens.tracks.data.importing.read import read_tracks
     from contactlens.tracks.data.track_set import TrackSet
     from contactlens.tracks.serving.model import ModelInfo, TracksModel
 
-__all__ = ["ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks"]
+__all__ = ["ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks", "read_windows"]
 
 __version__ = "0.1.0"
 _MODULES = {
@@ -30,6 +31,7 @@ _MODULES = {
     "WindowsModel": "contactlens.dna.serving.model",
     "load": "contactlens.api.load",
     "read_tracks": "contactlens.tracks.data.importing.read",
+    "read_windows": "contactlens.dna.data.importing.read",
 }
 STARTED_BY = os.getppid()  # the parent of this process, read before slow imports; see ops.processes
 

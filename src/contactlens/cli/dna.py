@@ -255,3 +255,33 @@ def attribute_dna(
         )
     paths = found.write(out)
     typer.echo(f"{len(found.intervals):,} intervals by {method}; written to {', '.join(map(str, paths))}")
+
+
+@dna.command("predict")
+def predict_dna(
+    model: Annotated[
+        str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/dna.")
+    ],
+    file: Annotated[
+        Path, typer.Argument(help="Pairs or peaks, in any form that the imports take, labels or not; or a window set.")
+    ],
+    fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
+    window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
+    max_n_fraction: MaxN = 0.1,
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("predictions.parquet"),
+) -> None:
+    """Predict new windows with a trained classifier, as it was judged."""
+    from contactlens.api.load import load_windows
+    from contactlens.cli.predict import require_table, write_table
+    from contactlens.dna.data.importing.read import new_windows
+    from contactlens.dna.data.window_set import WindowSet
+
+    require_table(out)
+    loaded = load_windows(model)
+    if file.is_dir():
+        windows = WindowSet.read(file)
+    else:
+        imported = new_windows(file, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction)
+        typer.echo(f"{file.name}: {imported.report}")
+        windows = imported.window_set
+    write_table(loaded.predict(windows), out)

@@ -46,7 +46,7 @@ def predict_tracks(
     """Predict every frame of new tracks with a trained model, checked and compared with its training set first."""
     levels = _numbers(quantiles, float, "--quantiles")
     loaded, tracks = _ready(model, file, mapping, out, frame_interval, resample, min_frames)
-    _write(loaded.predict(tracks, levels=levels), out)
+    write_table(loaded.predict(tracks, levels=levels), out)
 
 
 def states_of_tracks(
@@ -60,7 +60,7 @@ def states_of_tracks(
 ) -> None:
     """Decode when the promoter is on in new tracks: one row for each stretch of one state."""
     loaded, tracks = _ready(model, file, mapping, out, frame_interval, resample, min_frames)
-    _write(loaded.states(tracks), out)
+    write_table(loaded.states(tracks), out)
 
 
 def explain_tracks(
@@ -77,7 +77,7 @@ def explain_tracks(
     """Say which frames of new tracks drive the prediction of a frame, by integrated gradients."""
     wanted = None if frames is None else _numbers(frames, int, "--frames")
     loaded, found = _ready(model, file, mapping, out, frame_interval, resample, min_frames)
-    _write(loaded.explain(_named(found, tracks), wanted), out)
+    write_table(loaded.explain(_named(found, tracks), wanted), out)
 
 
 def _ready(
@@ -93,8 +93,7 @@ def _ready(
     from contactlens.api.load import load_tracks
     from contactlens.tracks.data.track_set import TrackSet
 
-    if out.suffix not in {".parquet", ".csv"}:
-        raise InputError(f"{out}: write to a .parquet or .csv table")
+    require_table(out)
     loaded = load_tracks(model)
     if file.is_dir():
         given = TrackSet.read(file)
@@ -153,7 +152,13 @@ def _numbers(text: str, kind: type, flag: str) -> Sequence[Any]:
         raise InputError(f"{flag} {text}: expected numbers separated by commas") from None
 
 
-def _write(table: "pd.DataFrame", out: Path) -> None:
+def require_table(out: Path) -> None:
+    """Raises InputError for a name that says no kind of table."""
+    if out.suffix not in {".parquet", ".csv"}:
+        raise InputError(f"{out}: write to a .parquet or .csv table")
+
+
+def write_table(table: "pd.DataFrame", out: Path) -> None:
     with write_aside(out) as aside:
         if out.suffix == ".csv":
             table.to_csv(aside, index=False)

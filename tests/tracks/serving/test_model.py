@@ -17,6 +17,7 @@ from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.serving.card import model_card
 from contactlens.tracks.serving.frame_table import needed_columns
 from contactlens.tracks.serving.model import TracksModel
 from contactlens.tracks.training.fit import predict
@@ -211,3 +212,10 @@ def test_a_model_is_loaded_by_its_folder_or_file_and_nothing_else_is(served, tmp
         contactlens.load(tmp_path)
     with pytest.raises(InputError, match=r"nowhere: no such folder or file, and no models:/NAME@ALIAS"):
         contactlens.load("nowhere")
+
+
+def test_the_card_tells_data_split_scores_and_what_the_gate_is_not(served) -> None:
+    ids = served.tracks.frames["track_id"].unique().tolist()
+    text = model_card("mine", served.model, {"train": ids[:8], "test": ids[8:]})
+    assert "8 training tracks" in text and "train 8, test 16" in text and "| nll | 2.5 | [2.4, 2.6] |" in text
+    assert "Not measured by this model. Its gate is half open at" in text and "than 30 s is refused" in text

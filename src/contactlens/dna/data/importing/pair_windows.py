@@ -31,7 +31,7 @@ PAIR = ["enh_start", "enh_end", "prom_start", "prom_end"]
 def pairs_of(table: IntervalTable, columns: dict[str, str]) -> pd.DataFrame:
     """Pairs with the columns where, enh_chrom, enh_start, enh_end, prom_chrom, prom_start, prom_end, label.
 
-    columns: the table's name of each of these but `where`
+    columns: the table's name of each of these but `where`; without `label` every label is 0
 
     Raises InputError, naming column and rows, for what is no coordinate or label.
     """
@@ -41,7 +41,7 @@ def pairs_of(table: IntervalTable, columns: dict[str, str]) -> pd.DataFrame:
         pairs[f"{element}_chrom"] = table.names(columns[f"{element}_chrom"])
         interval = table.interval(columns[f"{element}_start"], columns[f"{element}_end"])
         pairs[f"{element}_start"], pairs[f"{element}_end"] = interval
-    pairs["label"] = table.labels(columns["label"])
+    pairs["label"] = table.labels(columns["label"]) if "label" in columns else 0
     return pairs.assign(where=place_names(table, pairs))
 
 

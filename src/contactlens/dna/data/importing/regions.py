@@ -70,6 +70,19 @@ def import_regions(
     return ImportedWindows(WindowSet("region", _windows(both.rows, window_bp), records, source, settings, None), report)
 
 
+def unlabelled_regions(
+    peaks: Path | str, *, window_bp: int, max_n_fraction: float, genome: Path | str | None = None
+) -> ImportedWindows:
+    """Windows of peaks to predict, as `import_regions` makes them of its positives; every label is 0."""
+    require_rules(window_bp, max_n_fraction)
+    sieve = _usable(Path(peaks), None if genome is None else Genome.open(genome), window_bp, max_n_fraction)
+    sieve.rows = rows = sieve.rows.assign(label=0)
+    records, report = Genome.of(dict(zip(rows["name"], rows["sequence"], strict=True))), sieve.report(())
+    settings = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "dropped": report.dropped}
+    windows = WindowSet("region", _windows(rows, window_bp), records, Path(peaks).name, settings, None)
+    return ImportedWindows(windows, report)
+
+
 def _usable(path: Path, genome: Genome | None, window_bp: int, max_n_fraction: float) -> Sieve:
     """The windows of a file without repeats and without those of too many unknown bases."""
     sieve = read_peaks(path, genome, window_bp)

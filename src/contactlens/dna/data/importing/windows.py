@@ -23,6 +23,7 @@ def import_windows(
     window_bp: int,
     max_n_fraction: float,
     label_column: str | None = None,
+    labelled: bool = True,
     matching: DistanceMatching | None = None,
 ) -> ImportedWindows:
     """Windows of `window_bp` bases from a table of pairs and the FASTA of their chromosomes.
@@ -33,38 +34,43 @@ def import_windows(
         enh_rel_end, prom_rel_start, prom_rel_end, label, whose window is taken as it is
     max_n_fraction: largest share of unknown bases in the two elements
     label_column: name of the labels' column (of BEDPE a name of its format, or a number from 11); values 0 and 1
+    labelled: False for pairs to predict, whose labels are not read; they count as 0
     matching: how negatives are matched to positives on distance; None keeps all
 
     Raises InputError, naming file, column and rows, for what can't be read, and with the counts where nothing is left.
     """
-    pairs = _read_pairs(Path(table), window_bp, label_column)
+    pairs = _read_pairs(Path(table), window_bp, label_column, labelled)
     return windows_of_pairs(pairs, table, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction, matching=matching)
 
 
-def _read_pairs(path: Path, window_bp: int, label_column: str | None) -> pd.DataFrame:
+def _read_pairs(path: Path, window_bp: int, label_column: str | None, labelled: bool) -> pd.DataFrame:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if suffix == ".bedpe":
-        return _bedpe_pairs(read_table(path, BEDPE_COLUMNS), label_column or "score")
+        return _bedpe_pairs(read_table(path, BEDPE_COLUMNS), label_column or "score" if labelled else None)
     if suffix not in TABLE_SUFFIXES and path.suffix != ".parquet":
         known = ", ".join([".bedpe", *TABLE_SUFFIXES])
         raise InputError(f"{path}: not a known kind of table; known are {known} (each also .gz), .parquet")
     table = read_table(path, None)
-    label = label_column or "label"
+    label = label_column or "label" if labelled else None
     if {"win_start", "win_end"} <= set(table.cells.columns):
         return _pairs_in_windows(table, window_bp, label)
     chroms = {"enh_chrom": "enh_chrom", "prom_chrom": "prom_chrom"}
     if not set(chroms) <= set(table.cells.columns):
         chroms = dict.fromkeys(chroms, "chrom")
-    return pairs_of(table, {**chroms, **{name: name for name in COORDINATES}, "label": label})
+    return pairs_of(table, {**chroms, **{name: name for name in COORDINATES}, **_named(label)})
 
 
-def _bedpe_pairs(table: IntervalTable, label: str) -> pd.DataFrame:
-    columns = {"enh_chrom": "chrom1", "enh_start": "start1", "enh_end": "end1", "label": label}
+def _named(label: str | None) -> dict[str, str]:
+    return {} if label is None else {"label": label}
+
+
+def _bedpe_pairs(table: IntervalTable, label: str | None) -> pd.DataFrame:
+    columns = {"enh_chrom": "chrom1", "enh_start": "start1", "enh_end": "end1", **_named(label)}
     return pairs_of(table, {**columns, "prom_chrom": "chrom2", "prom_start": "start2", "prom_end": "end2"})
 
 
-def _pairs_in_windows(table: IntervalTable, window_bp: int, label: str) -> pd.DataFrame:
-    table.require(["window_id", "chrom", "win_start", "win_end", *RELATIVE, label])
+def _pairs_in_windows(table: IntervalTable, window_bp: int, label: str | None) -> pd.DataFrame:
+    table.require(["window_id", "chrom", "win_start", "win_end", *RELATIVE, *_named(label).values()])
     start, end = table.interval("win_start", "win_end")
     table.refuse("win_end", (end - start != window_bp).to_numpy(), f"windows are not of {window_bp:,} bases")
     chrom = table.names("chrom")
@@ -73,5 +79,5 @@ def _pairs_in_windows(table: IntervalTable, window_bp: int, label: str) -> pd.Da
         first, last = table.interval(f"{element}_rel_start", f"{element}_rel_end")
         place = {f"{element}_chrom": chrom, f"{element}_start": start + first, f"{element}_end": start + last}
         pairs = pairs.assign(**place)
-    pairs["label"] = table.labels(label)
+    pairs["label"] = 0 if label is None else table.labels(label)
     return pairs.assign(where=place_names(table, pairs))

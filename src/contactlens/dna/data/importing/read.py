@@ -1,0 +1,48 @@
+"""New windows to predict, from a file of pairs or peaks without labels, or from a window set's folder."""
+
+from pathlib import Path
+
+from contactlens.base.errors import InputError
+from contactlens.dna.data.importing.regions import unlabelled_regions
+from contactlens.dna.data.importing.report import ImportedWindows
+from contactlens.dna.data.importing.windows import import_windows
+from contactlens.dna.data.window_set import WindowSet
+
+PEAKS = (".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak")
+
+
+def read_windows(
+    source: Path | str,
+    fasta: Path | str | None = None,
+    *,
+    window_bp: int | None = None,
+    max_n_fraction: float = 0.1,
+) -> WindowSet:
+    """Windows to predict.
+
+    source: a window set's folder; or pairs (BEDPE, TSV, CSV, Parquet), which need `fasta`; or peaks (FASTA of
+        sequences, or BED, narrowPeak, broadPeak with `fasta`). Labels, where the file has them, are not read
+    fasta: of the chromosomes
+    window_bp: bases of every window; not of a folder, whose windows have theirs
+    max_n_fraction: largest share of unknown bases in the elements, or in a region
+
+    Raises InputError, naming file, column and rows, for what can't be read.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return WindowSet.read(source)
+    return new_windows(source, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction).window_set
+
+
+def new_windows(
+    source: Path, fasta: Path | str | None, *, window_bp: int | None, max_n_fraction: float
+) -> ImportedWindows:
+    """As `read_windows` of a file, with a report of what was kept and what was left out."""
+    if window_bp is None:
+        raise InputError(f"{source}: give the length of the windows, window_bp (--window-bp)")
+    suffix = Path(source.stem).suffix if source.suffix == ".gz" else source.suffix
+    if suffix in PEAKS:
+        return unlabelled_regions(source, window_bp=window_bp, max_n_fraction=max_n_fraction, genome=fasta)
+    if fasta is None:
+        raise InputError(f"{source}: pairs need the FASTA of their chromosomes, fasta (--fasta)")
+    return import_windows(source, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction, labelled=False)
