@@ -110,8 +110,7 @@ class Table:
         return pd.Series(joined.to_numpy()[codes], index=parts.index)
 
     def is_blank(self, column: str) -> np.ndarray:
-        cells = self.cells[column]
-        return (cells.isna() | (self.spelled(column).map(tidy) == "")).to_numpy()
+        return (self.cells[column].isna() | (self.tidied(column) == "")).to_numpy()
 
     def spelled(self, column: str) -> pd.Series:
         """The cells as text."""
@@ -125,6 +124,12 @@ class Table:
 
     def numbers(self, column: str) -> pd.Series:
         """The column as float64, NaN where a cell is empty; refuse cells that are no finite number."""
+        known: dict[str, pd.Series] = self.__dict__.setdefault("_numbers", {})  # several checks read the same column
+        if column not in known:
+            known[column] = self._numbers_of(column)
+        return known[column]
+
+    def _numbers_of(self, column: str) -> pd.Series:
         cells, marks = self.cells[column], self.reading.marks(column)
         if pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells):
             numbers = cells.astype("float64")
@@ -146,6 +151,8 @@ class Table:
         """
         cells = self.cells[column]
         if pd.api.types.is_numeric_dtype(cells):
+            return None
+        if not re.match(r"\s*[\d-]+( days?|:|-)", str(cells.iloc[0])):
             return None
         text = self.spelled(column).str.strip()
         if text.str.fullmatch(TIMESTAMP).all():
