@@ -31,6 +31,8 @@ FOLDS = 10
 CENTRINGS = 4  # most first rounds, each about the truth that the one before points to
 NEAR_CENTRE = 2.5  # SDs of the fitted parameters within which the data's must lie of the first round's
 LARGEST_MOVE = 0.8
+EXTENSIONS = 4  # of the range of simulated radii, while its edge is not excluded
+EDGE = 0.01  # p-value at which it is
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,13 @@ class Design:
 
 @dataclass(frozen=True)
 class Experiments:
-    """truth, estimate: (M, P) parameters; signals of the last few are kept for the checks: index -> (N, T)."""
+    """truth, estimate: (M, P) parameters."""
 
     truth: Floats
     estimate: Floats
-    signals: dict[int, Floats]
 
     def joined(self, other: "Experiments") -> "Experiments":
-        shifted = {len(self.truth) + i: signal for i, signal in other.signals.items()}
-        return Experiments(
-            np.concatenate([self.truth, other.truth]),
-            np.concatenate([self.estimate, other.estimate]),
-            {**self.signals, **shifted},
-        )
+        return Experiments(np.concatenate([self.truth, other.truth]), np.concatenate([self.estimate, other.estimate]))
 
 
 def drawn_amplitude(likelihood: Likelihood, rng: np.random.Generator) -> Floats:
@@ -83,15 +79,15 @@ def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, sca
 
 
 def run_experiments(
-    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, design: Design, stream: int, keep: int = 0
+    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, design: Design, stream: int
 ) -> Experiments:
-    """Simulate and fit an experiment for each row of `truths`; the signals of the first `keep` are kept."""
+    """Simulate and fit an experiment for each row of `truths`."""
     groups = [list(range(i, min(i + PER_PATH, len(truths)))) for i in range(0, len(truths), PER_PATH)]
     likelihood = replace(likelihood, workers=1)
     observations, dt = design.observations, design.observations.frame_interval_s
     lead = lead_frames(design.reporter, dt)
 
-    def one(number: int) -> list[tuple[Floats, Floats | None]]:
+    def one(number: int) -> list[Floats]:
         rng = np.random.default_rng([design.seed, stream, number])
         motion = design.motions[number % len(design.motions)]
         paths = draw_paths(observations, motion, design.substeps, lead, rng)
@@ -104,13 +100,12 @@ def run_experiments(
             signal = observations.with_signal(drawn).signal
             own = replace(likelihood, signal=likelihood.response.blocks(signal) / design.scale)
             found = maximise(own, prior, truths[m], metric=fit.covariance, rounds=1, evaluations=14, tolerance=0.03)
-            done.append((found.theta, signal if m < keep else None))
+            done.append(found.theta)
         return done
 
     with ThreadPoolExecutor(design.workers) as pool:
-        results = [result for group in pool.map(one, range(len(groups))) for result in group]
-    signals = {i: signal for i, (_, signal) in enumerate(results) if signal is not None}
-    return Experiments(truths, np.array([estimate for estimate, _ in results]), signals)
+        estimates = [estimate for group in pool.map(one, range(len(groups))) for estimate in group]
+    return Experiments(truths, np.array(estimates))
 
 
 def spread_about(centre: Floats, cov: Floats, low: float, high: float, count: int, rng: np.random.Generator) -> Floats:
@@ -238,11 +233,23 @@ def calibrate(
     a = max(bounds[0], low - 0.5 * (high - low)) if rough.below[0] < 0.998 else a
     b = min(bounds[1], high + 0.5 * (high - low)) if rough.below[-1] > 0.002 else b
     second = run_experiments(
-        spread_about(centre, fit.covariance, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12, keep=40
+        spread_about(centre, fit.covariance, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12
     )
     inside = (first.truth[:, RADIUS] > a - 0.3 * (b - a)) & (first.truth[:, RADIUS] < b + 0.3 * (b - a))
-    kept = Experiments(first.truth[inside], first.estimate[inside], {})
-    experiments = second.joined(kept)
+    experiments = second.joined(Experiments(first.truth[inside], first.estimate[inside]))
+    for turn in range(EXTENSIONS):
+        statistic = RadiusStatistic.fitted(experiments.truth[:, RADIUS], experiments.estimate)
+        found = confidence(statistic, fit.theta, a, b)
+        wider_a = max(bounds[0], a - 0.4 * (b - a)) if found.below[0] < 1 - EDGE else a
+        wider_b = min(bounds[1], b + 0.4 * (b - a)) if found.below[-1] > EDGE else b
+        new = [(x, y) for x, y in ((wider_a, a), (b, wider_b)) if y - x > 0.01]
+        if not new:
+            break
+        for side, (x, y) in enumerate(new):
+            truths = spread_about(centre, fit.covariance, x, y, max(count // 6, 8), rng)
+            more = run_experiments(truths, likelihood, prior, fit, design, 13 + 2 * turn + side)
+            experiments = experiments.joined(more)
+        a, b = wider_a, wider_b
     truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
     statistic = RadiusStatistic.fitted(truth, estimate)
     found = confidence(statistic, fit.theta, a, b)
