@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from contactlens.base.settings import Count, NotNegative, WholeNumber, settings
+
 Value = float | int | str | bool
 Values = dict[str, Any]
 Row = dict[str, Any]
@@ -16,7 +18,7 @@ Report = Callable[[Metrics], None]
 TrainTrial = Callable[[Values, Any, Report, Path], Metrics]
 
 
-@dataclass(frozen=True)
+@settings
 class Dimension:
     """One searched key: exactly one of the four. Both ends of every range are included."""
 
@@ -45,7 +47,7 @@ class Dimension:
         return not isinstance(value, (str, bool)) and low <= value <= high
 
 
-@dataclass(frozen=True)
+@settings
 class SearchConfig:
     """How a sweep is run and what it searches.
 
@@ -62,21 +64,16 @@ class SearchConfig:
     space: searched key -> range
     """
 
-    n_trials: int
-    max_concurrent: int
-    cpus_per_trial: int
-    gpus_per_trial: float
-    max_epochs: int
+    n_trials: WholeNumber
+    max_concurrent: Count
+    cpus_per_trial: Count
+    gpus_per_trial: NotNegative
+    max_epochs: Count
     searcher: Literal["optuna", "random"]
     scheduler: Literal["none", "asha"]
     space: dict[str, Dimension]
 
     def __post_init__(self) -> None:
-        for name, least in (("n_trials", 0), ("max_concurrent", 1), ("cpus_per_trial", 1), ("max_epochs", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"sweep.{name} must be at least {least}, got {getattr(self, name)}")
-        if self.gpus_per_trial < 0:
-            raise ValueError(f"sweep.gpus_per_trial must not be negative, got {self.gpus_per_trial}")
         if self.n_trials and not self.space:
             raise ValueError("sweep.space is empty, so n_trials must be 0")
 

@@ -31,7 +31,7 @@ SWEEP: dict[str, Any] = {
 
 
 def sweep(**changes: Any) -> SweepConfig:
-    return load_section({**SWEEP, **changes}, SweepConfig)
+    return load_section({"sweep": {**SWEEP, **changes}}, SweepConfig, "sweep")
 
 
 def test_fixed_trials_hold_every_weight_at_the_default_radius_and_every_start_at_no_weight() -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
@@ -153,13 +155,9 @@ class DnaParams:
 class Params:
     """The whole file. One seed for everything."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)]
     tracks: TracksParams
     dna: DnaParams
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ValueError(f"seed must lie between 0 and {LARGEST_SEED}, got {self.seed}")
 
 
 def load_params(path: Path | str = PARAMS_FILE) -> Params:

@@ -16,6 +16,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import broken_limit
 
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
@@ -132,6 +133,8 @@ def _reason(fault: Any, keys: Keys, as_type: type) -> str:
         # A config's own message may already start with its section.
         inner = message.removeprefix(str(keys[-1]))
         return f"{where}{inner}" if inner != message and inner[:1] in (".", ":") else f"{where}: {message}"
+    if limit := broken_limit(fault["type"], as_type, fault["loc"]):
+        return f"{where} {limit}, got {_shown(fault['input'])}"
     expected = fault["msg"].removeprefix("Input should be ")
     return f"{where}: should be {expected}, got {_shown(fault['input'])}"
 

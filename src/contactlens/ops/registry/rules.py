@@ -4,7 +4,11 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import Field
+
+from contactlens.base.settings import InsideUnit, settings
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
@@ -44,7 +48,7 @@ class Rules(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@settings
 class PromotionRules:
     """Rules of promotion for predicted signals; a champion's score is its NLL.
 
@@ -58,14 +62,11 @@ class PromotionRules:
     registered_model: str
     judged: Judged
     must_beat: tuple[str, ...]
-    max_coverage_error_90: float
-    max_mace: float
+    max_coverage_error_90: InsideUnit
+    max_mace: InsideUnit
 
     def __post_init__(self) -> None:
         _check_name(self.registered_model)
-        for name in ("max_coverage_error_90", "max_mace"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"promotion.{name} must lie between 0 and 1, got {getattr(self, name)}")
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
@@ -81,7 +82,7 @@ class PromotionRules:
         return _decision(checks)
 
 
-@dataclass(frozen=True)
+@settings
 class ClassifierRules:
     """Rules of promotion for predicted probabilities; a champion's score is its AUROC, which may be equalled.
 
@@ -95,15 +96,11 @@ class ClassifierRules:
     registered_model: str
     judged: Judged
     must_beat: tuple[str, ...]
-    min_auroc: float
-    max_ece: float
+    min_auroc: Annotated[float, Field(ge=0, lt=1)]
+    max_ece: Annotated[float, Field(gt=0, le=1)]
 
     def __post_init__(self) -> None:
         _check_name(self.registered_model)
-        if not 0 <= self.min_auroc < 1:
-            raise ValueError(f"promotion.min_auroc must be at least 0 and below 1, got {self.min_auroc}")
-        if not 0 < self.max_ece <= 1:
-            raise ValueError(f"promotion.max_ece must be above 0 and at most 1, got {self.max_ece}")
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from contactlens.base.settings import NotNegative, settings
 from contactlens.calibration import mace, quantile_levels
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
@@ -37,7 +38,7 @@ METRIC = "validation_nll"
 RESULTS = ("radius", METRIC, "validation_crps", "validation_mace")
 
 
-@dataclass(frozen=True)
+@settings
 class SweepConfig(SearchConfig):
     """A search, the fixed trials before it, and what the choice may give up.
 
@@ -49,14 +50,12 @@ class SweepConfig(SearchConfig):
     radius_starts: starting radii (driver's unit) tried at lambda_contact 0
     """
 
-    nll_tolerance: float
+    nll_tolerance: NotNegative
     lambda_contact_grid: tuple[float, ...]
     radius_starts: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.nll_tolerance < 0:
-            raise ValueError(f"sweep.nll_tolerance must not be negative, got {self.nll_tolerance}")
+        SearchConfig.__post_init__(self)  # `settings` may give a class anew, which `super()` would not know
         if 0 not in self.lambda_contact_grid or min(self.lambda_contact_grid) < 0:
             raise ValueError("sweep.lambda_contact_grid must hold 0 and nothing negative")
         if len(self.radius_starts) < 2:
