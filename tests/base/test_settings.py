@@ -9,23 +9,24 @@ import pytest
 from pydantic import Field
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import Count, InsideUnit, NotNegative, settings
+from contactlens.base.settings import NonNegativeFloat, OpenUnit, PositiveInt, rule, settings
 
 
 @settings
 class Inner:
-    folds: Count
-    levels: tuple[InsideUnit, ...] = (0.5,)
+    folds: PositiveInt
+    levels: tuple[OpenUnit, ...] = (0.5,)
 
-    def __post_init__(self) -> None:
+    @rule
+    def _luck(self) -> None:
         if self.folds == 13:
-            raise ValueError("inner.folds must not be 13")
+            raise ValueError("folds must not be 13")
 
 
 @settings
 class Outer:
     inner: Inner
-    weight: NotNegative
+    weight: NonNegativeFloat
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
@@ -37,7 +38,7 @@ class Outer:
         ("3", (0.5,), "Inner.folds must be a valid integer, got '3'"),
         (1.0, (0.5,), "Inner.folds must be a valid integer, got 1.0"),
         (1, (0.5, 1.0), "Inner.levels.1 must lie between 0 and 1, got 1.0"),
-        (13, (0.5,), "inner.folds must not be 13"),
+        (13, (0.5,), "Inner.folds must not be 13"),
     ],
 )
 def test_a_wrong_value_is_refused_in_python(folds: int, levels: tuple[float, ...], message: str) -> None:
@@ -50,9 +51,9 @@ def test_a_wrong_value_is_refused_in_python(folds: int, levels: tuple[float, ...
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weight": -1.0}, "Outer.weight must not be negative, got -1.0"),
+        ({"weight": -1.0}, "Outer.weight must be at least 0, got -1.0"),
         ({"share": 2.0}, "Outer.share must lie in (0, 1], got 2.0"),
-        ({"share": float("nan")}, "Outer.share must lie in (0, 1], got nan"),
+        ({"share": float("nan")}, "Outer.share must be a finite number, got nan"),
     ],
 )
 def test_limits_are_told_in_words(changes: dict[str, float], message: str) -> None:

@@ -1,11 +1,13 @@
 """Settings of the search for patterns; imports nothing, so that reading params stays quick."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, settings
 
 SEQLETS_PER_SIGN = 100  # TF-MoDISco clusters the seqlets of a sign only where there are more
 
 
-@dataclass(frozen=True)
+@settings
 class ModiscoConfig:
     """How patterns are searched; lengths in positions (bases, frames).
 
@@ -23,31 +25,16 @@ class ModiscoConfig:
         then choose the length of a seqlet, and no flank
     """
 
-    min_sequences: int
-    sliding_window: int
-    flank: int
-    seqlet_fdr: float
-    leiden_runs: int
-    max_seqlets: int
-    trim_share: float
-    min_width: int
-    pattern_window: int = 30
-    pattern_flank: int = 10
-
-    def __post_init__(self) -> None:
-        for key in ("min_sequences", "flank", "leiden_runs", "min_width"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"modisco.{key} must be 1 or more, got {getattr(self, key)}")
-        if self.pattern_flank < 0:
-            raise ValueError(f"modisco.pattern_flank must be 0 or more, got {self.pattern_flank}")
-        for key in ("sliding_window", "pattern_window"):
-            if getattr(self, key) < 6:
-                raise ValueError(f"modisco.{key} must be 6 or more, got {getattr(self, key)}")
-        for key in ("seqlet_fdr", "trim_share"):
-            if not 0 < getattr(self, key) < 1:
-                raise ValueError(f"modisco.{key} must be between 0 and 1, got {getattr(self, key)}")
-        if self.max_seqlets <= SEQLETS_PER_SIGN:
-            raise ValueError(f"modisco.max_seqlets must be more than {SEQLETS_PER_SIGN}, got {self.max_seqlets}")
+    min_sequences: PositiveInt
+    sliding_window: Annotated[int, Field(ge=6)]
+    flank: PositiveInt
+    seqlet_fdr: OpenUnit
+    leiden_runs: PositiveInt
+    max_seqlets: Annotated[int, Field(gt=SEQLETS_PER_SIGN)]
+    trim_share: OpenUnit
+    min_width: PositiveInt
+    pattern_window: Annotated[int, Field(ge=6)] = 30
+    pattern_flank: NonNegativeInt = 10
 
     @property
     def seqlet(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
+from contactlens.base.settings import PositiveInt, settings
 from contactlens.calibration.metrics import equal_count_bins
 from contactlens.calibration.residuals import ResidualMixture
 from contactlens.calibration.scores import Predictive
@@ -23,16 +24,16 @@ def variance_factor(y: Array, mean: Array, sd: Array) -> float:
     return float(np.mean(((y - mean) / sd) ** 2))
 
 
-@dataclass(frozen=True)
+@settings
 class RecalibrationConfig:
     """sd_bins: equal-count bins of predicted sd in which the rms residual is measured.
     residual_bins: equal-count bins of predicted mean, each with a residual distribution of its own.
     residual_groups: resolution of that distribution (see ResidualMixture).
     """
 
-    sd_bins: int
-    residual_bins: int
-    residual_groups: int
+    sd_bins: PositiveInt
+    residual_bins: PositiveInt
+    residual_groups: PositiveInt
 
 
 @dataclass(frozen=True)

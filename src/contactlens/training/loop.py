@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from contactlens.base.files import write_aside
 from contactlens.base.progress import Count, counting
+from contactlens.base.settings import NonNegativeFloat, PositiveFloat, PositiveInt, rule, settings
 from contactlens.base.torch_setup import is_device
 from contactlens.training.state import fingerprint, load_state
 
@@ -21,7 +22,7 @@ EpochLog = dict[str, float]
 KEPT_STATES = 2  # so that a damaged one costs an epoch and no more
 
 
-@dataclass(frozen=True)
+@settings
 class LoopConfig:
     """How a model is trained, with AdamW and a learning rate that falls as half a cosine.
 
@@ -33,28 +34,20 @@ class LoopConfig:
     threads: CPU threads; the same number gives the same bytes
     """
 
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    gradient_clip: float
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    batch_size: PositiveInt
+    max_epochs: PositiveInt
+    patience: PositiveInt
+    gradient_clip: PositiveFloat
     amp: bool
     device: str
-    threads: int
+    threads: PositiveInt
 
-    section = "fit"  # of params.yaml, named in messages
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "gradient_clip"):
-            self._require(name, getattr(self, name) > 0, "positive")
-        for name in ("batch_size", "max_epochs", "patience", "threads"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        self._require("device", is_device(self.device), "auto or a device of torch, such as cuda")
-
-    def _require(self, name: str, holds: bool, what: str) -> None:
-        if not holds:
-            raise ValueError(f"{self.section}.{name} must be {what}, got {getattr(self, name)!r}")
+    @rule
+    def _device_is_known(self) -> None:
+        if not is_device(self.device):
+            raise ValueError(f"device must be auto or a device of torch, such as cuda, got {self.device!r}")
 
 
 class Validation(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from contactlens.base.settings import Count, NotNegative, WholeNumber, settings
+from contactlens.base.settings import NonNegativeFloat, NonNegativeInt, PositiveInt, rule, settings
 
 Value = float | int | str | bool
 Values = dict[str, Any]
@@ -27,7 +27,8 @@ class Dimension:
     randint: tuple[int, int] | None = None
     choice: tuple[Value, ...] | None = None
 
-    def __post_init__(self) -> None:
+    @rule
+    def _one_range_is_given(self) -> None:
         given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of uniform, loguniform, randint, choice; got {given or 'none'}")
@@ -64,18 +65,19 @@ class SearchConfig:
     space: searched key -> range
     """
 
-    n_trials: WholeNumber
-    max_concurrent: Count
-    cpus_per_trial: Count
-    gpus_per_trial: NotNegative
-    max_epochs: Count
+    n_trials: NonNegativeInt
+    max_concurrent: PositiveInt
+    cpus_per_trial: PositiveInt
+    gpus_per_trial: NonNegativeFloat
+    max_epochs: PositiveInt
     searcher: Literal["optuna", "random"]
     scheduler: Literal["none", "asha"]
     space: dict[str, Dimension]
 
-    def __post_init__(self) -> None:
+    @rule
+    def _there_is_a_space_to_search(self) -> None:
         if self.n_trials and not self.space:
-            raise ValueError("sweep.space is empty, so n_trials must be 0")
+            raise ValueError("space is empty, so n_trials must be 0")
 
 
 @dataclass(frozen=True)

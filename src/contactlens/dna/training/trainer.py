@@ -1,12 +1,12 @@
 """How both trainings of the DNA branch run in the loop of both branches. Needs torch and numpy alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
+from contactlens.base.settings import Field, PositiveInt, settings
 from contactlens.training.loop import LoopConfig, Trainable, Trainer
 from contactlens.training.state import source_digest
 
@@ -15,22 +15,15 @@ BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in ha
 CODE = ("training/*.py", "models/**/*.py")
 
 
-@dataclass(frozen=True)
+@settings
 class TrainerConfig(LoopConfig):
     """batch_size: windows per backward pass
     accumulate: backward passes per step of the optimiser
     warmup_share: of all steps, over which the learning rate rises from 0
     """
 
-    accumulate: int
-    warmup_share: float
-
-    section = "trainer"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._require("accumulate", self.accumulate >= 1, "at least 1")
-        self._require("warmup_share", 0 <= self.warmup_share < 1, "at least 0 and below 1")
+    accumulate: PositiveInt
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 def code_digest() -> str:

@@ -1,13 +1,12 @@
 """params.yaml, typed: every value the pipeline uses, once, with nothing unknown and nothing missing."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from contactlens.base.errors import InputError
+from contactlens.base.settings import Field, rule, settings
 from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
 from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
 from contactlens.dna.data.window_set import Task as WindowTask
@@ -52,7 +51,7 @@ PARAMS_FILE = "params.yaml"
 LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat adds one
 
 
-@dataclass(frozen=True)
+@settings
 class TracksParams:
     """The `tracks` section; each part is documented beside the code that it configures."""
 
@@ -115,14 +114,15 @@ class TracksParams:
         rules = self.state_promotion if self.resolved_task.target == "state" else self.promotion
         return replace(rules, must_beat=comparable_baselines(self.resolved_task, rules.must_beat))
 
-    def __post_init__(self) -> None:
+    @rule
+    def _task_and_model_fit(self) -> None:
         check_fit(self.resolved_task, self.model)
         for key in self.sweep.space:
             if key not in SWEPT:
                 raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")
 
 
-@dataclass(frozen=True)
+@settings
 class DnaParams:
     """The `dna` section; each part is documented beside the code that it configures."""
 
@@ -140,10 +140,11 @@ class DnaParams:
     motifs: MotifConfig
     promotion: ClassifierRules
 
-    def __post_init__(self) -> None:
+    @rule
+    def _motifs_are_of_an_explained_method(self) -> None:
         if self.motifs.method not in self.explain.methods:
             known, got = ", ".join(self.explain.methods), self.motifs.method
-            raise ValueError(f"dna.motifs.method must be one of explain.methods ({known}), got {got!r}")
+            raise ValueError(f"motifs.method must be one of explain.methods ({known}), got {got!r}")
 
     def rules(self, task: WindowTask) -> ClassifierRules:
         """The rules of promotion for windows of this task, against the baselines that there are for it."""
@@ -151,7 +152,7 @@ class DnaParams:
         return replace(self.promotion, must_beat=baselines)
 
 
-@dataclass(frozen=True)
+@settings
 class Params:
     """The whole file. One seed for everything."""
 

@@ -16,7 +16,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import broken_limit
+from contactlens.base.settings import broken_limit, of_field
 
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
@@ -130,9 +130,7 @@ def _reason(fault: Any, keys: Keys, as_type: type) -> str:
         message = str(fault["ctx"]["error"])
         if not keys or message.startswith(f"{where}."):
             return message
-        # A config's own message may already start with its section.
-        inner = message.removeprefix(str(keys[-1]))
-        return f"{where}{inner}" if inner != message and inner[:1] in (".", ":") else f"{where}: {message}"
+        return of_field(message, where, keys_of(as_type, fault["loc"]))
     if limit := broken_limit(fault["type"], as_type, fault["loc"]):
         return f"{where} {limit}, got {_shown(fault['input'])}"
     expected = fault["msg"].removeprefix("Input should be ")

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field
+from contactlens.base.settings import Field, OpenUnit, settings
 
-from contactlens.base.settings import InsideUnit, settings
-
+ModelName = Annotated[str, Field(pattern="^[^/:]+$")]
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
 RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
@@ -59,14 +58,11 @@ class PromotionRules:
     max_mace: largest mean absolute calibration error
     """
 
-    registered_model: str
+    registered_model: ModelName
     judged: Judged
     must_beat: tuple[str, ...]
-    max_coverage_error_90: InsideUnit
-    max_mace: InsideUnit
-
-    def __post_init__(self) -> None:
-        _check_name(self.registered_model)
+    max_coverage_error_90: OpenUnit
+    max_mace: OpenUnit
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
@@ -93,14 +89,11 @@ class ClassifierRules:
     max_ece: largest expected calibration error
     """
 
-    registered_model: str
+    registered_model: ModelName
     judged: Judged
     must_beat: tuple[str, ...]
     min_auroc: Annotated[float, Field(ge=0, lt=1)]
     max_ece: Annotated[float, Field(gt=0, le=1)]
-
-    def __post_init__(self) -> None:
-        _check_name(self.registered_model)
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
@@ -118,11 +111,6 @@ def estimate(metrics: Metrics, model: str, metric: str) -> float:
     """The point estimate, NaN where metrics.json does not have it or it is not finite."""
     value = metrics.get(model, {}).get(metric, {}).get("estimate")
     return math.nan if value is None or not math.isfinite(value) else float(value)
-
-
-def _check_name(registered_model: str) -> None:
-    if not registered_model or set(registered_model) & set("/:"):
-        raise ValueError(f"promotion.registered_model must be a name without / and :, got {registered_model!r}")
 
 
 def _decision(checks: list[Check]) -> Decision:

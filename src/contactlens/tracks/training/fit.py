@@ -1,13 +1,14 @@
 """Training of a `TrackModel` in the loop of both branches. Needs torch and numpy alone."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from contactlens.base.settings import PositiveFloat, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.models.tasks import model_input
@@ -16,19 +17,15 @@ from contactlens.tracks.training.objectives import LossConfig, objective_of
 from contactlens.training.loop import EpochLog, LoopConfig, Trainer, TrainingResult, Validation
 
 
-@dataclass(frozen=True)
+@settings
 class FitConfig(LoopConfig):
     """gate_learning_rate: of the gate's two parameters, which move over a much larger range than a weight does and get
         no weight decay
     compile: torch.compile, on a GPU only
     """
 
-    gate_learning_rate: float
+    gate_learning_rate: PositiveFloat
     compile: bool
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._require("gate_learning_rate", self.gate_learning_rate > 0, "positive")
 
 
 class _Fitting:

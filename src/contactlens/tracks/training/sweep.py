@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from contactlens.base.settings import NotNegative, settings
+from contactlens.base.settings import Field, NonNegativeFloat, rule, settings
 from contactlens.calibration import mace, quantile_levels
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
@@ -50,16 +50,14 @@ class SweepConfig(SearchConfig):
     radius_starts: starting radii (driver's unit) tried at lambda_contact 0
     """
 
-    nll_tolerance: NotNegative
-    lambda_contact_grid: tuple[float, ...]
-    radius_starts: tuple[float, ...]
+    nll_tolerance: NonNegativeFloat
+    lambda_contact_grid: tuple[NonNegativeFloat, ...]
+    radius_starts: Annotated[tuple[float, ...], Field(min_length=2)]
 
-    def __post_init__(self) -> None:
-        SearchConfig.__post_init__(self)  # `settings` may give a class anew, which `super()` would not know
-        if 0 not in self.lambda_contact_grid or min(self.lambda_contact_grid) < 0:
-            raise ValueError("sweep.lambda_contact_grid must hold 0 and nothing negative")
-        if len(self.radius_starts) < 2:
-            raise ValueError("sweep.radius_starts must hold at least two starting radii")
+    @rule
+    def _no_regularisation_is_tried(self) -> None:
+        if 0 not in self.lambda_contact_grid:
+            raise ValueError("lambda_contact_grid must hold 0")
 
 
 def contact_sweep(config: SweepConfig, training: TrainingConfig) -> Sweep:
