@@ -6,12 +6,12 @@ Great Expectations sees `schema` (the windows as they are), `windows` (with what
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from contactlens.base.settings import ClosedUnit, PositiveInt, settings
 from contactlens.dna.data.dataset import leaking_elements
 from contactlens.dna.data.window_set import WINDOW_COLUMNS, WindowSet
 from contactlens.expectations.result import CheckResult
@@ -24,7 +24,7 @@ ELEMENT_NAMES = {"enh": "enhancer", "prom": "promoter"}
 Splits = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True)
+@settings
 class CheckLimits:
     """What is acceptable in the windows at hand; fractions lie in [0, 1].
 
@@ -38,18 +38,11 @@ class CheckLimits:
     min_windows_per_label: fewest windows of each label in every split
     """
 
-    max_window_n_fraction: float
-    max_element_n_fraction: float
-    max_distance_ks: float
-    max_shared_element_fraction: float
-    min_windows_per_label: int
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name != "min_windows_per_label" and not 0 <= value <= 1:
-                raise ValueError(f"dna.checks.{name} must lie in [0, 1], got {value}")
-        if self.min_windows_per_label < 1:
-            raise ValueError(f"dna.checks.min_windows_per_label must be at least 1, got {self.min_windows_per_label}")
+    max_window_n_fraction: ClosedUnit
+    max_element_n_fraction: ClosedUnit
+    max_distance_ks: ClosedUnit
+    max_shared_element_fraction: ClosedUnit
+    min_windows_per_label: PositiveInt
 
 
 def check_windows(

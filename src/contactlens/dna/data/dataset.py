@@ -1,12 +1,12 @@
 """The split by chromosome that cannot leak, and the check that nothing leaked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import rule, settings
 from contactlens.dna.data.tokens import one_strand
 from contactlens.dna.data.window_set import WindowSet
 
@@ -16,7 +16,7 @@ SPREAD = 0.3
 ELEMENTS = {"pair": {"enhancer": "enh_rel", "promoter": "prom_rel"}, "region": {"region": "win"}}
 
 
-@dataclass(frozen=True)
+@settings
 class SplitConfig:
     """Which chromosomes each split takes.
 
@@ -33,14 +33,18 @@ class SplitConfig:
     validation_chromosomes: tuple[str, ...]
     calibration_chromosomes: tuple[str, ...]
 
-    def __post_init__(self) -> None:
+    @rule
+    def _fractions_sum_to_one(self) -> None:
         shares = [getattr(self, name) for name in SPLITS]
         if not (min(shares) > 0 and np.isclose(sum(shares), 1.0)):
-            raise ValueError(f"dna.split.train ... test must be positive and sum to 1, got {shares}")
+            raise ValueError(f"train ... test must be positive and sum to 1, got {shares}")
+
+    @rule
+    def _chromosomes_are_named_once(self) -> None:
         named = [chrom for chroms in self.named.values() for chrom in chroms]
         repeated = sorted({chrom for chrom in named if named.count(chrom) > 1})
         if repeated:
-            raise ValueError(f"dna.split.*_chromosomes must name a chromosome once, got {', '.join(repeated)} again")
+            raise ValueError(f"*_chromosomes must name a chromosome once, got {', '.join(repeated)} again")
 
     @property
     def named(self) -> dict[str, tuple[str, ...]]:

@@ -1,13 +1,14 @@
 """Negatives at the distances of the positives, so that distance alone can't tell them apart."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from contactlens.base.settings import NonNegativeInt, PositiveInt, settings
 
-@dataclass(frozen=True)
+
+@settings
 class DistanceMatching:
     """How negatives are chosen.
 
@@ -19,19 +20,11 @@ class DistanceMatching:
     seed: of the choice
     """
 
-    ratio: int
-    bins: int
+    ratio: PositiveInt
+    bins: PositiveInt
     same_chromosome: bool
     keep_unmatched: bool
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.ratio < 1:
-            raise ValueError(f"dna.matching.ratio must be at least 1, got {self.ratio}")
-        if self.bins < 1:
-            raise ValueError(f"dna.matching.bins must be at least 1, got {self.bins}")
-        if self.seed < 0:
-            raise ValueError(f"dna.matching.seed must be at least 0, got {self.seed}")
+    seed: NonNegativeInt
 
 
 class Matched(NamedTuple):

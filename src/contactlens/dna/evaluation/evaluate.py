@@ -13,6 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
+from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.calibration import ConfidenceInterval, resample_counts
 from contactlens.calibration.classification import Platt, Score, classification_scores, probability_bins, ratio_score
 from contactlens.dna.data.clusters import window_clusters
@@ -25,22 +26,15 @@ COMPARED = ("auroc", "auprc", "nll", "brier")
 CELLS = 4_000_000  # of the weights made at once: bounds memory
 
 
-@dataclass(frozen=True)
+@settings
 class EvaluateConfig:
     """bootstrap_replicates, confidence: of the percentile intervals over clusters of windows.
     calibration_bins: bins of predicted probability, of the reliability diagram and of ECE.
     """
 
-    bootstrap_replicates: int
-    confidence: float
-    calibration_bins: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"evaluate.confidence must lie between 0 and 1, got {self.confidence}")
-        for name in ("bootstrap_replicates", "calibration_bins"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"evaluate.{name} must be at least 1, got {getattr(self, name)}")
+    bootstrap_replicates: PositiveInt
+    confidence: OpenUnit
+    calibration_bins: PositiveInt
 
 
 class SplitLogits(NamedTuple):

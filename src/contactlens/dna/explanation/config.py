@@ -1,15 +1,14 @@
 """Settings of the explanation of DNA windows; imports no torch, so that reading params stays quick."""
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+from contactlens.base.settings import Field, OpenUnit, PositiveInt, rises, rule, settings
 from contactlens.dna.explanation.methods import METHODS
 
 Split = Literal["train", "validation", "calibration", "test"]
 
 
-@dataclass(frozen=True)
+@settings
 class ExplainConfig:
     """How a window classifier is explained and its explanations are evaluated.
 
@@ -30,38 +29,29 @@ class ExplainConfig:
     rows_per_pass: most windows in one pass of the model (bounds memory)
     """
 
-    splits: tuple[Split, ...]
-    methods: tuple[str, ...]
-    min_probability: float
-    min_windows: int
-    max_windows: int
-    ig_steps: int
-    faithfulness_windows: int
+    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
+    methods: Annotated[tuple[str, ...], Field(min_length=1)]
+    min_probability: OpenUnit
+    min_windows: PositiveInt
+    max_windows: PositiveInt
+    ig_steps: PositiveInt
+    faithfulness_windows: PositiveInt
     curve_fractions: tuple[float, ...]
-    replacement_draws: int
-    mutations_per_window: int
-    bootstrap_replicates: int
-    interval_level: float
-    rows_per_pass: int
+    replacement_draws: PositiveInt
+    mutations_per_window: Annotated[int, Field(ge=3)]
+    bootstrap_replicates: PositiveInt
+    interval_level: OpenUnit
+    rows_per_pass: PositiveInt
 
-    def __post_init__(self) -> None:
-        if not self.splits or not set(self.splits) <= set(get_args(Split)):
-            raise ValueError(f"dna.explain.splits must name some of {', '.join(get_args(Split))}; got {self.splits}")
+    @rule
+    def _methods_are_known(self) -> None:
         unknown = [method for method in self.methods if method not in METHODS]
-        if unknown or not self.methods or len(set(self.methods)) < len(self.methods):
-            known = ", ".join(METHODS)
-            raise ValueError(f"dna.explain.methods must name methods once each, of {known}; got {self.methods}")
-        for name, value in vars(self).items():
-            if isinstance(value, int) and value < 1:
-                raise ValueError(f"dna.explain.{name} must be at least 1, got {value}")
-        if self.mutations_per_window < 3:
-            raise ValueError(f"dna.explain.mutations_per_window must be at least 3, got {self.mutations_per_window}")
+        if unknown or len(set(self.methods)) < len(self.methods):
+            raise ValueError(f"methods must name methods once each, of {', '.join(METHODS)}; got {self.methods}")
+
+    @rule
+    def _fractions_rise_and_windows_are_in_order(self) -> None:
         if self.min_windows > self.max_windows:
-            raise ValueError(f"dna.explain.min_windows must be at most max_windows ({self.max_windows})")
-        for name in ("min_probability", "interval_level"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"dna.explain.{name} must be between 0 and 1, got {getattr(self, name)}")
-        fractions = self.curve_fractions
-        rising = all(below < above for below, above in pairwise(fractions))
-        if len(fractions) < 2 or fractions[0] != 0 or fractions[-1] > 1 or not rising:
-            raise ValueError(f"dna.explain.curve_fractions must rise from 0 to at most 1, got {self.curve_fractions}")
+            raise ValueError(f"min_windows must be at most max_windows ({self.max_windows})")
+        if not rises(self.curve_fractions):
+            raise ValueError(f"curve_fractions must rise from 0 to at most 1, got {self.curve_fractions}")

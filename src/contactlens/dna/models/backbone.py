@@ -1,8 +1,8 @@
 """Which backbone the classifier stands on: one trained here, or a user's checkpoint."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from contactlens.base.settings import PositiveInt, rule, settings
 from contactlens.dna.data.names import CHECKPOINT
 from contactlens.dna.models.caduceus import CaduceusConfig, SsmConfig
 
@@ -10,7 +10,7 @@ PRETRAIN = "pretrain"
 RANDOM = "random"
 
 
-@dataclass(frozen=True)
+@settings
 class BackboneConfig:
     """source: `pretrain` for a model of the size below, trained on the windows' own training chromosomes, `random` for
         one that is not (the control of pre-training); else a checkpoint in the published format, which brings its own
@@ -19,21 +19,19 @@ class BackboneConfig:
     """
 
     source: str
-    d_model: int
-    n_layer: int
-    d_state: int
+    d_model: PositiveInt
+    n_layer: PositiveInt
+    d_state: PositiveInt
     rcps: bool
     fused_add_norm: bool
 
-    def __post_init__(self) -> None:
+    @rule
+    def _source_is_no_folder(self) -> None:
         if not self.source.strip():
-            raise ValueError("dna.backbone.source must be `pretrain`, `random`, a checkpoint or a name on the hub")
+            raise ValueError("source must be `pretrain`, `random`, a checkpoint or a name on the hub")
         if self.source != CHECKPOINT and (self.source[0] in "./~" or Path(self.source).is_dir()):
             how = "start with `contactlens dna run --checkpoint FOLDER`, so that DVC sees what is in it"
-            raise ValueError(f"dna.backbone.source must be no folder but {CHECKPOINT}, got {self.source!r}; {how}")
-        for name in ("d_model", "n_layer", "d_state"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"dna.backbone.{name} must be at least 1, got {getattr(self, name)}")
+            raise ValueError(f"source must be no folder but {CHECKPOINT}, got {self.source!r}; {how}")
 
     @property
     def architecture(self) -> CaduceusConfig:

@@ -1,6 +1,5 @@
 """The classifier of windows: a Caduceus backbone under a head over regions, invariant under reverse complement."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.base.settings import PositiveInt, settings
 from contactlens.dna.data.batch import REGIONS
 from contactlens.dna.models.caduceus import Caduceus, CaduceusForMaskedLM, load_caduceus, save_caduceus
 from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
@@ -18,15 +18,11 @@ Task = Literal["pair", "region"]
 DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
 
 
-@dataclass(frozen=True)
+@settings
 class HeadConfig:
     """hidden: width of the head's one hidden layer"""
 
-    hidden: int
-
-    def __post_init__(self) -> None:
-        if self.hidden < 1:
-            raise ValueError(f"dna.head.hidden must be at least 1, got {self.hidden}")
+    hidden: PositiveInt
 
 
 class WindowClassifier(nn.Module):

@@ -1,11 +1,12 @@
 """Settings of motif discovery and of its comparison with a motif database."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from contactlens.attribution.modisco_config import ModiscoConfig
+from contactlens.attribution.modisco_config import SEQLETS_PER_SIGN, ModiscoConfig
+from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, rule, settings
 
 
-@dataclass(frozen=True)
+@settings
 class MotifConfig:
     """How patterns are found and named.
 
@@ -29,40 +30,28 @@ class MotifConfig:
     """
 
     method: str
-    window_bp: int
-    peaks_per_window: int
-    smoothing_bp: int
-    min_sequences: int
-    sliding_window_bp: int
-    flank_bp: int
-    seqlet_fdr: float
-    leiden_runs: int
-    max_seqlets: int
-    trim_share: float
-    min_width_bp: int
-    max_q: float
-    top_matches: int
-    random_motifs: int
+    window_bp: PositiveInt
+    peaks_per_window: PositiveInt
+    smoothing_bp: PositiveInt
+    min_sequences: PositiveInt
+    sliding_window_bp: Annotated[int, Field(ge=6)]
+    flank_bp: PositiveInt
+    seqlet_fdr: OpenUnit
+    leiden_runs: PositiveInt
+    max_seqlets: Annotated[int, Field(gt=SEQLETS_PER_SIGN)]
+    trim_share: OpenUnit
+    min_width_bp: PositiveInt
+    max_q: OpenUnit
+    top_matches: PositiveInt
+    random_motifs: NonNegativeInt
 
-    def __post_init__(self) -> None:
-        counts = ("peaks_per_window", "smoothing_bp", "min_sequences", "flank_bp", "leiden_runs", "min_width_bp")
-        for key in (*counts, "top_matches"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"dna.motifs.{key} must be 1 or more, got {getattr(self, key)}")
-        if self.sliding_window_bp < 6:
-            raise ValueError(f"dna.motifs.sliding_window_bp must be 6 or more, got {self.sliding_window_bp}")
+    @rule
+    def _window_holds_a_seqlet(self) -> None:
         if self.window_bp < self.seqlet_bp:
             raise ValueError(
-                f"dna.motifs.window_bp must hold one seqlet of sliding_window_bp + 2 * flank_bp = {self.seqlet_bp} bp,"
+                f"window_bp must hold one seqlet of sliding_window_bp + 2 * flank_bp = {self.seqlet_bp} bp,"
                 f" got {self.window_bp}"
             )
-        for key in ("seqlet_fdr", "trim_share", "max_q"):
-            if not 0 < getattr(self, key) < 1:
-                raise ValueError(f"dna.motifs.{key} must be between 0 and 1, got {getattr(self, key)}")
-        if self.max_seqlets <= 100:
-            raise ValueError(f"dna.motifs.max_seqlets must be more than 100, got {self.max_seqlets}")
-        if self.random_motifs < 0:
-            raise ValueError(f"dna.motifs.random_motifs must be 0 or more, got {self.random_motifs}")
 
     @property
     def seqlet_bp(self) -> int:

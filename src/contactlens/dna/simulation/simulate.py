@@ -7,14 +7,15 @@ else is drawn alike for both labels (the factors of each element, numbers and st
 place of the elements, GC content, decoys), so that no single element, no distance and no composition tells it.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, rule, settings
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import Motif, motif
 from contactlens.dna.data.window_set import WindowSet
@@ -34,12 +35,13 @@ from contactlens.dna.simulation.grammar import (
 )
 
 SOURCE = "simulated"
+Pairs = tuple[tuple[str, str], ...]
 GC_RANGE = (0.25, 0.75)
 ELEMENTS = ("enhancer", "promoter")
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@settings
 class SimulationConfig:
     """Parameters of the simulation; lengths and distances in bp.
 
@@ -64,31 +66,31 @@ class SimulationConfig:
         1 kb of human DNA have an SD of some 0.05 to 0.07 (hg19 chr20:1-3 Mb: 0.068, sampling included)
     """
 
-    n_chromosomes: int = 10
-    n_windows: int = 3000
-    n_unlabelled: int = 4000
-    window_bp: int = 512
-    enhancer_bp: int = 160
-    promoter_bp: int = 160
-    min_distance_bp: int = 180
-    max_distance_bp: int = 350
-    pairs: tuple[tuple[str, str], ...] = (("MA0080.7", "MA0139.2"), ("MA1494.2", "MA0088.3"))
-    sites_per_factor: tuple[int, int] = (2, 2)
-    unlabelled_sites_per_factor: tuple[int, int] = (2, 2)
-    site_min_gap_bp: int = 20
-    min_score_quantile: float = 0.1
+    n_chromosomes: PositiveInt = 10
+    n_windows: PositiveInt = 3000
+    n_unlabelled: NonNegativeInt = 4000
+    window_bp: PositiveInt = 512
+    enhancer_bp: PositiveInt = 160
+    promoter_bp: PositiveInt = 160
+    min_distance_bp: NonNegativeInt = 180
+    max_distance_bp: NonNegativeInt = 350
+    pairs: Annotated[Pairs, Field(min_length=2)] = (
+        ("MA0080.7", "MA0139.2"),
+        ("MA1494.2", "MA0088.3"),
+    )
+    sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
+    unlabelled_sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
+    site_min_gap_bp: NonNegativeInt = 20
+    min_score_quantile: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     decoys: tuple[str, ...] = ("MA0140.3", "MA0506.3")
-    decoys_per_window: tuple[int, int] = (0, 2)
-    positive_fraction: float = 0.5
-    gc_mean: float = HUMAN_GC
-    gc_sd: float = 0.05
+    decoys_per_window: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
+    positive_fraction: OpenUnit = 0.5
+    gc_mean: Annotated[float, Field(ge=GC_RANGE[0], le=GC_RANGE[1])] = HUMAN_GC
+    gc_sd: Annotated[float, Field(ge=0, le=0.2)] = 0.05
 
-    def __post_init__(self) -> None:
-        for name in ("n_chromosomes", "n_windows", "window_bp", "enhancer_bp", "promoter_bp"):
-            self._require(name, getattr(self, name) >= 1, "must be at least 1")
+    @rule
+    def _lengths_fit(self) -> None:
         self._require("n_windows", self.n_windows >= 2 * self.n_chromosomes, "must be 2 per chromosome or more")
-        for name in ("n_unlabelled", "site_min_gap_bp"):
-            self._require(name, getattr(self, name) >= 0, "must not be negative")
         lengths = self.enhancer_bp + self.promoter_bp
         self._require("enhancer_bp", lengths % 2 == 0, f"must be even together with promoter_bp = {self.promoter_bp}")
         least = lengths // 2 + self.site_min_gap_bp
@@ -96,15 +98,12 @@ class SimulationConfig:
         most = self.window_bp - lengths // 2
         holds = self.min_distance_bp <= self.max_distance_bp <= most
         self._require("max_distance_bp", holds, f"must lie in [min_distance_bp, {most}] to fit the window")
-        sites = ("sites_per_factor", 1), ("unlabelled_sites_per_factor", 1)
-        for name, fewest in (*sites, ("decoys_per_window", 0)):
+
+    @rule
+    def _sites_fit(self) -> None:
+        for name in ("sites_per_factor", "unlabelled_sites_per_factor", "decoys_per_window"):
             low, high = getattr(self, name)
-            self._require(name, fewest <= low <= high, f"must be two numbers in order, from {fewest}")
-        self._require("min_score_quantile", 0 <= self.min_score_quantile <= 0.9, "must lie in [0, 0.9]")
-        self._require("positive_fraction", 0 < self.positive_fraction < 1, "must lie in (0, 1)")
-        self._require("gc_mean", GC_RANGE[0] <= self.gc_mean <= GC_RANGE[1], f"must lie in {list(GC_RANGE)}")
-        self._require("gc_sd", 0 <= self.gc_sd <= 0.2, "must lie in [0, 0.2]")
-        self._require("pairs", len(self.pairs) >= 2, "must be two pairs or more: one alone has no wrong combination")
+            self._require(name, low <= high, "must be two numbers in order")
         named = self.motif_ids
         self._require("pairs", len(set(named)) == len(named), "must name each motif once, decoys included")
         holds = bool(self.decoys) or self.decoys_per_window[1] == 0
@@ -112,7 +111,7 @@ class SimulationConfig:
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
-            raise InputError(f"simulate.{name}: {rule}, got {getattr(self, name)}")
+            raise ValueError(f"{name} {rule}, got {getattr(self, name)}")
 
     @property
     def motif_ids(self) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Fine-tuning of the window classifier. Needs torch and numpy alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import NonNegativeInt, settings
 from contactlens.base.torch_setup import available_memory, resolve_device
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.names import CRITERION
@@ -20,7 +20,7 @@ from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
 
 
-@dataclass(frozen=True)
+@settings
 class FineTuneConfig:
     """What is trained, beside the head.
 
@@ -30,13 +30,9 @@ class FineTuneConfig:
         again in every epoch
     """
 
-    unfrozen_layers: int
+    unfrozen_layers: NonNegativeInt
     cache_frozen: bool
     trainer: TrainerConfig
-
-    def __post_init__(self) -> None:
-        if self.unfrozen_layers < 0:
-            raise ValueError(f"dna.fine_tune.unfrozen_layers must be at least 0, got {self.unfrozen_layers}")
 
 
 class FineTuned(NamedTuple):

@@ -4,7 +4,6 @@ is worth without a network: its frequency given the bases next to it.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
@@ -27,7 +27,7 @@ PSEUDOCOUNT = 1.0
 CHUNK = 1 << 20  # bases counted at a time, as a whole chromosome would take gigabytes
 
 
-@dataclass(frozen=True)
+@settings
 class PretrainConfig:
     """crop_bp: bases of each training crop
     crops_per_epoch: drawn anew from the training chromosomes in each epoch
@@ -35,18 +35,11 @@ class PretrainConfig:
     mask_fraction: share of the bases to be predicted
     """
 
-    crop_bp: int
-    crops_per_epoch: int
-    validation_crops: int
-    mask_fraction: float
+    crop_bp: PositiveInt
+    crops_per_epoch: PositiveInt
+    validation_crops: PositiveInt
+    mask_fraction: OpenUnit
     trainer: TrainerConfig
-
-    def __post_init__(self) -> None:
-        for name in ("crop_bp", "crops_per_epoch", "validation_crops"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"dna.pretrain.{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.mask_fraction < 1:
-            raise ValueError(f"dna.pretrain.mask_fraction must lie between 0 and 1, got {self.mask_fraction}")
 
 
 class Masked(NamedTuple):

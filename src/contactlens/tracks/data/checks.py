@@ -4,12 +4,12 @@ Great Expectations sees four tables: `settings` (one row: units and frame interv
 `frames` (a row per frame) and `tracks` (a row per track).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from contactlens.base.settings import ClosedUnit, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.expectations.result import CheckResult
 from contactlens.expectations.run import DataAsset, Stage, check, validate
 from contactlens.expectations.suite import LARGEST, Batch, Suite
@@ -23,7 +23,7 @@ __all__ = ["CheckLimits", "CheckResult", "check_tracks", "validate_tracks"]
 TEXT_COLUMNS = ("track_id", "group")
 
 
-@dataclass(frozen=True)
+@settings
 class CheckLimits:
     """What is plausible in the data at hand. The defaults are those of params.yaml.
 
@@ -41,18 +41,18 @@ class CheckLimits:
     max_saturated_fraction: share of frames whose signal may equal the largest of the data set
     """
 
-    max_distance_nm: float = 5000.0
+    max_distance_nm: PositiveFloat = 5000.0
     driver_range: tuple[float, float] | None = None
     signal_range: tuple[float, float] | None = None
-    min_frames_per_track: int = 50
-    max_time_jitter_fraction: float = JITTER
-    distance_tolerance_nm: float = 0.1
-    max_dead_fraction: float = 0.2
-    max_saturated_fraction: float = 0.01
-    min_median_distance_nm: float = 5.0
-    max_scale_ratio: float = LARGEST_RATIO
-    max_zero_distance_fraction: float = 0.01
-    max_missing_fraction: float = 0.8
+    min_frames_per_track: PositiveInt = 50
+    max_time_jitter_fraction: NonNegativeFloat = JITTER
+    distance_tolerance_nm: NonNegativeFloat = 0.1
+    max_dead_fraction: ClosedUnit = 0.2
+    max_saturated_fraction: ClosedUnit = 0.01
+    min_median_distance_nm: NonNegativeFloat = 5.0
+    max_scale_ratio: Annotated[float, Field(ge=1)] = LARGEST_RATIO
+    max_zero_distance_fraction: ClosedUnit = 0.01
+    max_missing_fraction: ClosedUnit = 0.8
 
 
 def check_tracks(

@@ -1,12 +1,13 @@
 """From a track set to tensors, and the split by group that cannot leak."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import torch
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import rule, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span, promoter_state
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
@@ -14,7 +15,7 @@ from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 SPLITS = ("train", "validation", "calibration", "test")
 
 
-@dataclass(frozen=True)
+@settings
 class SplitConfig:
     """Fractions of the groups (of the tracks, where a set has no more than one group) in each split."""
 
@@ -23,10 +24,11 @@ class SplitConfig:
     calibration: float
     test: float
 
-    def __post_init__(self) -> None:
+    @rule
+    def _fractions_sum_to_one(self) -> None:
         shares = [getattr(self, f.name) for f in fields(self)]
         if min(shares) <= 0 or not np.isclose(sum(shares), 1.0):
-            raise InputError(f"split: the four fractions must be positive and sum to 1, got {shares}")
+            raise ValueError(f"the four fractions must be positive and sum to 1, got {shares}")
 
 
 def batch_of(track_set: TrackSet, track_ids: list[str] | None = None) -> TrackBatch:

@@ -39,7 +39,7 @@ MEAN = "mean"  # what stands for the embryo in the rows of the mean over embryos
 @dataclass(frozen=True)
 class PublishedCheckConfig:
     """n_tracks: simulated traces, as long as the longest real one; split: their shares for training and validation
-    training: of the network; its task becomes `ms2_to_states`, its reporter gives the HMM and the simulation their
+    training: of the network, whose task becomes `ms2_to_states`, its reporter gives the HMM and the simulation their
         memory
     bootstrap_replicates, confidence: of the intervals over embryos
     """
@@ -51,9 +51,10 @@ class PublishedCheckConfig:
     bootstrap_replicates: int
     confidence: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "training", replace(self.training, task=TASK))
-        check_fit(task_named(TASK), self.training.model)
+    @property
+    def network(self) -> TrainingConfig:
+        """`training`, of the task that is compared."""
+        return replace(self.training, task=TASK)
 
 
 def check_published(published: PublishedStates, config: PublishedCheckConfig, seed: int) -> pd.DataFrame:
@@ -63,8 +64,9 @@ def check_published(published: PublishedStates, config: PublishedCheckConfig, se
     estimate, low, high. Rows of embryo `mean` hold the mean over embryos with its interval; the others have none.
 
     Raises InputError where no spot was detected, where no embryo has published states both on and off, and where the
-    memory of MS2 is too long for the HMM at the traces' frame interval.
+    memory of MS2 is too long for the HMM at the traces' frame interval, or the model doesn't fit the task.
     """
+    check_fit(task_named(TASK), config.training.model)
     batch = batch_of(published.track_set)
     states = published.grid(batch)
     _require_contrast(batch, states, published.track_set.source)
@@ -147,7 +149,7 @@ def simulate_undetected(config: SimulationConfig, limit: float, seed: int) -> Tr
 def _matched_network(
     hmm: CompoundHmm, limit: float, n_frames: int, config: PublishedCheckConfig, seed: int
 ) -> TrackModel:
-    training = config.training
+    training = config.network
     matched = matched_config(hmm, training.reporter.ramp_s, training.reporter.dwell_s, config.n_tracks, n_frames)
     simulated = simulate_undetected(matched, limit, seed)
     splits = split_tracks(simulated, config.split, seed)

@@ -1,15 +1,12 @@
 """Settings of the explanation; imports neither torch nor captum, so that reading params stays quick."""
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from contactlens.attribution.method_names import SIMPLE_METHODS, check_methods
+from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rises, rule, settings
 
 INTEGRATED = "integrated_gradients"
 
 
-@dataclass(frozen=True)
+@settings
 class ExplainConfig:
     """How a tracks model is explained.
 
@@ -37,42 +34,39 @@ class ExplainConfig:
         default the highest prediction of the stored track with most contact
     """
 
-    n_tracks: int
-    profile_tracks: int
-    profile_step_frames: int
-    targets_per_track: int
-    sensitivity_tracks: int
-    reference_quantile: float
-    ig_steps: int
-    noise_samples: int
-    noise_fraction: float
-    occlusion_window_frames: int
-    lag_max_s: float
+    n_tracks: PositiveInt
+    profile_tracks: PositiveInt
+    profile_step_frames: PositiveInt
+    targets_per_track: PositiveInt
+    sensitivity_tracks: PositiveInt
+    reference_quantile: OpenUnit
+    ig_steps: PositiveInt
+    noise_samples: PositiveInt
+    noise_fraction: PositiveFloat
+    occlusion_window_frames: PositiveInt
+    lag_max_s: PositiveFloat
     deletion_fractions: tuple[float, ...]
-    random_orders: int
-    infidelity_samples: int
-    infidelity_window_frames: int
-    sensitivity_samples: int
-    bootstrap_replicates: int
-    interval_level: float
-    rows_per_pass: int
+    random_orders: PositiveInt
+    infidelity_samples: PositiveInt
+    infidelity_window_frames: PositiveInt
+    sensitivity_samples: PositiveInt
+    bootstrap_replicates: PositiveInt
+    interval_level: OpenUnit
+    rows_per_pass: PositiveInt
     methods: tuple[str, ...] = (*SIMPLE_METHODS, "noise_tunnel(saliency)")
     example_track: str | None = None
     example_frame: int | None = None
 
-    def __post_init__(self) -> None:
+    @rule
+    def _methods_are_known(self) -> None:
         check_methods(self.methods)
         if INTEGRATED not in self.methods:
-            raise ValueError(f"explain.methods must hold {INTEGRATED}, of which the random control is made")
-        for name, value in vars(self).items():
-            if name not in ("deletion_fractions", "methods", "example_track", "example_frame") and not value > 0:
-                raise ValueError(f"explain.{name} must be positive, got {value}")
-        for name in ("reference_quantile", "interval_level"):
-            if getattr(self, name) >= 1:
-                raise ValueError(f"explain.{name} must be below 1, got {getattr(self, name)}")
-        fractions = np.asarray(self.deletion_fractions)
-        if len(fractions) < 2 or fractions[0] != 0 or fractions[-1] > 1 or (np.diff(fractions) <= 0).any():
-            raise ValueError(f"explain.deletion_fractions must rise from 0 to at most 1, got {self.deletion_fractions}")
+            raise ValueError(f"methods must hold {INTEGRATED}, of which the random control is made")
+
+    @rule
+    def _fractions_rise_and_tracks_are_enough(self) -> None:
+        if not rises(self.deletion_fractions):
+            raise ValueError(f"deletion_fractions must rise from 0 to at most 1, got {self.deletion_fractions}")
         for name in ("n_tracks", "sensitivity_tracks"):
             if getattr(self, name) > self.profile_tracks:
-                raise ValueError(f"explain.{name} must be at most profile_tracks ({self.profile_tracks})")
+                raise ValueError(f"{name} must be at most profile_tracks ({self.profile_tracks})")

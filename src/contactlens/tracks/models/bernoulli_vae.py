@@ -1,13 +1,13 @@
 """A variational autoencoder of MS2 whose latents are ones: polymerases, placed between the frames."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rule, settings
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
@@ -15,7 +15,7 @@ from contactlens.tracks.models.unet import ConvBlock, UNet
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
-@dataclass(frozen=True)
+@settings
 class BernoulliVaeConfig:
     """width, encoder_depth, kernel_size: of the U-Net that encodes, whose decoder steps are as many as its halvings
 
@@ -29,29 +29,20 @@ class BernoulliVaeConfig:
     logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
     """
 
-    width: int = 16
-    encoder_depth: int = 3
-    kernel_size: int = 5
-    decoder_blocks: int = 2
+    width: PositiveInt = 16
+    encoder_depth: PositiveInt = 3
+    kernel_size: PositiveInt = 5
+    decoder_blocks: PositiveInt = 2
     convolutions: Literal["causal", "standard"] = "causal"
     estimator: Estimator = "straight_through"
-    temperature: float = 0.5
-    prior: float = 0.03
+    temperature: PositiveFloat = 0.5
+    prior: OpenUnit = 0.03
     logvar_bounds: tuple[float, float] = (-8.0, 4.0)
 
-    def __post_init__(self) -> None:
-        for name in ("width", "encoder_depth", "decoder_blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"vae.{name} must be at least 1, got {getattr(self, name)}")
-        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
-            raise ValueError(f"vae.kernel_size must be odd and positive, got {self.kernel_size}")
-        for name, known in (("convolutions", ("causal", "standard")), ("estimator", ("straight_through", "gumbel"))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"vae.{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
-        if not 0 < self.prior < 1:
-            raise ValueError(f"vae.prior must lie between 0 and 1, got {self.prior}")
-        if self.temperature <= 0:
-            raise ValueError(f"vae.temperature must be positive, got {self.temperature}")
+    @rule
+    def _kernel_is_odd(self) -> None:
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
 
 class CausalConv1d(nn.Conv1d):

@@ -1,44 +1,41 @@
 """The configuration of a model, of whatever architecture."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rule, settings
 from contactlens.tracks.models.bernoulli_latent import Estimator
 from contactlens.tracks.models.bernoulli_vae import BernoulliVaeConfig
 from contactlens.tracks.models.heads import HEADS, HeadConfig
 
 
-@dataclass(frozen=True)
+@settings
 class TransformerConfig:
     """layers, heads: of the encoder; twice the number of heads must divide the width
     window: frames either side that a frame attends to; the whole track where null
     """
 
-    layers: int = 2
-    heads: int = 2
-    window: int | None = 24
+    layers: PositiveInt = 2
+    heads: PositiveInt = 2
+    window: PositiveInt | None = 24
 
 
-@dataclass(frozen=True)
+@settings
 class LatentConfig:
     """What only a Bernoulli VAE has: see `BernoulliVaeConfig`.
 
     bins_per_frame: latents per frame, so that ones can be placed between frames
     """
 
-    bins_per_frame: int = 5
-    decoder_blocks: int = BernoulliVaeConfig.decoder_blocks
+    bins_per_frame: PositiveInt = 5
+    decoder_blocks: PositiveInt = BernoulliVaeConfig.decoder_blocks
     convolutions: Literal["causal", "standard"] = BernoulliVaeConfig.convolutions
     estimator: Estimator = BernoulliVaeConfig.estimator
-    temperature: float = BernoulliVaeConfig.temperature
-    prior: float = BernoulliVaeConfig.prior
-
-    def __post_init__(self) -> None:
-        if self.bins_per_frame < 1:
-            raise ValueError(f"bernoulli_vae.bins_per_frame must be at least 1, got {self.bins_per_frame}")
+    temperature: PositiveFloat = BernoulliVaeConfig.temperature
+    prior: OpenUnit = BernoulliVaeConfig.prior
 
 
-@dataclass(frozen=True)
+@settings
 class ModelConfig:
     """Backbone and head.
 
@@ -54,30 +51,27 @@ class ModelConfig:
     """
 
     name: str
-    width: int
-    encoder_depth: int
-    decoder_depth: int
-    kernel_size: int
+    width: PositiveInt
+    encoder_depth: PositiveInt
+    decoder_depth: PositiveInt
+    kernel_size: PositiveInt
     gated: bool
     logvar_bounds: tuple[float, float]
-    context_frames: int = 8
+    context_frames: PositiveInt = 8
     head: HeadConfig = field(default_factory=HeadConfig)
     transformer: TransformerConfig = TransformerConfig()
     bernoulli_vae: LatentConfig = LatentConfig()
 
-    def __post_init__(self) -> None:
-        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
-            raise ValueError(f"model.kernel_size must be odd and positive, got {self.kernel_size}")
-        if self.encoder_depth < 1 or self.decoder_depth < self.encoder_depth:
-            raise ValueError("model.encoder_depth must be at least 1 and model.decoder_depth at least as deep")
-        for name in ("width", "context_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"model.{name} must be positive, got {getattr(self, name)}")
+    @rule
+    def _sizes_fit(self) -> None:
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
+        if self.decoder_depth < self.encoder_depth:
+            raise ValueError(f"decoder_depth must be at least encoder_depth ({self.encoder_depth})")
         if self.name == "transformer" and self.width % (2 * self.transformer.heads):
-            raise ValueError(f"model.width must be a multiple of twice the heads, got {self.width}")
+            raise ValueError(f"width must be a multiple of twice the heads, got {self.width}")
         if self.head.name not in HEADS:
-            raise ValueError(f"model.head.name must be one of {', '.join(HEADS)}, got {self.head.name!r}")
-        self.vae  # noqa: B018 (raises where the values do not fit)
+            raise ValueError(f"head.name must be one of {', '.join(HEADS)}, got {self.head.name!r}")
 
     @property
     def vae(self) -> BernoulliVaeConfig:

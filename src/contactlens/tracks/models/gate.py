@@ -1,13 +1,14 @@
 """The distance gate: how much of a frame's input the rest of the model may see."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from contactlens.base.settings import PositiveFloat, rule, settings
 
-@dataclass(frozen=True)
+
+@settings
 class GateConfig:
     """A gate that opens below a learned radius.
 
@@ -18,14 +19,13 @@ class GateConfig:
 
     radius_init: float
     radius_bounds: tuple[float, float]
-    sharpness: float
+    sharpness: PositiveFloat
 
-    def __post_init__(self) -> None:
+    @rule
+    def _radius_lies_in_its_bounds(self) -> None:
         low, high = self.radius_bounds
         if not low < self.radius_init < high:
-            raise ValueError(f"gate.radius_init {self.radius_init} must lie inside radius_bounds ({low}, {high})")
-        if self.sharpness <= 0:
-            raise ValueError(f"gate.sharpness must be positive, got {self.sharpness}")
+            raise ValueError(f"radius_init {self.radius_init} must lie inside radius_bounds ({low}, {high})")
 
 
 class DistanceGate(nn.Module):

@@ -1,22 +1,22 @@
 """Parameters of the simulated tracks: polymer, promoter, polymerases and microscope. Needs numpy alone."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.base.errors import InputError
+from contactlens.base.settings import ClosedUnit, Field, NonNegativeFloat, PositiveFloat, PositiveInt, rule, settings
 from contactlens.tracks.simulation.rouse import RouseChain
 from contactlens.tracks.simulation.viscoelastic import ViscoelasticChain
 
 ContactLaw = Literal["step", "gaussian", "logistic", "none"]
 Start = Literal["off", "stationary"]
-AxisNoise = tuple[float, float, float]
+AxisNoise = tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat]
 FIRST_ABSENT = "msd_exponent"  # this field and those after it describe processes that are absent by default
 
 
-@dataclass(frozen=True)
+@settings
 class SimulationConfig:
     """Parameters of the simulation, near the literature; a rate is per second, a length in nm.
 
@@ -78,93 +78,65 @@ class SimulationConfig:
         separation shrinks by 1 + crosstalk_to_separation S
     """
 
-    n_tracks: int = 1000
-    n_frames: int = 601
-    n_groups: int = 20
-    frame_interval_s: float = 30.0
-    substeps_per_frame: int = 10
-    contact_radius_nm: float = 100.0
-    mean_distance_nm: float = 300.0
-    msd_amplitude_nm2_per_sqrt_s: float = 4e3
-    beads: int = 500
+    n_tracks: PositiveInt = 1000
+    n_frames: PositiveInt = 601
+    n_groups: PositiveInt = 20
+    frame_interval_s: PositiveFloat = 30.0
+    substeps_per_frame: PositiveInt = 10
+    contact_radius_nm: PositiveFloat = 100.0
+    mean_distance_nm: PositiveFloat = 300.0
+    msd_amplitude_nm2_per_sqrt_s: PositiveFloat = 4e3
+    beads: PositiveInt = 500
     loci: tuple[int, int] = (200, 300)
-    k_on_per_s: float = 1 / 15
-    k_off_per_s: float = 1 / 180
-    loading_rate_per_s: float = 1 / 6
-    ms2_ramp_s: float = 28.0
-    ms2_dwell_s: float = 140.0
-    polymerase_signal: float = 1.0
+    k_on_per_s: PositiveFloat = 1 / 15
+    k_off_per_s: PositiveFloat = 1 / 180
+    loading_rate_per_s: PositiveFloat = 1 / 6
+    ms2_ramp_s: PositiveFloat = 28.0
+    ms2_dwell_s: PositiveFloat = 140.0
+    polymerase_signal: PositiveFloat = 1.0
     localisation_noise_nm: AxisNoise | tuple[AxisNoise, AxisNoise] = (30.0, 30.0, 30.0)
-    ms2_noise: float = 2.0
-    bleaching_time_s: float | None = None
-    missing_fraction: float = 0.0
-    msd_exponent: float = 0.5
-    confinement_time_s: float | None = None
+    ms2_noise: NonNegativeFloat = 2.0
+    bleaching_time_s: PositiveFloat | None = None
+    missing_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    msd_exponent: Annotated[float, Field(ge=0.1, le=0.5)] = 0.5
+    confinement_time_s: PositiveFloat | None = None
     contact_law: ContactLaw = "step"
-    contact_width_nm: float = 25.0
-    release_radius_nm: float | None = None
+    contact_width_nm: PositiveFloat = 25.0
+    release_radius_nm: PositiveFloat | None = None
     contact_between_substeps: bool = False
-    activation_steps: int = 1
-    activation_delay_s: float = 0.0
+    activation_steps: PositiveInt = 1
+    activation_delay_s: NonNegativeFloat = 0.0
     start: Start = "off"
-    burn_in_bursts: float = 10.0
-    loading_fano: float = 1.0
-    loading_cv_between_tracks: float = 0.0
-    unresponsive_fraction: float = 0.0
-    exposure_s: float = 0.0
-    drift_nm_per_s: float = 0.0
+    burn_in_bursts: NonNegativeFloat = 10.0
+    loading_fano: PositiveFloat = 1.0
+    loading_cv_between_tracks: NonNegativeFloat = 0.0
+    unresponsive_fraction: ClosedUnit = 0.0
+    exposure_s: NonNegativeFloat = 0.0
+    drift_nm_per_s: NonNegativeFloat = 0.0
     ms2_background: float = 0.0
-    ms2_background_sd: float = 0.0
-    crosstalk_to_ms2: float = 0.0
-    crosstalk_width_nm: float = 250.0
-    crosstalk_to_separation: float = 0.0
+    ms2_background_sd: NonNegativeFloat = 0.0
+    crosstalk_to_ms2: NonNegativeFloat = 0.0
+    crosstalk_width_nm: PositiveFloat = 250.0
+    crosstalk_to_separation: NonNegativeFloat = 0.0
 
-    def __post_init__(self) -> None:
-        for name in ("n_tracks", "n_frames", "n_groups", "substeps_per_frame", "beads", "activation_steps"):
-            value = getattr(self, name)
-            self._require(name, isinstance(value, int) and value >= 1, "must be a whole number, at least 1")
-        lengths = ("frame_interval_s", "contact_radius_nm", "mean_distance_nm", "msd_amplitude_nm2_per_sqrt_s")
-        rates = ("k_on_per_s", "k_off_per_s", "loading_rate_per_s", "polymerase_signal", "ms2_dwell_s")
-        for name in (*lengths, *rates, "contact_width_nm", "loading_fano", "crosstalk_width_nm"):
-            self._require(name, 0 < getattr(self, name) < np.inf, "must be positive and finite")
-        counted = ("ms2_noise", "activation_delay_s", "burn_in_bursts", "loading_cv_between_tracks", "drift_nm_per_s")
-        for name in (*counted, "ms2_background_sd", "crosstalk_to_ms2", "crosstalk_to_separation"):
-            self._require(name, 0 <= getattr(self, name) < np.inf, "must be finite and not negative")
-        for name in ("bleaching_time_s", "confinement_time_s"):
-            value = getattr(self, name)
-            self._require(name, value is None or value > 0, "must be positive or null")
-        self._require("ms2_ramp_s", 0 < self.ms2_ramp_s <= self.ms2_dwell_s, "must lie in (0, ms2_dwell_s]")
-        self._require(
-            "localisation_noise_nm",
-            self._noise_is_sound(),
-            "must be three finite numbers, none negative, or two such rows",
-        )
-        self._require("missing_fraction", 0 <= self.missing_fraction < 1, "must lie in [0, 1)")
-        self._require("unresponsive_fraction", 0 <= self.unresponsive_fraction <= 1, "must lie in [0, 1]")
-        self._require("msd_exponent", 0.1 <= self.msd_exponent <= 0.5, "must lie in [0.1, 0.5]")
-        for name, known in (("contact_law", get_args(ContactLaw)), ("start", get_args(Start))):
-            self._require(name, getattr(self, name) in known, f"must be one of {', '.join(known)}")
-        self._require("exposure_s", 0 <= self.exposure_s <= self.frame_interval_s, "must lie in [0, frame_interval_s]")
-        self._require("ms2_background", bool(np.isfinite(self.ms2_background)), "must be finite")
-        holds = len(self.loci) == 2 and 0 <= self.loci[0] < self.loci[1] < self.beads
+    @rule
+    def _lengths_and_times_fit(self) -> None:
+        self._require("ms2_ramp_s", self.ms2_ramp_s <= self.ms2_dwell_s, "must lie in (0, ms2_dwell_s]")
+        self._require("exposure_s", self.exposure_s <= self.frame_interval_s, "must lie in [0, frame_interval_s]")
+        holds = 0 <= self.loci[0] < self.loci[1] < self.beads
         self._require("loci", holds, f"must be two beads in order, below beads = {self.beads}")
+
+    @rule
+    def _contact_laws_fit(self) -> None:
         release = self.release_radius_nm
-        holds = release is None or (self.contact_law == "step" and self.contact_radius_nm <= release < np.inf)
+        holds = release is None or (self.contact_law == "step" and self.contact_radius_nm <= release)
         self._require("release_radius_nm", holds, "must be null, or at least contact_radius_nm of a step law")
-        holds = self.contact_between_substeps is False or (release is None and self.contact_between_substeps is True)
-        self._require("contact_between_substeps", holds, "must be true or false, and false with a release_radius_nm")
+        holds = release is None or not self.contact_between_substeps
+        self._require("contact_between_substeps", holds, "must be false with a release_radius_nm")
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
-            raise InputError(f"simulate.{name}: {rule}, got {getattr(self, name)}")
-
-    def _noise_is_sound(self) -> bool:
-        """Whether the localisation noise is three numbers, or two rows of three."""
-        try:
-            noise = np.asarray(self.localisation_noise_nm, dtype=np.float64)
-        except ValueError:
-            return False
-        return noise.shape in ((3,), (2, 3)) and bool(np.all((noise >= 0) & np.isfinite(noise)))
+            raise ValueError(f"{name} {rule}, got {getattr(self, name)}")
 
     @property
     def separation_noise_nm(self) -> NDArray[np.float64]:

@@ -1,18 +1,16 @@
 """The smallest tracks there are: a random walk as the distance, and a signal that is 1 while it is short."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from contactlens.base.errors import InputError
+from contactlens.base.settings import NonNegativeFloat, OpenUnit, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.track_set import SCALAR_COLUMN, SIGNAL_COLUMN, Driver, TrackSet
 
 FRAME_INTERVAL_S = 1.0
 SOURCE = "random walks"
 
 
-@dataclass(frozen=True)
+@settings
 class RandomWalkConfig:
     """Walks between 0 and 1 that are reflected at both ends; lengths have no unit.
 
@@ -21,19 +19,12 @@ class RandomWalkConfig:
     signal_noise: SD of the noise on the signal
     """
 
-    n_tracks: int = 200
-    n_frames: int = 201
-    n_groups: int = 20
-    step: float = 0.03
-    contact_distance: float = 0.05
-    signal_noise: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name in ("n_tracks", "n_frames", "n_groups"):
-            if getattr(self, name) < 1:
-                raise InputError(f"toy.{name}: must be at least 1, got {getattr(self, name)}")
-        if not self.step > 0 or not 0 < self.contact_distance < 1 or not self.signal_noise >= 0:
-            raise InputError("toy: step must be positive, contact_distance inside (0, 1), signal_noise not negative")
+    n_tracks: PositiveInt = 200
+    n_frames: PositiveInt = 201
+    n_groups: PositiveInt = 20
+    step: PositiveFloat = 0.03
+    contact_distance: OpenUnit = 0.05
+    signal_noise: NonNegativeFloat = 0.1
 
 
 def simulate_toy(config: RandomWalkConfig, seed: int) -> TrackSet:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from contactlens.base.settings import ClosedUnit, NonNegativeFloat, NonNegativeInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.models.bernoulli_latent import bernoulli_kl
 from contactlens.tracks.models.heads import Distribution, Head, SignalScale
@@ -20,7 +21,7 @@ from contactlens.tracks.models.tasks import state_of
 from contactlens.tracks.models.track_model import Output, TrackModel
 
 
-@dataclass(frozen=True)
+@settings
 class ElboConfig:
     """Weights of the terms.
 
@@ -33,16 +34,11 @@ class ElboConfig:
         can't scale or delay them at will
     """
 
-    beta: float = 0.1
-    beta_start: float = 0.0
-    warmup_epochs: int = 4
-    lambda_sparsity: float = 0.0
-    lambda_correction: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name in ("beta", "beta_start", "warmup_epochs", "lambda_sparsity", "lambda_correction"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"elbo.{name} must not be negative, got {getattr(self, name)}")
+    beta: NonNegativeFloat = 0.1
+    beta_start: NonNegativeFloat = 0.0
+    warmup_epochs: NonNegativeInt = 4
+    lambda_sparsity: NonNegativeFloat = 0.0
+    lambda_correction: NonNegativeFloat = 10.0
 
     def beta_at(self, epoch: int) -> float:
         """Weight of the divergence in an epoch, counted from 0."""
@@ -51,7 +47,7 @@ class ElboConfig:
         return self.beta_start + (self.beta - self.beta_start) * epoch / self.warmup_epochs
 
 
-@dataclass(frozen=True)
+@settings
 class LossConfig:
     """Weights of the loss's terms.
 
@@ -68,25 +64,17 @@ class LossConfig:
     elbo: of a model with latents, in place of all other terms
     """
 
-    lambda_contact: float
-    lambda_crps: float
-    lambda_var: float
-    lambda_prior: float
+    lambda_contact: NonNegativeFloat
+    lambda_crps: NonNegativeFloat
+    lambda_var: NonNegativeFloat
+    lambda_prior: NonNegativeFloat
     target_logvar: float
-    warmup_epochs: int
-    anneal_epochs: int
-    beta: float
-    lambda_entropy: float = 0.0
-    lambda_clusters: float = 0.0
+    warmup_epochs: NonNegativeInt
+    anneal_epochs: NonNegativeInt
+    beta: ClosedUnit
+    lambda_entropy: NonNegativeFloat = 0.0
+    lambda_clusters: NonNegativeFloat = 0.0
     elbo: ElboConfig = field(default_factory=ElboConfig)
-
-    def __post_init__(self) -> None:
-        weights = [name for name in vars(self) if name.startswith("lambda_")]
-        for name in (*weights, "warmup_epochs", "anneal_epochs"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"loss.{name} must not be negative, got {getattr(self, name)}")
-        if not 0 <= self.beta <= 1:
-            raise ValueError(f"loss.beta must lie in [0, 1], got {self.beta}")
 
 
 def anneal(epoch: int, config: LossConfig) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contactlens.base.progress import counted
+from contactlens.base.settings import PositiveInt, settings
 from contactlens.base.torch_setup import seed_everything
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
@@ -40,15 +41,11 @@ class TrainingConfig:
         return replace(self, fit=replace(self.fit, **changes))
 
 
-@dataclass(frozen=True)
+@settings
 class SeedsConfig:
     """n_seeds: trainings that differ in their seed alone; the best on validation is kept."""
 
-    n_seeds: int
-
-    def __post_init__(self) -> None:
-        if self.n_seeds < 1:
-            raise ValueError(f"train.n_seeds must be at least 1, got {self.n_seeds}")
+    n_seeds: PositiveInt
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The baselines every network is compared with, on the same splits and with the same scores."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
+from contactlens.base.settings import settings
 from contactlens.dna.data.names import RECALIBRATED
 from contactlens.dna.data.window_set import Task, WindowSet
 from contactlens.dna.evaluation.baselines.cnn import CnnBaseline, CnnConfig
@@ -40,7 +41,7 @@ class Baseline(Protocol):
         """Probability of label 1, (N,)."""
 
 
-@dataclass(frozen=True)
+@settings
 class BaselineConfig:
     """distance, element_propensity: of pairs alone; composition: of regions alone.
     kmer: of `kmer_logistic`, which has no products, and, for pairs and unless its interaction_components are 0, of

@@ -3,13 +3,14 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from contactlens.base.settings import Field, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.batch import WindowBatch, batch_of
 from contactlens.dna.data.tokens import one_hot_bases
@@ -19,7 +20,7 @@ from contactlens.dna.evaluation.baselines.logistic import Array
 POOL = 4
 
 
-@dataclass(frozen=True)
+@settings
 class CnnConfig:
     """filters: of each convolution; kernel_size: bases that the first one sees; hidden: units of the dense layer.
     dropout: of the pooled features and of the dense layer.
@@ -29,27 +30,17 @@ class CnnConfig:
     device: auto takes a GPU where there is one.
     """
 
-    filters: int
-    kernel_size: int
-    hidden: int
-    dropout: float
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    starts: int
+    filters: PositiveInt
+    kernel_size: PositiveInt
+    hidden: PositiveInt
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat
+    batch_size: Annotated[int, Field(ge=2)]
+    max_epochs: PositiveInt
+    patience: PositiveInt
+    starts: PositiveInt
     device: Literal["auto", "cpu", "cuda"]
-
-    def __post_init__(self) -> None:
-        for name in ("filters", "kernel_size", "hidden", "batch_size", "max_epochs", "patience", "starts"):
-            least = 2 if name == "batch_size" else 1  # batch normalisation needs two
-            if getattr(self, name) < least:
-                raise ValueError(f"cnn.{name} must be at least {least}, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"cnn.dropout must lie in [0, 1), got {self.dropout}")
-        if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ValueError("cnn.learning_rate must be positive and cnn.weight_decay must not be negative")
 
 
 class Cnn(nn.Module):

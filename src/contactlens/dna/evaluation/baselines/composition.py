@@ -5,19 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from contactlens.base.settings import settings
 from contactlens.dna.data.batch import ELEMENT_BOUNDS
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_scaled, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_scaled, positive
 
 
-@dataclass(frozen=True)
+@settings
 class CompositionConfig:
     """inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation."""
 
-    inverse_penalties: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        check_penalties("composition", self.inverse_penalties)
+    inverse_penalties: InversePenalties
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,26 @@
 """Distance alone. Public enhancer-promoter benchmarks let it win: near pairs are positive more often."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
+from contactlens.base.settings import Field, settings
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import labels
-from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_scaled, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_scaled, positive
 
 
-@dataclass(frozen=True)
+@settings
 class DistanceConfig:
     """knots: of the cubic spline of log distance, at equally spaced quantiles of the training distances.
     inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
     """
 
-    knots: int
-    inverse_penalties: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if self.knots < 2:
-            raise ValueError(f"distance.knots must be at least 2, got {self.knots}")
-        check_penalties("distance", self.inverse_penalties)
+    knots: Annotated[int, Field(ge=2)]
+    inverse_penalties: InversePenalties
 
 
 @dataclass(frozen=True)

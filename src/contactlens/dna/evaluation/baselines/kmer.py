@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
+from contactlens.base.settings import Field, NonNegativeInt, settings
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import element_sequences, labels
-from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_logistic, nll, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_logistic, nll, positive
 
 LONGEST = 10
 UNKNOWN = 4
@@ -19,7 +20,7 @@ _DIGIT = np.full(256, UNKNOWN, dtype=np.int64)
 _DIGIT[[ord(base) for base in "ACGT"]] = range(4)
 
 
-@dataclass(frozen=True)
+@settings
 class KmerConfig:
     """lengths: values of k to choose from on validation, 1 to 10.
     interaction_components: principal components of each element's counts whose products (this number squared) are
@@ -27,16 +28,9 @@ class KmerConfig:
     inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
     """
 
-    lengths: tuple[int, ...]
-    interaction_components: int
-    inverse_penalties: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.lengths or not all(1 <= k <= LONGEST for k in self.lengths):
-            raise ValueError(f"kmer.lengths must be one or more numbers from 1 to {LONGEST}, got {self.lengths}")
-        if self.interaction_components < 0:
-            raise ValueError(f"kmer.interaction_components must not be negative, got {self.interaction_components}")
-        check_penalties("kmer", self.inverse_penalties)
+    lengths: Annotated[tuple[Annotated[int, Field(ge=1, le=LONGEST)], ...], Field(min_length=1)]
+    interaction_components: NonNegativeInt
+    inverse_penalties: InversePenalties
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,17 @@
 """Logistic regression whose penalty is chosen on validation windows: the last step of most baselines."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contactlens.base.settings import Field, PositiveFloat
+
 Array = np.ndarray
-
-
-def check_penalties(section: str, inverse_penalties: Sequence[float]) -> None:
-    """Raise ValueError unless there is a value and all are positive."""
-    if not inverse_penalties or min(inverse_penalties) <= 0:
-        raise ValueError(f"{section}.inverse_penalties must be one or more positive numbers, got {inverse_penalties}")
+InversePenalties = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]  # values of scikit-learn's C
 
 
 def fit_logistic(train: Any, y: Array, validation: Any, y_validation: Array, inverse_penalties: Sequence[float]) -> Any:

@@ -5,36 +5,31 @@ both sides of a split, how often it was positive is the strongest of all cheats.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from contactlens.base.settings import Field, PositiveFloat, settings
 from contactlens.calibration.classification import logit_of
 from contactlens.dna.data.tokens import one_strand
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import composition_features, element_sequences, labels
-from contactlens.dna.evaluation.baselines.logistic import Array, check_penalties, fit_logistic, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_logistic, positive
 
 
-@dataclass(frozen=True)
+@settings
 class PropensityConfig:
     """smoothing: an element's share of positives counts this many windows more, with the share of all windows.
     folds: a training window's propensities are counted on the other folds, so that it does not see its own label.
     inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
     """
 
-    smoothing: float
-    folds: int
-    inverse_penalties: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if self.smoothing <= 0:
-            raise ValueError(f"element_propensity.smoothing must be positive, got {self.smoothing}")
-        if self.folds < 2:
-            raise ValueError(f"element_propensity.folds must be at least 2, got {self.folds}")
-        check_penalties("element_propensity", self.inverse_penalties)
+    smoothing: PositiveFloat
+    folds: Annotated[int, Field(ge=2)]
+    inverse_penalties: InversePenalties
 
 
 @dataclass(frozen=True)

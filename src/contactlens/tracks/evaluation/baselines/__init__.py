@@ -11,6 +11,7 @@ import numpy as np
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
+from contactlens.base.settings import settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.boosted_trees import BoostedTrees, BoostedTreesConfig
 from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
@@ -52,13 +53,13 @@ class StateBaseline(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@settings
 class BaselineConfig:
     contact_filter: ContactFilterConfig
     boosted_trees: BoostedTreesConfig
 
 
-@dataclass(frozen=True)
+@settings
 class StateBaselineConfig:
     contact_state: ContactStateConfig
     compound_hmm: CompoundHmmConfig

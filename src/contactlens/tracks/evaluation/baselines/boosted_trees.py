@@ -1,10 +1,12 @@
 """The strong baseline: gradient-boosted trees on windowed features, one for the mean, one for the sd."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from contactlens.base.settings import Field, PositiveFloat, PositiveInt, settings
 from contactlens.calibration.recalibration import SdMap
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.features import FeatureConfig, SignalView, windowed_features
@@ -16,7 +18,7 @@ LOG_FLOOR = 0.01
 SD_BINS = 20
 
 
-@dataclass(frozen=True)
+@settings
 class BoostedTreesConfig:
     """max_rows: frames drawn for training (and as many for early stopping).
     folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
@@ -24,13 +26,13 @@ class BoostedTreesConfig:
     """
 
     features: FeatureConfig
-    max_rows: int
-    folds: int
-    max_trees: int
-    max_leaves: int
-    min_leaf_frames: int
-    learning_rate: float
-    patience: int
+    max_rows: PositiveInt
+    folds: Annotated[int, Field(ge=2)]
+    max_trees: PositiveInt
+    max_leaves: Annotated[int, Field(ge=2)]
+    min_leaf_frames: PositiveInt
+    learning_rate: PositiveFloat
+    patience: PositiveInt
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.compound_chain import state_bits
 from contactlens.tracks.evaluation.baselines.compound_em import CompoundModel
@@ -25,21 +26,17 @@ LEAST_VARIANCE = 1e-6
 LEAST_PERSISTENCE = 1e-3
 
 
-@dataclass(frozen=True)
+@settings
 class CompoundHmmConfig:
     """restarts: starting points of EM, of which the likeliest fit is kept.
     max_iterations: of EM from each; tolerance: gain in nats per observed frame below which it stops.
     max_tracks: tracks drawn for the fit.
     """
 
-    restarts: int
-    max_iterations: int
-    tolerance: float
-    max_tracks: int
-
-    def __post_init__(self) -> None:
-        if min(self.restarts, self.max_iterations, self.max_tracks) < 1 or not self.tolerance > 0:
-            raise InputError(f"compound_hmm: the counts must be at least 1 and tolerance positive, got {self}")
+    restarts: PositiveInt
+    max_iterations: PositiveInt
+    tolerance: PositiveFloat
+    max_tracks: PositiveInt
 
 
 @dataclass(frozen=True)

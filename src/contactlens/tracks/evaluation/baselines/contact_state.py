@@ -1,6 +1,7 @@
 """The decoder that sees the driver alone: logistic regression on windowed distances and contacts."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -10,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import Field, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.features import FeatureConfig, windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Frames
@@ -17,22 +19,15 @@ from contactlens.tracks.evaluation.baselines.frames import Frames
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
+@settings
 class ContactStateConfig:
     """inverse_penalties: candidates for scikit-learn's C, of which validation tracks choose one.
     max_rows: frames drawn from each split.
     """
 
     features: FeatureConfig
-    inverse_penalties: list[float]
-    max_rows: int
-
-    def __post_init__(self) -> None:
-        if not self.inverse_penalties or min(self.inverse_penalties) <= 0:
-            rule = "inverse_penalties must be one or more positive numbers"
-            raise InputError(f"contact_state: {rule}, got {self.inverse_penalties}")
-        if self.max_rows < 1:
-            raise InputError(f"contact_state: max_rows must be at least 1, got {self.max_rows}")
+    inverse_penalties: Annotated[list[PositiveFloat], Field(min_length=1)]
+    max_rows: PositiveInt
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """Non-negative deconvolution of MS2: the loading that, seen through the known response, fits a track best."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.promoter import Events
 
 
-@dataclass(frozen=True)
+@settings
 class DeconvolutionConfig:
     """penalties: candidate L1 penalties, in units of one polymerase's signal
     max_per_bin: most polymerases in a bin; none where null
@@ -20,20 +22,10 @@ class DeconvolutionConfig:
     held_out_share: share of the validation frames that are hidden to choose the penalty
     """
 
-    penalties: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-    max_per_bin: float | None = 1.0
-    iterations: int = 300
-    held_out_share: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not self.penalties or min(self.penalties) < 0:
-            raise ValueError("deconvolution.penalties must be one or more numbers, none negative")
-        if self.max_per_bin is not None and self.max_per_bin <= 0:
-            raise ValueError(f"deconvolution.max_per_bin must be positive or null, got {self.max_per_bin}")
-        if self.iterations < 1:
-            raise ValueError(f"deconvolution.iterations must be at least 1, got {self.iterations}")
-        if not 0 < self.held_out_share < 1:
-            raise ValueError(f"deconvolution.held_out_share must lie in (0, 1), got {self.held_out_share}")
+    penalties: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+    max_per_bin: PositiveFloat | None = 1.0
+    iterations: PositiveInt = 300
+    held_out_share: OpenUnit = 0.1
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from torch.nn import functional as F
 
+from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
 
 
@@ -25,7 +26,7 @@ class SignalView:
 HIDDEN = SignalView()
 
 
-@dataclass(frozen=True)
+@settings
 class FeatureConfig:
     """lag_frames: offsets at which the distance itself is read, positive into the past, negative into the
     future.
@@ -34,8 +35,8 @@ class FeatureConfig:
     """
 
     lag_frames: list[int]
-    window_frames: list[int]
-    contact_quantiles: list[float]
+    window_frames: list[PositiveInt]
+    contact_quantiles: list[OpenUnit]
 
 
 def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, view: SignalView = HIDDEN) -> Array:

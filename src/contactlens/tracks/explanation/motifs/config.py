@@ -1,11 +1,10 @@
 """Settings of the search for temporal motifs; imports neither torch nor modisco, so that reading params stays quick."""
 
-from dataclasses import dataclass
-
 from contactlens.attribution.modisco_config import ModiscoConfig
+from contactlens.base.settings import PositiveFloat, PositiveInt, rule, settings
 
 
-@dataclass(frozen=True)
+@settings
 class TemporalMotifConfig:
     """How contact histories are cut and searched.
 
@@ -19,19 +18,17 @@ class TemporalMotifConfig:
     modisco: the search itself, lengths in frames
     """
 
-    n_tracks: int
-    predicted_per_track: int
-    window_frames: int
-    smoothing_frames: int
-    lag_max_s: float
-    rows_per_pass: int
+    n_tracks: PositiveInt
+    predicted_per_track: PositiveInt
+    window_frames: PositiveInt
+    smoothing_frames: PositiveInt
+    lag_max_s: PositiveFloat
+    rows_per_pass: PositiveInt
     modisco: ModiscoConfig
 
-    def __post_init__(self) -> None:
-        for name in ("n_tracks", "predicted_per_track", "smoothing_frames", "lag_max_s", "rows_per_pass"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"motifs.{name} must be positive, got {getattr(self, name)}")
+    @rule
+    def _window_holds_a_seqlet(self) -> None:
         if self.window_frames < self.modisco.seqlet:
             raise ValueError(
-                f"motifs.window_frames must hold one seqlet of {self.modisco.seqlet} frames, got {self.window_frames}"
+                f"window_frames must hold one seqlet of {self.modisco.seqlet} frames, got {self.window_frames}"
             )
