@@ -46,13 +46,14 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 OpenUnit = Annotated[float, Field(gt=0, lt=1)]
 ClosedUnit = Annotated[float, Field(ge=0.0, le=1.0)]
 
-LIMITS = ("gt", "ge", "lt", "le", "min_length", "pattern")
+LIMITS = ("gt", "ge", "lt", "le", "min_length", "multiple_of", "pattern")
 LIMIT_FAULTS = {
     "greater_than",
     "greater_than_equal",
     "less_than",
     "less_than_equal",
     "too_short",
+    "multiple_of",
     "string_pattern_mismatch",
 }
 
@@ -157,6 +158,7 @@ def _in_words(limits: Mapping[str, Any]) -> str:
         "lt": "be below",
         "le": "be at most",
         "min_length": "hold at least",
+        "multiple_of": "be a multiple of",
         "pattern": "match",
     }
     return " and ".join(f"must {words[name]} {_short(value)}" for name, value in limits.items())

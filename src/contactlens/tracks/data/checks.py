@@ -5,11 +5,12 @@ Great Expectations sees four tables: `settings` (one row: units and frame interv
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
-from contactlens.base.settings import ClosedUnit, NonNegativeFloat, PositiveFloat, PositiveInt, settings
+from contactlens.base.settings import ClosedUnit, Field, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.expectations.result import CheckResult
 from contactlens.expectations.run import DataAsset, Stage, check, validate
 from contactlens.expectations.suite import LARGEST, Batch, Suite

@@ -1,9 +1,20 @@
 """Settings of the measurement of the contact radius; imports nothing heavy, so that reading params stays quick."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from contactlens.base.settings import (
+    ClosedUnit,
+    Field,
+    NonNegativeFloat,
+    OpenUnit,
+    PositiveFloat,
+    PositiveInt,
+    rule,
+    settings,
+)
 
 
-@dataclass(frozen=True)
+@settings
 class VerdictRules:
     """What the sentence is decided by.
 
@@ -13,13 +24,13 @@ class VerdictRules:
     max_halves_z: difference between two halves of the tracks, in standard errors
     """
 
-    min_gain_nats: float = 6.0
-    min_p: float = 0.01
-    min_ratio: float = 2.0
-    max_halves_z: float = 3.3
+    min_gain_nats: NonNegativeFloat = 6.0
+    min_p: ClosedUnit = 0.01
+    min_ratio: NonNegativeFloat = 2.0
+    max_halves_z: NonNegativeFloat = 3.3
 
 
-@dataclass(frozen=True)
+@settings
 class RadiusConfig:
     """tracks: most tracks used, evenly from all; all where null
     localisation_noise_nm: SD of the error of the separation along an axis; fitted where null
@@ -38,34 +49,24 @@ class RadiusConfig:
     workers: threads
     """
 
-    tracks: int | None = 100
-    localisation_noise_nm: float | None = 30.0
-    localisation_noise_error: float = 0.03
+    tracks: Annotated[int, Field(ge=8)] | None = 100
+    localisation_noise_nm: PositiveFloat | None = 30.0
+    localisation_noise_error: NonNegativeFloat = 0.03
     gain_known: bool = False
-    radius_bounds_nm: tuple[float, float] = (5.0, 1500.0)
-    substeps: int = 10
-    samples: int = 128
-    completions: int = 6
-    simulations: int = 96
-    predictive: int = 99
-    shuffles: int = 3
-    draws: int = 2000
-    level: float = 0.95
-    workers: int = 2
+    radius_bounds_nm: tuple[PositiveFloat, PositiveFloat] = (5.0, 1500.0)
+    substeps: PositiveInt = 10
+    samples: Annotated[int, Field(ge=2, multiple_of=2)] = 128
+    completions: PositiveInt = 6
+    simulations: Annotated[int, Field(ge=45)] = 96
+    predictive: PositiveInt = 99
+    shuffles: PositiveInt = 3
+    draws: PositiveInt = 2000
+    level: OpenUnit = 0.95
+    workers: PositiveInt = 2
     verdict: VerdictRules = VerdictRules()
 
-    def __post_init__(self) -> None:
+    @rule
+    def _bounds_increase(self) -> None:
         low, high = self.radius_bounds_nm
-        if not 0 < low < high:
-            raise ValueError(f"radius.radius_bounds_nm must be positive and increasing, got {[low, high]}")
-        if self.simulations < 45:
-            raise ValueError(f"radius.simulations must be at least 45, got {self.simulations}")
-        for name in ("substeps", "completions", "predictive", "shuffles", "draws", "workers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"radius.{name} must be at least 1, got {getattr(self, name)}")
-        if self.samples < 2 or self.samples % 2:
-            raise ValueError(f"radius.samples must be an even number, got {self.samples}")
-        if self.tracks is not None and self.tracks < 8:
-            raise ValueError(f"radius.tracks must be at least 8 or null, got {self.tracks}")
-        if not 0 < self.level < 1:
-            raise ValueError(f"radius.level must lie between 0 and 1, got {self.level}")
+        if not low < high:
+            raise ValueError(f"radius_bounds_nm must be positive and increasing, got {[low, high]}")
