@@ -80,5 +80,5 @@ def test_core_is_bounded_by_the_strong_positions() -> None:
     [("flank", 0), ("sliding_window", 5), ("seqlet_fdr", 1.0), ("max_seqlets", 100), ("pattern_flank", -1)],
 )
 def test_nonsense_settings_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"modisco.{field} must"):
+    with pytest.raises(ValueError, match=f"{field} must"):
         replace(CONFIG, **{field: value})

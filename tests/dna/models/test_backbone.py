@@ -25,5 +25,5 @@ def test_every_size_arrives() -> None:
     ("name", "value"), [("d_model", 0), ("n_layer", 0), ("d_state", -1), ("source", ""), ("source", "  ")]
 )
 def test_nonsense_is_refused(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"dna.backbone.{name} must"):
+    with pytest.raises(ValueError, match=f"{name} must"):
         replace(CONFIG, **{name: value})

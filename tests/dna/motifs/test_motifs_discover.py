@@ -182,5 +182,5 @@ def test_core_ends_where_contributions_fade() -> None:
     [("window_bp", 25), ("seqlet_fdr", 0.0), ("trim_share", 1.0), ("max_seqlets", 100), ("random_motifs", -1)],
 )
 def test_nonsense_settings_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"dna.motifs.{field} must"):
+    with pytest.raises(ValueError, match=f"{field} must"):
         replace(CONFIG, **{field: value})

@@ -221,7 +221,7 @@ def test_checkpoints_of_other_sequence_or_settings_are_ignored(part: str, tmp_pa
     [("crop_bp", 0), ("crops_per_epoch", 0), ("validation_crops", 0), ("mask_fraction", 0.0), ("mask_fraction", 1.0)],
 )
 def test_nonsense_settings_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"dna.pretrain.{name} must"):
+    with pytest.raises(ValueError, match=f"{name} must"):
         replace(CONFIG, **{name: value})
 
 

@@ -446,12 +446,12 @@ def test_reference_is_no_contact_and_no_transcription():
     ("change", "message"),
     [
         ({"methods": ("integrated_gradients", "noise_tunnel")}, "unknown attribution method 'noise_tunnel'"),
-        ({"methods": ("saliency",)}, "explain.methods must hold integrated_gradients"),
-        ({"n_tracks": 0}, "explain.n_tracks must be positive"),
-        ({"n_tracks": 11}, "explain.n_tracks must be at most profile_tracks"),
-        ({"interval_level": 1.0}, "explain.interval_level must be below 1"),
-        ({"deletion_fractions": (0.1, 0.5)}, "explain.deletion_fractions must rise from 0"),
-        ({"deletion_fractions": (0.0, 0.5, 0.2)}, "explain.deletion_fractions must rise from 0"),
+        ({"methods": ("saliency",)}, "methods must hold integrated_gradients"),
+        ({"n_tracks": 0}, "n_tracks must be at least 1"),
+        ({"n_tracks": 11}, "n_tracks must be at most profile_tracks"),
+        ({"interval_level": 1.0}, "interval_level must lie between 0 and 1"),
+        ({"deletion_fractions": (0.1, 0.5)}, "deletion_fractions must rise from 0"),
+        ({"deletion_fractions": (0.0, 0.5, 0.2)}, "deletion_fractions must rise from 0"),
     ],
 )
 def test_bad_settings_are_refused(change, message):

@@ -80,7 +80,7 @@ def test_the_published_benchmark_has_its_figures() -> None:
     ],
 )
 def test_an_impossible_regime_is_refused_by_name(field: str, value: object) -> None:
-    with pytest.raises(InputError, match=rf"simulate\.{field}"):
+    with pytest.raises(InputError, match=rf"SimulationConfig.{field}"):
         replace(SimulationConfig(), **{field: value})
 
 

@@ -173,7 +173,7 @@ def test_kernels_are_the_parts_of_the_signal() -> None:
     ],
 )
 def test_an_impossible_value_is_refused_by_name(field: str, value: object) -> None:
-    with pytest.raises(InputError, match=rf"simulate\.{field}"):
+    with pytest.raises(InputError, match=rf"SimulationConfig.{field}"):
         dataclasses.replace(SMALL, **{field: value})
 
 

@@ -31,5 +31,5 @@ def test_same_seed_gives_the_same_tracks() -> None:
 
 @pytest.mark.parametrize("change", [{"n_tracks": 0}, {"step": 0.0}, {"contact_distance": 1.0}, {"signal_noise": -1.0}])
 def test_nonsense_is_refused(change: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="toy"):
+    with pytest.raises(InputError, match="RandomWalkConfig"):
         RandomWalkConfig(**change)
