@@ -34,8 +34,8 @@ else:
     except ImportError:
         pydantic = None
 
-        def Field(**limits: float) -> dict[str, float]:  # noqa: N802 (as pydantic's)
-            return limits
+        def Field(**limits: Any) -> Any:  # noqa: N802 (as pydantic's)
+            return tuple(limits.items())
 
 
 T = TypeVar("T")
