@@ -58,7 +58,7 @@ class ModelSpec:
         raw = json.loads(text)
         if raw.pop("format", None) != FORMAT:
             raise ValueError(f"not a {FORMAT} description")
-        return TypeAdapter(cls).validate_python(raw)
+        return TypeAdapter(cls).validate_json(json.dumps(raw))
 
 
 def save_model(model: TrackModel, spec: ModelSpec, path: Path | str) -> None:
