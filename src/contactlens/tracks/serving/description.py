@@ -1,5 +1,6 @@
 """What travels beside a model's weights: how it was judged, what it was trained on, and how it is explained."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -70,6 +71,6 @@ class Description:
         """Raises InputError where the file is missing or is not what `write` writes."""
         require_file(Path(path))
         try:
-            return TypeAdapter(cls).validate_python(read_json(path))
+            return TypeAdapter(cls).validate_json(json.dumps(read_json(path)))
         except ValueError as error:
             raise InputError(f"{path}: not the description of a served model ({error})") from error
