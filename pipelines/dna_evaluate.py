@@ -25,12 +25,12 @@ def main() -> None:
     trainer = params.dna.fine_tune.trainer
     seed_everything(params.seed, trainer.threads)
     model = load_classifier(INPUTS[2]).to(resolve_device(trainer.device))
-    judged = [parts["calibration"], parts["test"]]
-    logits = {NETWORK: SplitLogits(*(predict(model, batch_of(part), trainer.batch_size) for part in judged))}
+    scored = [parts["calibration"], parts["test"]]
+    logits = {NETWORK: SplitLogits(*(predict(model, batch_of(part), trainer.batch_size) for part in scored))}
     baselines = fit_baselines(parts["train"], parts["validation"], params.dna.baselines, params.seed)
     for name, baseline in baselines.items():
-        logits[name] = SplitLogits(*(logit_of(baseline.predict(part)) for part in judged))
-    evaluation = evaluate(judged[0], judged[1], logits, params.dna.evaluate, params.seed)
+        logits[name] = SplitLogits(*(logit_of(baseline.predict(part)) for part in scored))
+    evaluation = evaluate(scored[0], scored[1], logits, params.dna.evaluate, params.seed)
     write_json("models/dna/recalibration.json", evaluation.recalibration.to_json())
     write_evaluation(evaluation, "reports/dna")
     with stage_run("evaluate", params.dna.evaluate, provenance(params.seed, INPUTS), "dna") as run:

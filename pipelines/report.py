@@ -1,4 +1,4 @@
-"""Draw every figure, judge the models by the rules of promotion and write the report -> reports/report.html."""
+"""Draw every figure, check the models by the rules of promotion and write the report -> reports/report.html."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Measure the contact radius from the tracks, with its interval, rivals and checks -> reports/tracks/radius."""
+"""Measure the contact radius from the tracks, with its interval, alternatives and checks -> reports/tracks/radius."""
 
 from contactlens.ops.params import load_params
 from contactlens.ops.runs.provenance import provenance

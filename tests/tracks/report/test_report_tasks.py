@@ -100,21 +100,21 @@ def test_findings_of_states_are_against_the_best_baseline_and_the_truth(states: 
     assert "Is its uncertainty the right size?" not in answers
 
 
-def test_a_baseline_that_reads_what_is_hidden_from_the_model_is_no_rival(
+def test_a_baseline_that_reads_what_is_hidden_from_the_model_is_not_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The HMM reads MS2: a network of the distance alone is compared with the best that does not."""
     inputs = inputs_of(tasks.write_state_reports(tmp_path / "tracks"))
 
-    def rival() -> str:
+    def best_baseline() -> str:
         (finding,) = [one for one in tracks_findings(inputs) if "on from off" in one.question]
         return finding.detail.split("(")[1].split(")")[0]
 
-    assert rival() == "compound hmm"
+    assert best_baseline() == "compound hmm"
     monkeypatch.setattr(ReportInputs, "channels", samples.DISTANCE.columns)
-    assert rival() == "contact logistic"
+    assert best_baseline() == "contact logistic"
     monkeypatch.setattr(ReportInputs, "channels", ["ms2"])
-    assert rival() == "compound hmm"
+    assert best_baseline() == "compound hmm"
 
 
 def test_what_a_model_reads_off_its_own_input_is_no_prediction(latent: Report) -> None:

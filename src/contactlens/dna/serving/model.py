@@ -28,7 +28,7 @@ class WindowsInfo:
 
 
 class WindowsModel:
-    """A classifier with the recalibration that it was judged with."""
+    """A classifier with the recalibration that it was evaluated with."""
 
     def __init__(self, classifier: WindowClassifier, recalibration: Platt) -> None:
         self.served = ServedClassifier(classifier, recalibration)
@@ -43,7 +43,7 @@ class WindowsModel:
         classifier = folder if (folder / DESCRIPTION).is_file() else folder / CLASSIFIER
         recalibration = classifier.with_name(RECALIBRATION)
         if not recalibration.is_file():
-            raise InputError(f"{recalibration}: no such file; the classifier was judged with its recalibration")
+            raise InputError(f"{recalibration}: no such file; the classifier was evaluated with its recalibration")
         return cls(load_classifier(classifier), Platt.from_json(read_json(recalibration)))
 
     @property

@@ -1,4 +1,4 @@
-"""From tracks to a radius with its interval, its rivals, its checks and a sentence."""
+"""From tracks to a radius with its interval, the alternatives, its checks and a sentence."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -144,7 +144,7 @@ def _unseen_sd(motion: Motion, dt: float) -> float:
 
 
 def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
-    """The fit of the step law and its calibrated interval, without rivals and checks."""
+    """The fit of the step law and its calibrated interval, without alternatives and checks."""
     fit, prior = fit_law(prepared.likelihood)
     for _ in range(BLOCK_ROUNDS):
         longer = _with_longer_blocks(prepared, fit)
@@ -186,7 +186,7 @@ def _with_longer_blocks(prepared: Prepared, fit: Fit) -> Prepared:
 
 
 def measure(observations: Observations, reporter: Reporter, config: RadiusConfig, seed: int) -> Measurement:
-    """Motion, fit, calibration, rival laws, checks, verdict. The same seed gives the same result.
+    """Motion, fit, calibration, alternative laws, checks, verdict. The same seed gives the same result.
 
     Raises InputError where the tracks can't carry the measurement.
     """

@@ -82,7 +82,7 @@ def motion_statistics(driver: Floats) -> dict[str, Floats]:
 
 def discrepancy(observed: Floats, simulated: Floats) -> tuple[float, float]:
     """(p, ratio) of one group: the share of experiments at least as far from the others as the data are, and the data's
-    distance over the median one. simulated: (S, K); each is judged by the mean and SD of the rest."""
+    distance over the median one. simulated: (S, K); each is compared with the mean and SD of the rest."""
     everything = np.vstack([observed[None], simulated])
     distances = np.empty(len(everything))
     for i in range(len(everything)):
