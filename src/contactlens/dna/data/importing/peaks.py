@@ -8,7 +8,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import require_file
 from contactlens.dna.data.genome import IUPAC_LETTERS, Genome
 from contactlens.dna.data.importing.interval_table import IntervalTable, read_lines, read_table
-from contactlens.dna.data.importing.placement import RecordMap, naming_hint, placement
+from contactlens.dna.data.importing.placement import RecordMap, is_other_strand, naming_hint, placement
 from contactlens.dna.data.importing.report import Sieve
 
 FASTA_SUFFIXES = (".fa", ".fasta", ".fna")
@@ -16,6 +16,8 @@ BED_SUFFIXES = (".bed", ".narrowPeak", ".broadPeak")
 BED_COLUMNS = ("chrom", "start", "end")
 SUMMIT = "10"
 PEAK_LETTERS = IUPAC_LETTERS | {"U"}
+COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")  # of the IUPAC code
+NARROW_PEAK_COLUMNS = 10
 SHORT = "shorter than the window"
 NO_CHROMOSOME = "on a chromosome that the FASTA lacks"
 OUTSIDE = "whose window leaves the FASTA's sequence"
@@ -24,7 +26,8 @@ OUTSIDE = "whose window leaves the FASTA's sequence"
 def read_peaks(path: Path, genome: Genome | None, window_bp: int) -> Sieve:
     """Windows around the centre of each peak: columns where, name, chrom, win_start, sequence, placed.
 
-    path: .fa, .fasta, .fna, or .bed, .narrowPeak (centred on the summit), .broadPeak; each also .gz
+    path: .fa, .fasta, .fna, or .bed, .narrowPeak, .broadPeak; each also .gz. Rows of narrowPeak, whatever the file's
+        name, are centred on their summit. Records named `chrom:start-end(-)` are turned round.
     genome: cuts the windows of intervals and of sequences with `chrom:start-end` names; without it sequences are cut
         to their centre, and shorter ones dropped
 
@@ -56,7 +59,7 @@ def _bed_centres(table: IntervalTable, suffix: str) -> pd.DataFrame:
     table.require(BED_COLUMNS)
     start, end = table.interval("start", "end")
     centre = (start + end) // 2
-    if suffix == ".narrowPeak":
+    if suffix == ".narrowPeak" or _is_narrow_peak(table, end - start):
         table.require([SUMMIT])
         summit = pd.to_numeric(table.cells[SUMMIT], errors="coerce")
         table.refuse(SUMMIT, (summit % 1 != 0).to_numpy(), "summits are not whole numbers")
@@ -69,6 +72,16 @@ def _bed_centres(table: IntervalTable, suffix: str) -> pd.DataFrame:
         for row, name, a, b in zip(chrom.index, chrom, start, end, strict=True)
     ]
     return pd.DataFrame({"where": where, "chrom": chrom, "centre": centre, "placed": True})
+
+
+def _is_narrow_peak(table: IntervalTable, length: pd.Series) -> bool:
+    """Whether all rows are ENCODE's narrowPeak, which is mostly named .bed.gz: strand, three numbers, summit."""
+    cells = table.cells
+    if len(cells.columns) != NARROW_PEAK_COLUMNS or not cells["6"].isin(["+", "-", "."]).all():
+        return False
+    numbers = cells[["7", "8", "9", SUMMIT]].apply(pd.to_numeric, errors="coerce")
+    summit = numbers[SUMMIT]
+    return bool(numbers.notna().all(axis=None) and ((summit % 1 == 0) & (summit >= -1) & (summit < length)).all())
 
 
 def _from_genome(path: Path, peaks: pd.DataFrame, genome: Genome, window_bp: int) -> Sieve:
@@ -103,6 +116,7 @@ def _placed_records(path: Path) -> pd.DataFrame:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         chrom, start = place or (name, 0)
+        sequence = sequence.translate(COMPLEMENT)[::-1] if is_other_strand(name) else sequence
         rows.append((f"record {name}", sequence, chrom, start, start + len(sequence) // 2, place is not None))
     return pd.DataFrame(rows, columns=["where", "sequence", "chrom", "start", "centre", "placed"])
 

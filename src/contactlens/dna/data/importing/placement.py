@@ -41,6 +41,11 @@ def placement(record: str, length: int) -> Placement | None:
     return Placement(found["chrom"], start)
 
 
+def is_other_strand(record: str) -> bool:
+    """Whether a record is named `chrom:start-end(-)`, as `bedtools getfasta -s` names a reverse complement."""
+    return record.endswith("(-)") and PLACED.fullmatch(record) is not None
+
+
 def naming_hint(wanted: Iterable[str], known: Collection[str]) -> str:
     """`; the FASTA calls '1' 'chr1'` where a name that it lacks differs from one of its own by a prefix alone."""
     for name in dict.fromkeys(wanted):
@@ -55,6 +60,12 @@ class RecordMap:
     """The records of a genome by chromosome; a record whose name has no coordinates is a whole chromosome."""
 
     def __init__(self, genome: Genome) -> None:
+        turned = [record for record in genome.lengths if is_other_strand(record)]
+        if turned:
+            raise InputError(
+                f"{genome.name}: {len(turned):,} records, such as {turned[0]!r}, hold the reverse complement of their"
+                " place, where intervals can't be read off; write them without -s of `bedtools getfasta`"
+            )
         rows = []
         for record, length in genome.lengths.items():
             try:
