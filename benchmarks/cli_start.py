@@ -1,4 +1,4 @@
-"""How long `contactlens ... --help` takes from the shell, beside an interpreter that does nothing.
+"""How long `import contactlens` and `contactlens ... --help` take from the shell, beside an idle interpreter.
 
     python benchmarks/cli_start.py [--repeats 15]
 
@@ -12,6 +12,7 @@ import time
 
 PAGES = {
     "python -c pass": ["-c", "pass"],
+    "import contactlens": ["-c", "import contactlens"],
     "contactlens --help": ["-m", "contactlens.cli.main", "--help"],
     "contactlens tracks --help": ["-m", "contactlens.cli.main", "tracks", "--help"],
     "contactlens dna --help": ["-m", "contactlens.cli.main", "dna", "--help"],

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+import contactlens
 from contactlens.base.files import read_json
 from contactlens.ops.registry.seen import write_seen
 from contactlens.ops.workspace import create_workspace, run_pipeline
@@ -113,6 +116,20 @@ def test_motifs_are_searched_in_the_champion_and_else_the_reason_is_kept(finishe
     summary = read_json(finished / "reports/tracks/motifs/summary.json")
     assert champion["champion"] is None and any(reason.startswith("failed: ") for reason in champion["reasons"])
     assert summary == {"patterns": 0, "reason": "no model passes the rules of promotion", "rules": champion["reasons"]}
+
+
+@pytest.mark.slow
+def test_the_registered_model_says_of_the_test_tracks_what_was_judged(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.parent}/first.db")
+    judged = pd.read_parquet(finished / "reports/tracks/predictions.parquet").set_index(["track_id", "frame"])
+    tracks = TrackSet.read(finished / "data/tracks")
+    test = tracks.frames[tracks.frames["track_id"].isin(judged.index.unique("track_id"))]
+    model = contactlens.load("models:/tiny@candidate")
+    found = model.predict(test.drop(columns="ms2")).set_index(["track_id", "frame"]).loc[judged.index]
+    for name, column in {"mean": "mean", "sd": "sd", "low90": "q05", "high90": "q95"}.items():
+        np.testing.assert_allclose(found[column], judged[name], rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow
