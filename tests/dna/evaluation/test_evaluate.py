@@ -285,5 +285,5 @@ def test_probabilities_of_zero_and_one_can_be_scored():
 
 @pytest.mark.parametrize("change", [{"confidence": 1.0}, {"calibration_bins": 0}, {"bootstrap_replicates": 0}])
 def test_impossible_settings_are_refused(change: dict):
-    with pytest.raises(ValueError, match="evaluate"):
+    with pytest.raises(ValueError, match="EvaluateConfig"):
         replace(CONFIG, **change)
