@@ -11,6 +11,7 @@ from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rule
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
+from contactlens.tracks.models.padding import track_lengths, without_padding
 from contactlens.tracks.models.unet import ConvBlock, UNet
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
@@ -66,8 +67,9 @@ class PreActivationBlock(nn.Module):
         self.relu2 = nn.ReLU()
         self.conv2 = _convolution(width, width, kernel_size, causal)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(self.relu2(self.conv1(self.relu1(x))))
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        inner = self.conv1(without_padding(self.relu1(x), lengths))
+        return x + self.conv2(without_padding(self.relu2(inner), lengths))
 
 
 def _convolution(in_channels: int, out_channels: int, kernel_size: int, causal: bool) -> nn.Conv1d:
@@ -103,11 +105,15 @@ class LoadingDecoder(nn.Module):
         for parameter in self.head.project.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Prediction (B, 2, T) and correction (B, T), from latents (B, (lead + T) k)."""
+    def forward(self, latents: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Prediction (B, 2, T) and correction (B, T), from latents (B, (lead + T) k); lengths (B,) of the tracks, None
+        where they all reach the last frame."""
         bins = latents.unflatten(1, (-1, self.bins_per_frame)).transpose(1, 2)  # (B, k, lead + T)
         signal = F.conv1d(bins, self.response) + self.background  # (B, 1, T)
-        correction, logvar = self.head(self.blocks(signal)).unbind(dim=1)
+        features = self.blocks[0](without_padding(signal, lengths))
+        for block in list(self.blocks)[1:]:
+            features = block(features, lengths)
+        correction, logvar = self.head(features).unbind(dim=1)
         return torch.stack([signal[:, 0] + correction, logvar], dim=1), correction
 
 
@@ -138,7 +144,9 @@ class BernoulliVae(Backbone):
         seen = observed.to(x.dtype)
         # The frames of the lead come in as missing.
         frames = F.pad(torch.stack([x[:, 0] * seen, seen], dim=1), (self.grid.lead_frames, 0))
-        bins = self.to_bins(self.encoder(frames).features)  # (B, k, lead + T)
+        bins = self.to_bins(
+            self.encoder(frames, F.pad(observed, (self.grid.lead_frames, 0))).features
+        )  # (B, k, lead + T)
         return self.prior_logit + bins.transpose(1, 2).flatten(1)
 
     def forward(
@@ -152,7 +160,7 @@ class BernoulliVae(Backbone):
         config = self.config
         drawn = self.training
         latents = sample(logits, config.estimator, config.temperature, generator) if drawn else torch.sigmoid(logits)
-        prediction, correction = self.decoder(latents)
+        prediction, correction = self.decoder(latents, track_lengths(observed))
         return BackboneOutput(prediction, logits, correction)
 
     def latent(self, x: Tensor, observed: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
 from contactlens.tracks.models.config import ModelConfig
@@ -20,6 +19,7 @@ from contactlens.tracks.models.heads import (
     HeadPlan,
     SignalScale,
 )
+from contactlens.tracks.models.padding import pooled, track_lengths
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
@@ -56,7 +56,8 @@ class SignalContext(nn.Module):
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
         seen = observed.to(signal.dtype)
-        total, share = F.adaptive_avg_pool1d(torch.stack([signal * seen, seen], dim=1), self.frames).unbind(dim=1)
+        both = torch.stack([signal * seen, seen], dim=1)
+        total, share = pooled(both, self.frames, track_lengths(observed)).unbind(dim=1)
         mean = total / share.clamp(min=torch.finfo(share.dtype).eps)
         return self.relu(self.project(torch.stack([mean, share], dim=1)))
 

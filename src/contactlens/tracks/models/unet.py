@@ -2,13 +2,16 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
+from contactlens.tracks.models.padding import halved, resample, track_lengths, without_padding
 
 
 class ConvBlock(nn.Module):
-    """Two convolutions over time, each followed by a rectifier: (B, C_in, T) -> (B, C_out, T)."""
+    """Two convolutions over time, each followed by a rectifier: (B, C_in, T) -> (B, C_out, T).
+
+    lengths: (B,) of the tracks, beyond whose end a convolution sees zeros; None where they all reach the last frame
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -18,8 +21,12 @@ class ConvBlock(nn.Module):
         self.conv2 = nn.Conv1d(out_channels, out_channels, kernel_size, padding=padding)
         self.relu2 = nn.ReLU()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.relu2(self.conv2(self.relu1(self.conv1(x))))
+    def inner(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Up to the last rectifier; x without padding."""
+        return self.conv2(without_padding(self.relu1(self.conv1(x)), lengths))
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self.relu2(self.inner(without_padding(x, lengths), lengths))
 
 
 class ResidualBlock(ConvBlock):
@@ -29,13 +36,9 @@ class ResidualBlock(ConvBlock):
         super().__init__(in_channels, out_channels, kernel_size)
         self.shortcut = nn.Conv1d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.relu2(self.conv2(self.relu1(self.conv1(x))) + self.shortcut(x))
-
-
-def resample(x: Tensor, length: int) -> Tensor:
-    """Linear interpolation of (B, C, T) to (B, C, length)."""
-    return x if x.size(-1) == length else F.interpolate(x, size=length, mode="linear", align_corners=False)
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        x = without_padding(x, lengths)
+        return self.relu2(self.inner(x, lengths) + self.shortcut(x))
 
 
 class UNet(Backbone):
@@ -75,18 +78,44 @@ class UNet(Backbone):
             for below, skip, out in zip([channels[-1], *outs[:-1]], outs, outs, strict=True)
         )
 
-    def forward(self, x: Tensor, observed: Tensor | None = None, context: Tensor | None = None) -> BackboneOutput:
-        """x (B, C, T), context (B, context_channels, S) -> features (B, width, T). `observed`, which every backbone
-        is given, is not used: the mask is one of x's channels."""
+    def forward(self, x: Tensor, observed: Tensor, context: Tensor | None = None) -> BackboneOutput:
+        """x (B, C, T), context (B, context_channels, S) -> features (B, width, T). `observed` (B, T) says where each
+        track ends, beyond which nothing changes its frames; the missing frames before are for x's channels to tell."""
+        lengths = track_lengths(observed)
         T = x.size(-1)
         features: list[Tensor] = []
         for level, block in enumerate(self.encoder):
             if level > 0:
-                x = F.avg_pool1d(x, 2, ceil_mode=True)  # (B, C, T / 2**level)
-            x = block(x)
+                x = halved(x, _at(lengths, level - 1))  # (B, C, T / 2**level)
+            x = block(x, _at(lengths, level))
             features.append(x)
+        above: float = len(self.encoder) - 1
         for height, skip, block in zip(self.heights, self.skips, self.decoder, strict=True):
-            length = -(-T // 2 ** int(height)) if height == int(height) else round(T / 2**height)
-            fused = [x, features[skip], *([] if context is None else [context])]
-            x = block(torch.cat([resample(part, length) for part in fused], dim=1))
+            length, after = _frames_at(T, height), _at(lengths, height)
+            fused = [
+                resample(x, length, _at(lengths, above), after),
+                resample(features[skip], length, _at(lengths, skip), after),
+            ]
+            if context is not None:
+                fused.append(resample(context, length, _context_lengths(context, lengths), after))
+            x, above = block(torch.cat(fused, dim=1), after), height
         return BackboneOutput(x)  # (B, width, T)
+
+
+def _frames_at(frames: int, height: float) -> int:
+    """Length of `frames` frames after a number of halvings, whole or not."""
+    return -(-frames // 2 ** int(height)) if height == int(height) else round(frames / 2**height)
+
+
+def _at(lengths: Tensor | None, height: float) -> Tensor | None:
+    """`_frames_at` of every track."""
+    if lengths is None or height == 0:
+        return lengths
+    if height == int(height):
+        return (lengths + 2 ** int(height) - 1) // 2 ** int(height)
+    return (lengths.double() / 2**height).round().long().clamp(min=1)
+
+
+def _context_lengths(context: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """A context is as long for every track."""
+    return None if lengths is None else torch.full_like(lengths, context.size(-1))
