@@ -273,7 +273,7 @@ def inputs_of(task: str, tracks) -> tuple[Tensor, Tensor]:
 def test_models_of_every_kind_with_missing_frames(tracks, task, changes):
     model, inputs = track_model(task, **changes), inputs_of(task, tracks)
     x, observed = (part[..., 40:80] for part in inputs)
-    head = TASKS[task].head
+    head = model.head_name
     result = run((x, observed), SMALL, model, head=head)
     outputs = {"gaussian": ["mean", "logvar"], "bernoulli": ["logit", "uncertainty"]}[head]
     assert list(dict.fromkeys(result.faithfulness["output"])) == outputs

@@ -6,6 +6,7 @@ are then torch's own.
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 from torch.nn import functional as F
 
 
@@ -14,8 +15,10 @@ def track_lengths(observed: Tensor) -> Tensor | None:
 
     observed: (B, T) bool. A compiled or exported graph can't depend on its values, so it gets the lengths always.
     """
-    if not torch.compiler.is_compiling() and bool(observed[:, -1].all()):
-        return None
+    if not torch.compiler.is_compiling():
+        with disable_proxy_modes_tracing():  # a mask is no input that a derivative is traced through
+            if bool(observed[:, -1].all()):
+                return None
     frame = torch.arange(1, observed.size(1) + 1, device=observed.device)
     return (observed * frame).amax(dim=1).clamp(min=1)
 
