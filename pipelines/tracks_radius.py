@@ -14,7 +14,7 @@ from contactlens.tracks.radius.tables import (
     write_measurement,
 )
 
-INPUTS = ["data/tracks"]
+INPUTS = ["data/tracks", "reports/tracks/validation.json"]
 FOLDER = "reports/tracks/radius"
 
 

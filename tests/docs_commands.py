@@ -53,6 +53,8 @@ def mlflow(words: list[str]) -> None:
     from mlflow.projects._project_spec import load_project
 
     command, rest = leaf(cli, words)
+    if not rest:
+        return  # without any words, a command is spoken of by its name
     context = command.make_context("mlflow", list(rest))
     if words[0] == "run":
         assert context.params["entry_point"] in load_project(str(ROOT))._entry_points

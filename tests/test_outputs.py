@@ -23,7 +23,7 @@ PLACES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    table = "cell,t,d\na,0,1\na,30,2\n"
+    table = "cell,t,d\na,0,100\na,30,200\n"
     fill(tmp_path, {"t.csv": table, "p.bed": BED, "g.fa": fasta(RECORDS), "file": "x"})
     fill(tmp_path, {"mine/thesis.txt": "years of work", "mine/notes/1.txt": "more"})
     (tmp_path / "here").mkdir()

@@ -103,7 +103,7 @@ def test_a_split_that_is_not_possible_is_refused(
 
 
 def test_nonsense_configurations_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"dna\.split\.train .* sum to 1"):
+    with pytest.raises(ValueError, match=r"SplitConfig\.train .* sum to 1"):
         SplitConfig(0.6, 0.1, 0.1, 0.1, (), (), ())
     with pytest.raises(ValueError, match=r"must be positive"):
         SplitConfig(0.9, 0.1, 0.0, 0.0, (), (), ())

@@ -218,15 +218,15 @@ def test_conservation_of_a_classifier_and_without_each_rule():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"methods": ("deeplift",)}, "dna.explain.methods must"),
-        ({"methods": ()}, "dna.explain.methods must"),
-        ({"methods": ("lrp", "lrp")}, "dna.explain.methods must"),
-        ({"min_probability": 1.0}, "dna.explain.min_probability must"),
-        ({"ig_steps": 0}, "dna.explain.ig_steps must"),
-        ({"min_windows": 20}, "dna.explain.min_windows must"),
-        ({"mutations_per_window": 2}, "dna.explain.mutations_per_window must"),
-        ({"curve_fractions": (0.1, 0.2)}, "dna.explain.curve_fractions must"),
-        ({"curve_fractions": (0.0, 0.2, 0.2)}, "dna.explain.curve_fractions must"),
+        ({"methods": ("deeplift",)}, "ExplainConfig.methods must"),
+        ({"methods": ()}, "ExplainConfig.methods must"),
+        ({"methods": ("lrp", "lrp")}, "ExplainConfig.methods must"),
+        ({"min_probability": 1.0}, "ExplainConfig.min_probability must"),
+        ({"ig_steps": 0}, "ExplainConfig.ig_steps must"),
+        ({"min_windows": 20}, "ExplainConfig.min_windows must"),
+        ({"mutations_per_window": 2}, "ExplainConfig.mutations_per_window must"),
+        ({"curve_fractions": (0.1, 0.2)}, "ExplainConfig.curve_fractions must"),
+        ({"curve_fractions": (0.0, 0.2, 0.2)}, "ExplainConfig.curve_fractions must"),
     ],
 )
 def test_nonsense_in_the_settings_is_refused(wrong, message):

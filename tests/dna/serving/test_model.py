@@ -87,7 +87,7 @@ def test_contributions_add_up_to_the_change_of_the_logit(tmp_path: Path) -> None
 def test_a_folder_without_its_recalibration_is_refused(tmp_path: Path) -> None:
     saved("pair", tmp_path)
     (tmp_path / "recalibration.json").unlink()
-    with pytest.raises(InputError, match="judged with its recalibration"):
+    with pytest.raises(InputError, match="evaluated with its recalibration"):
         contactlens.load(tmp_path)
 
 

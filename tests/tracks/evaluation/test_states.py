@@ -210,7 +210,7 @@ def test_states_that_cannot_be_scored_are_refused(splits, models):
 
 @pytest.mark.parametrize("change", [{"confidence": 1.5}, {"segment_bins": 0}, {"bootstrap_replicates": 0}])
 def test_impossible_settings_are_refused(change: dict):
-    with pytest.raises(ValueError, match="evaluate"):
+    with pytest.raises(ValueError, match=rf"StateEvaluationConfig\.{next(iter(change))}"):
         replace(CONFIG, **change)
 
 

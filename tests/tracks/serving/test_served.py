@@ -89,6 +89,7 @@ def test_a_version_is_loaded_by_its_alias_its_number_and_the_run_that_registered
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (tmp_path / "kept").as_uri())) as run:
         info = log_served_model([served.folder / name for name in FILES], served.tracks)
         for name in FILES:

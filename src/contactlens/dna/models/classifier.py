@@ -96,4 +96,7 @@ def _described(description: Any) -> tuple[Task, HeadConfig]:
     task, hidden = description["task"], description["hidden"]
     if task not in list(REGIONS) or type(hidden) is not int:
         raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden a number; found {task!r}, {hidden!r}")
-    return task, HeadConfig(hidden)
+    try:
+        return task, HeadConfig(hidden)
+    except InputError as error:
+        raise ValueError(str(error)) from error  # the caller names the folder

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from contactlens.base.progress import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
 METHODS = {
@@ -52,7 +51,7 @@ def method_named(name: str) -> AttributionFunction:
 
 def attribute(
     model: "nn.Module", ids: "Tensor", regions: "Tensor", method: str, settings: AttributionSettings
-) -> np.ndarray:
+) -> "np.ndarray":
     """Hypothetical contributions (N, L, 4) float32 of any number of windows, a batch at a time."""
     import torch
 
