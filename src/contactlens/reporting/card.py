@@ -28,7 +28,10 @@ class Card:
 
 
 def metric_rows(metrics: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
-    """metric, estimate and interval of each metric that could be had, {metric: {estimate, low, high}}."""
+    """metric, estimate and interval of each metric that could be had, {metric: {estimate, low, high}}.
+
+    Whatever else stands there has no row; the registry refuses it by name.
+    """
 
     def number(value: float | None) -> str:
         return "not known" if value is None else f"{value:.4g}"
@@ -36,4 +39,5 @@ def metric_rows(metrics: Mapping[str, Mapping[str, float | None]]) -> list[list[
     return [
         [name, number(ends.get("estimate")), f"[{number(ends.get('low'))}, {number(ends.get('high'))}]"]
         for name, ends in metrics.items()
+        if isinstance(ends, Mapping)
     ]
