@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from contactlens.ops.workspace import create_workspace, run_pipeline
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
+from same_prediction import assert_same_prediction
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -128,8 +128,7 @@ def test_the_registered_model_says_of_the_test_tracks_what_was_judged(
     test = tracks.frames[tracks.frames["track_id"].isin(judged.index.unique("track_id"))]
     model = contactlens.load("models:/tiny@candidate")
     found = model.predict(test.drop(columns="ms2")).set_index(["track_id", "frame"]).loc[judged.index]
-    for name, column in {"mean": "mean", "sd": "sd", "low90": "q05", "high90": "q95"}.items():
-        np.testing.assert_allclose(found[column], judged[name], rtol=0, atol=1e-6)
+    assert_same_prediction(found, judged, {"mean": "mean", "sd": "sd", "q05": "low90", "q95": "high90"})
 
 
 @pytest.mark.slow
