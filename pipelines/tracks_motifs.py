@@ -58,7 +58,7 @@ def search(params: Params, aside: Path) -> None:
             model_input(one.task, test),
             test.observed,
             test.track_ids,
-            radius=model.contact_radius,
+            radius=model.gate_midpoint,
             frame_interval_s=test.frame_interval_s,
             config=config,
             seed=params.seed,

@@ -42,7 +42,7 @@ def train_network(checkpoints: Path) -> None:
         for logger in loggers.values():
             logger.flush()
         best = min(runs, key=lambda one: one.result.best_score)
-        run.log_metrics({"validation_nll": best.result.best_score, "radius": best.model.contact_radius})
+        run.log_metrics({"validation_nll": best.result.best_score, "gate_midpoint": best.model.gate_midpoint})
     save_model(best.model, spec, "models/tracks/model.safetensors")
     history = [{"seed": one.seed, **log} for one in runs for log in one.result.history]
     with write_aside("reports/tracks/history.csv") as aside:

@@ -51,7 +51,7 @@ def seeds() -> pd.DataFrame:
             "seed": [0, 1, 2],
             "best_epoch": [9, 8, 10],
             "validation_nll": [0.51, 0.5, 0.53],
-            "radius": [96.0, 104.0, 110.0],
+            "gate_midpoint": [96.0, 104.0, 110.0],
             "gate_alpha": [0.05, 0.06, 0.04],
         }
     )
@@ -68,7 +68,7 @@ def history() -> pd.DataFrame:
         part["train_loss"] = part["train_nll"] + part["train_variance"] + part["train_contact"]
         part["validation_nll"] = 0.5 + fall + rng.normal(0, 0.02, 15)
         part["validation_crps"] = 0.2 + 0.2 * fall
-        part["radius"] = row.radius + (200 - row.radius) * fall
+        part["gate_midpoint"] = row.gate_midpoint + (200 - row.gate_midpoint) * fall
         part["gate_alpha"] = row.gate_alpha * (1 - 0.7 * fall)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
@@ -129,7 +129,7 @@ def trials() -> pd.DataFrame:
         fixed = number < 8
         start = [50.0, 150.0, 300.0, 500.0][number] if number < 4 else 150.0
         weight = 0.0 if number < 4 else 10.0 ** (number - 7) if fixed else 10 ** rng.uniform(-3, 0)
-        radius = 200 + 0.08 * (start - 200) - 110 * min(1.0, weight * 3) + rng.normal(0, 6)
+        midpoint = 200 + 0.08 * (start - 200) - 110 * min(1.0, weight * 3) + rng.normal(0, 6)
         rows.append(
             {
                 "trial": number,
@@ -140,7 +140,7 @@ def trials() -> pd.DataFrame:
                 "width": int(rng.choice([8, 16, 32])),
                 "radius_init": start,
                 "epochs": 12,
-                "radius": radius,
+                "gate_midpoint": midpoint,
                 "validation_nll": 9.0 if number == 20 else 0.5 + 0.3 * weight**2 + abs(rng.normal(0, 0.03)),
                 "validation_crps": 0.2,
                 "validation_mace": 0.02,

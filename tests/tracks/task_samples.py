@@ -191,7 +191,7 @@ def loading_lags() -> pd.DataFrame:
 
 def ungated(table: pd.DataFrame) -> pd.DataFrame:
     """A table of training for a model without a gate."""
-    return table.assign(radius=np.nan, gate_alpha=np.nan)
+    return table.assign(gate_midpoint=np.nan, gate_alpha=np.nan)
 
 
 def latent_history() -> pd.DataFrame:

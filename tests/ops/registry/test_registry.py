@@ -69,7 +69,7 @@ def make(tmp_path: Path) -> Make:
     def candidate(seed: int, nll: float, params: Any = None) -> Candidate:
         folder = tmp_path / f"outputs_{seed}_{nll}"
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        (folder / "figures" / "radius.png").write_bytes(b"png")
+        (folder / "figures" / "gate_midpoint.png").write_bytes(b"png")
         model = ToyModel(seed)
         save_file(model.state_dict(), folder / "model.safetensors")
         row = {"nll": nll, "coverage_90": 0.9, "mace": 0.01, "ence": None}
@@ -131,7 +131,7 @@ def test_its_run_holds_params_metrics_curves_and_files(first: First, tmp_path: P
     assert [(m.step, m.value) for m in curve] == [(0, 2.0), (1, 1.0)]
     files = Path(client.download_artifacts(registered.run_id, "", str(tmp_path)))
     found = {str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()}
-    assert {"reports/figures/radius.png", "reports/metrics.json", "weights/model.safetensors"} <= found
+    assert {"reports/figures/gate_midpoint.png", "reports/metrics.json", "weights/model.safetensors"} <= found
     assert [(files / "weights" / path.name).read_bytes() for path in candidate.weights] == [
         path.read_bytes() for path in candidate.weights
     ]

@@ -60,7 +60,7 @@ def test_a_stage_is_a_finished_run_with_its_params_tags_epochs_and_artifacts(sto
     params = {f"p{i}": i for i in range(250)} | {"long": "x" * 10_000}
     with stage_run("train", params, {"seed": "7"}) as run, run.epoch_logger("seed_1/") as log:
         for epoch in range(600):
-            log({"epoch": epoch, "validation_nll": 1 / (epoch + 1), "radius": 100.0})
+            log({"epoch": epoch, "validation_nll": 1 / (epoch + 1), "gate_midpoint": 100.0})
         run.client.log_text(run.run_id, "hello", "note.txt")
     client = mlflow_client()
     done = client.get_run(run.run_id)

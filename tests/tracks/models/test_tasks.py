@@ -119,7 +119,7 @@ def test_without_the_gate_ms2_would_be_copied_so_it_is_refused(batch: TrackBatch
 def test_ms2_beyond_the_radius_is_hidden_from_a_model_that_predicts_it(name: str, batch: TrackBatch) -> None:
     net = built("epms2_to_ms2", name, batch).eval()
     x = model_input(net.task, batch)
-    outside = x[:, net.driver_channels - 1] >= net.contact_radius
+    outside = x[:, net.driver_channels - 1] >= net.gate_midpoint
     hidden, shown = x.clone(), x.clone()
     hidden[:, -1][outside] = 1e4
     shown[:, -1][~outside] += 20.0

@@ -25,6 +25,7 @@ from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.report import figures
 
 UNIT, TRUE = "a.u.", samples.RADIUS
+MEASURED = figures.MeasuredRadius(99.0, 92.0, 107.0)
 
 
 def examples(driver: Driver = samples.DISTANCE) -> pd.DataFrame:
@@ -90,7 +91,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "reliability": lambda: figures.reliability_figure(samples.reliability()),
     "pit": lambda: figures.pit_figure(samples.pit()),
     "ence": lambda: figures.ence_figure(samples.ence_bins(), UNIT),
-    "radius": lambda: figures.radius_figure(samples.trials(), NM, TRUE),
+    "gate_midpoint": lambda: figures.gate_midpoint_figure(samples.trials(), NM, TRUE, MEASURED),
     "sweep": lambda: figures.sweep_figure(samples.trials(), NM),
     "matrix": lambda: figures.matrix_figure(track(), NM, UNIT),
     "lag_map": lambda: figures.lag_map_figure(figures.lag_frame(track(), 12), track(), NM, UNIT),
@@ -168,7 +169,7 @@ def text_boxes(figure: Figure) -> dict[str, Bbox]:
     return boxes
 
 
-CROWDED = ["training", "examples", "comparison", "radius", "sweep", "channels", "faithfulness"]
+CROWDED = ["training", "examples", "comparison", "gate_midpoint", "sweep", "channels", "faithfulness"]
 CROWDED += ["training_ungated", "state_examples", "track_accuracy", "loading", "alignment", "attention", "systems"]
 
 
@@ -232,11 +233,11 @@ def test_saved_csv_is_the_table_that_was_drawn(tmp_path: Path) -> None:
         assert (band.min(), band.max()) == pytest.approx((rows["low"].min(), rows["high"].max()), rel=1e-5)
 
 
-def test_gate_curves_are_half_open_at_each_seeds_radius() -> None:
+def test_gate_curves_are_half_open_at_each_seeds_midpoint() -> None:
     curves = gate_frame().query("series == 'gate'")
     for row in samples.seeds().itertuples():
         curve = curves[curves["seed"] == row.seed]
-        assert np.interp(row.radius, curve["value"], curve["height"]) == pytest.approx(0.5, abs=1e-3)
+        assert np.interp(row.gate_midpoint, curve["value"], curve["height"]) == pytest.approx(0.5, abs=1e-3)
     histogram = gate_frame().query("series == 'histogram'")
     assert histogram["height"].sum() == pytest.approx(0.995, abs=2e-3)
 
@@ -302,8 +303,19 @@ def test_a_failed_trial_is_shown_without_flattening_the_others() -> None:
     assert ((offsets[:, 1] >= bottom) & (offsets[:, 1] <= top)).all()
 
 
+def test_measured_radius_stands_beside_the_midpoint_of_the_gate() -> None:
+    for axes in (drawn("gate_midpoint").axes[0], drawn("gate_midpoint").axes[2]):
+        bands = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
+        assert [(round(band.y0, 6), round(band.y1, 6)) for band in bands] == [(MEASURED.low, MEASURED.high)]
+        assert MEASURED.estimate in {line.get_ydata()[0] for line in axes.lines}
+    alone = figures.gate_midpoint_figure(samples.trials(), NM, TRUE)
+    assert not alone.axes[0].patches and not any(
+        "measured" in text for text in alone.axes[0].get_legend_handles_labels()[1]
+    )
+
+
 def test_lambda_contact_zero_is_on_the_axis_beside_the_logarithmic_rest() -> None:
-    axes = drawn("radius").axes[0]
+    axes = drawn("gate_midpoint").axes[0]
     assert axes.get_xscale() == "symlog"
     assert axes.get_xlim()[0] < 0
     assert "0" in {label.get_text().strip("$").replace(r"\mathdefault{0}", "0") for label in axes.get_xticklabels()}
@@ -319,7 +331,7 @@ def test_scalar_driver_and_unknown_truth() -> None:
         figures.gate_figure(gate_frame(knirps), samples.seeds(), knirps),
         figures.examples_figure(examples(knirps), knirps, UNIT, 4.0),
         figures.training_figure(samples.history(), knirps, UNIT),
-        figures.radius_figure(samples.trials(), knirps),
+        figures.gate_midpoint_figure(samples.trials(), knirps),
     ):
         texts = {text for axes in built.axes for text in axes.get_legend_handles_labels()[1]}
         assert not any("true" in text or "truth" in text for text in texts)

@@ -47,7 +47,7 @@ def test_a_model_without_a_gate_shows_neither_gate_nor_radius() -> None:
     figure = figures.state_examples_figure(examples, samples.DISTANCE, UNIT, np.nan, samples.RADIUS)
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert "gate (open = 1)" not in labels and "P(on) (probability)" in labels
-    assert "learned radius" not in figure.axes[0].get_legend_handles_labels()[1]
+    assert "gate's midpoint" not in figure.axes[0].get_legend_handles_labels()[1]
 
 
 def test_roc_draws_every_model_and_names_its_area() -> None:

@@ -64,7 +64,7 @@ def test_a_rerun_gives_the_same_bytes_from_another_folder(report: Report, tmp_pa
 def test_csv_behind_a_figure_is_the_stages_table(report: Report) -> None:
     stored = {figure.path.stem: pd.read_csv(figure.csv) for figure in figures_of(report) if figure.csv}
     pd.testing.assert_frame_equal(stored["pit"], samples.pit(), check_dtype=False, rtol=1e-5)
-    pd.testing.assert_frame_equal(stored["radius"], samples.trials(), check_dtype=False, rtol=1e-5)
+    pd.testing.assert_frame_equal(stored["gate_midpoint"], samples.trials(), check_dtype=False, rtol=1e-5)
     assert set(stored["examples"]["percentile"]) == {10, 50, 90}
 
 

@@ -173,7 +173,7 @@ def test_report_of_latents_shows_loading_and_keeps_its_scores_apart(latent: Repo
     assert questions[0] == "Do the latent ones mark the loading of polymerases?"
     assert not any("gate" in question for question in questions)
     assert "through a gate" not in latent.lead
-    assert "radius should have stopped" not in drawn(latent)["training"].caption
+    assert "midpoint should have stopped" not in drawn(latent)["training"].caption
 
 
 def test_loading_example_is_the_track_of_median_nll(latent: Report) -> None:

@@ -51,7 +51,7 @@ def trained(batch: TrackBatch, seed: int = 0, config: FitConfig = FIT, loss: Los
     return model, fit(model, train, validation, loss, config, seed, **options)
 
 
-def test_network_learns_the_contact_radius_and_the_noise(contact_batch: TrackBatch) -> None:
+def test_network_opens_its_gate_near_the_radius_and_learns_the_noise(contact_batch: TrackBatch) -> None:
     """The truth is a step at 150 with noise of SD 0.5 and jump 4: a fit that pays for contact comes near both."""
     longer = dataclasses.replace(FIT, learning_rate=1e-2, max_epochs=40)
     frugal = dataclasses.replace(LOSS, lambda_contact=0.3)
@@ -59,7 +59,7 @@ def test_network_learns_the_contact_radius_and_the_noise(contact_batch: TrackBat
     mean, sd = predict(model, contact_batch.driver, contact_batch.observed, 16)
     far = (contact_batch.driver[:, -1] < 100) | (contact_batch.driver[:, -1] > 220)
     rms = np.sqrt(np.mean((contact_batch.signal - mean)[far].numpy() ** 2))
-    assert 110 < model.contact_radius < 200
+    assert 110 < model.gate_midpoint < 200
     assert rms < 0.8
     assert 0.3 < np.median(sd[far]) < 0.9
     assert result.history[-1]["validation_nll"] < result.history[0]["validation_nll"]

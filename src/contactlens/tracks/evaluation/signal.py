@@ -189,7 +189,7 @@ def _baselines(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -
     if not task.driver_input:
         return {"constant_gaussian": ConstantGaussian.fit(train)}
     view = SignalView(
-        radius=model.contact_radius if task.signal_input else None,
+        radius=model.gate_midpoint if task.signal_input else None,
         parts=None if model.context is None else model.context.frames,
     )
     return fit_baselines(train, evaluated.batches["validation"], config.baselines, seed, view)

@@ -40,7 +40,7 @@ class System:
 def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]], seed: int) -> pd.DataFrame:
     """Train, keep the best seed on validation, and evaluate it on the test split.
 
-    Columns: command, task, model, radius (of the gate, in the driver's unit), row (the network or a baseline), metric,
+    Columns: command, task, model, gate_midpoint (in the driver's unit), row (the network or a baseline), metric,
     estimate, low, high. The same seed gives the same table.
     """
     batches = {name: batch_of(tracks, ids) for name, ids in splits.items()}
@@ -56,7 +56,7 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
         "command": system.command,
         "task": system.training.task,
         "model": system.training.model.name,
-        "radius": best.model.contact_radius,
+        "gate_midpoint": best.model.gate_midpoint,
     }
     return pd.concat([pd.DataFrame(described, index=metrics.index), metrics], axis=1)
 

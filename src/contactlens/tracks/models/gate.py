@@ -10,7 +10,7 @@ from contactlens.base.settings import PositiveFloat, rule, settings
 
 @settings
 class GateConfig:
-    """A gate that opens below a learned radius.
+    """A gate that opens below a learned distance, `radius`: its midpoint.
 
     radius_init: where the radius starts, in the driver's unit
     radius_bounds: lowest and highest radius that can be learned, in the driver's unit
@@ -32,7 +32,7 @@ class DistanceGate(nn.Module):
     """`sigmoid(alpha (radius - distance))` with both parameters learned.
 
     The radius is a logistic function of its parameter, so it stays inside its bounds with a gradient everywhere; alpha
-    is the exponential of its own. Distances and the radius share one unit, so a learned radius is a length.
+    is the exponential of its own. Distances and the radius share one unit, so a midpoint is a length.
     """
 
     low: Tensor

@@ -111,8 +111,8 @@ class TrackModel(nn.Module):
         self.head = _head(task, config, scaling)
 
     @property
-    def contact_radius(self) -> float:
-        """The learned radius, in the driver's unit; NaN without a gate."""
+    def gate_midpoint(self) -> float:
+        """Where the gate is half open, in the driver's unit; NaN without a gate. No measured contact radius."""
         return math.nan if self.distance_gate is None else float(self.distance_gate.radius.detach())
 
     @property

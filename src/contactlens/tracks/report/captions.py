@@ -44,12 +44,13 @@ CAPTIONS = {
         Training and validation over epochs, one line a seed. Validation NLL rising while training
         NLL falls would be overfitting; the dot marks the epoch whose weights were kept.""",
     "training_radius": "The gate's midpoint should have stopped moving by then.",
-    "seeds": "The seeds. Column radius: the gate's midpoint in {unit}; NLL in nats per frame.",
+    "seeds": "The seeds. gate_midpoint is in {unit}, NLL in nats per frame.",
     "gate": """
         The learned gate over the {driver} that it sees in the test split. The gate is open where it
         is 1; the shaded span is the range of its midpoint over seeds. The midpoint is no measured length.""",
-    "radius": """
-        How far the gate's midpoint depends on the regulariser and on where it started. Left and
+    "gate_midpoint": """
+        What the regulariser and the start do to the gate's midpoint, beside the contact radius as it was
+        measured without a network (green, with its interval), where it was. Left and
         middle: every trial of the sweep over lambda_contact, 0 included; where the NLL is flat
         while the midpoint moves, the data do not decide it. Right: without the regulariser; points on
         the dotted line would never have left their start.""",

@@ -8,6 +8,7 @@ from contactlens.reporting.blocks import Block, Finding, TableBlock, TextBlock, 
 from contactlens.reporting.files import read_csv
 from contactlens.tracks.report.captions import caption
 from contactlens.tracks.report.figures import contact_radius as draw
+from contactlens.tracks.report.figures.sweep import MeasuredRadius
 from contactlens.tracks.report.inputs import ReportInputs
 
 FOLDER = "radius"
@@ -56,6 +57,17 @@ def measured_radius_section(inputs: ReportInputs) -> list[Block]:
 
 
 LAW_COLUMNS = ("log_likelihood", "difference", "low", "high", "held_out", "held_out_low", "held_out_high")
+
+
+def measured_radius(inputs: ReportInputs) -> MeasuredRadius | None:
+    """Estimate and interval where the verdict gives a radius or a bound of it."""
+    path = inputs.reports / FOLDER / "verdict.json"
+    if not path.is_file():
+        return None
+    verdict = read_json(path)
+    if verdict["verdict"] == "radius":
+        return MeasuredRadius(verdict["estimate"], verdict["low"], verdict["high"])
+    return MeasuredRadius(verdict["bound"], 0.0, verdict["bound"]) if verdict["verdict"] == "upper bound" else None
 
 
 def measured_radius_finding(inputs: ReportInputs) -> Finding | None:

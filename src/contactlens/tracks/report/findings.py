@@ -33,13 +33,13 @@ def gate_finding(seeds: pd.DataFrame, driver: Driver, shows_signal: bool) -> Fin
 
     shows_signal: whether opening the gate also lets the model see MS2, which pays beyond contact when states are read
     """
-    radius, unit = seeds["radius"], driver.unit
-    detail = f"Mean of {len(seeds)} seeds, which range from {radius.min():.4g} to {radius.max():.4g} {unit}."
+    midpoint, unit = seeds["gate_midpoint"], driver.unit
+    detail = f"Mean of {len(seeds)} seeds, which range from {midpoint.min():.4g} to {midpoint.max():.4g} {unit}."
     detail += " It is the threshold that predicts best under its regulariser, no measured length."
     if shows_signal:
         detail += " Here the gate also decides when MS2 is seen, so it says little about contact."
     question = f"Below which {driver.name} does the gate open?"
-    return Finding(question, f"{radius.mean():.4g} {unit}", detail)
+    return Finding(question, f"{midpoint.mean():.4g} {unit}", detail)
 
 
 def _difference(metrics: pd.DataFrame, suffix: str) -> tuple[str, EstimateLowHigh] | None:

@@ -78,7 +78,7 @@ class ReportInputs:
     def radius(self) -> float:
         """The midpoint of the gate of the best seed; NaN where there is no gate, or nothing was trained."""
         seeds = self.table("seeds")
-        return math.nan if seeds is None else float(seeds["radius"].iloc[int(seeds["validation_nll"].argmin())])
+        return math.nan if seeds is None else float(seeds["gate_midpoint"].iloc[int(seeds["validation_nll"].argmin())])
 
     @property
     def gated(self) -> bool:

@@ -13,7 +13,11 @@ from contactlens.tracks.data.track_set import SIGNAL_COLUMN
 from contactlens.tracks.evaluation.baselines import without_hidden_inputs
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
-from contactlens.tracks.report.contact_radius import measured_radius_finding, measured_radius_section
+from contactlens.tracks.report.contact_radius import (
+    measured_radius,
+    measured_radius_finding,
+    measured_radius_section,
+)
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import searched_keys
 from contactlens.tracks.report.findings import (
@@ -94,8 +98,9 @@ def gate_section(inputs: ReportInputs) -> list[Block]:
         figure = figures.gate_figure(frame, seeds, inputs.driver, inputs.true_radius)
         blocks.append(inputs.figure("gate", figure, frame, caption("gate", driver=inputs.driver.name)))
     if trials is not None:
-        figure = figures.radius_figure(trials, inputs.driver, inputs.true_radius)
-        blocks.append(inputs.figure("radius", figure, trials, caption("radius")))
+        measured = measured_radius(inputs)
+        figure = figures.gate_midpoint_figure(trials, inputs.driver, inputs.true_radius, measured)
+        blocks.append(inputs.figure("gate_midpoint", figure, trials, caption("gate_midpoint")))
     return blocks
 
 
@@ -183,7 +188,7 @@ def training_section(inputs: ReportInputs) -> list[Block]:
         text = caption("training") + (" " + caption("training_radius") if inputs.gated else "")
         blocks.append(inputs.figure("training", figure, history, text))
     if seeds is not None:
-        formats = {"validation_nll": ".4f", "radius": ".4g", "gate_alpha": ".3g"}
+        formats = {"validation_nll": ".4f", "gate_midpoint": ".4g", "gate_alpha": ".3g"}
         blocks.append(TableBlock(seeds, caption("seeds", unit=inputs.driver.unit), formats))
     return blocks
 

@@ -141,7 +141,7 @@ class TracksModel:
             judged=self.judged,
             metrics=described.metrics if described else {},
             trained_on=trained_on,
-            gate_midpoint=self.network.contact_radius,
+            gate_midpoint=self.network.gate_midpoint,
         )
 
     def taken(self, tracks: Tracks, resample: bool = False) -> TrackSet:

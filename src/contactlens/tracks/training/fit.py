@@ -76,7 +76,7 @@ class _Fitting:
         rows = torch.arange(len(batch), device=self.device).split(self.config.batch_size)
         output = Output.joined([self._forward(self.x_validation[i], batch.observed[i]) for i in rows])
         scores = self.objective.scores(self.target_validation, output, batch.observed)
-        return Validation({**scores, "radius": self.model.contact_radius, "gate_alpha": self.model.gate_alpha})
+        return Validation({**scores, "gate_midpoint": self.model.gate_midpoint, "gate_alpha": self.model.gate_alpha})
 
 
 def fit(

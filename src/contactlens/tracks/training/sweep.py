@@ -35,7 +35,7 @@ SWEPT = {
 GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
 CALIBRATION_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
 METRIC = "validation_nll"
-RESULTS = ("radius", METRIC, "validation_crps", "validation_mace")
+RESULTS = ("gate_midpoint", METRIC, "validation_crps", "validation_mace")
 
 
 @settings
@@ -138,7 +138,7 @@ def train_trial(values: Values, data: TrialData, report: Report, folder: Path) -
     best = trained.result.history[trained.result.best_epoch]
     return {
         "epochs": len(trained.result.history),
-        "radius": trained.model.contact_radius,
+        "gate_midpoint": trained.model.gate_midpoint,
         METRIC: best[METRIC],
         "validation_crps": best["validation_crps"],
         **calibration_error(trained.model, data.validation, config.fit.batch_size),

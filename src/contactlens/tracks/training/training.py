@@ -63,7 +63,7 @@ class Trained:
             "seed": self.seed,
             "best_epoch": self.result.best_epoch,
             "validation_nll": self.result.best_score,
-            "radius": self.model.contact_radius,
+            "gate_midpoint": self.model.gate_midpoint,
             "gate_alpha": self.model.gate_alpha,
         }
 

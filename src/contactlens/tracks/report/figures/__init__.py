@@ -30,13 +30,14 @@ from contactlens.tracks.report.figures.states import (
     state_reliability_figure,
     track_accuracy_figure,
 )
-from contactlens.tracks.report.figures.sweep import radius_figure, sweep_figure
+from contactlens.tracks.report.figures.sweep import MeasuredRadius, gate_midpoint_figure, sweep_figure
 from contactlens.tracks.report.figures.temporal_motifs import motif_figure, motif_frame, motif_lag_figure
 from contactlens.tracks.report.figures.tracks_examples import choose_examples, example_frames, examples_figure
 from contactlens.tracks.report.figures.training import training_figure
 
 __all__ = [
     "LoadingExample",
+    "MeasuredRadius",
     "Overview",
     "TrackAttribution",
     "alignment_figure",
@@ -54,6 +55,7 @@ __all__ = [
     "feature_frame",
     "gate_figure",
     "gate_frame",
+    "gate_midpoint_figure",
     "headline_frame",
     "insertion_figure",
     "lag_figure",
@@ -69,7 +71,6 @@ __all__ = [
     "msd_figure",
     "overview_figure",
     "pit_figure",
-    "radius_figure",
     "reliability_figure",
     "roc_figure",
     "save_figure",

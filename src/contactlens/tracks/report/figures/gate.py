@@ -23,7 +23,7 @@ BINS = 60
 def gate_frame(seeds: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
     """What the gate figure shows: series (gate | histogram), seed, value (driver's unit), width, height.
 
-    The gate is sigmoid(gate_alpha * (radius - value)) for each row of `seeds.csv`; the histogram's heights
+    The gate is sigmoid(gate_alpha * (gate_midpoint - value)) for each row of `seeds.csv`; the histogram's heights
     are shares of `values`, the flat observed driver. Values above the 99.5th percentile are left off.
     """
     values = values[np.isfinite(values)]
@@ -31,8 +31,8 @@ def gate_frame(seeds: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
     bottom = min(0.0, float(values.min()))
     grid = np.linspace(bottom, top, GRID_POINTS)
     curves = [
-        pd.DataFrame({"series": "gate", "seed": int(seed), "value": grid, "height": expit(alpha * (radius - grid))})
-        for seed, alpha, radius in seeds[["seed", "gate_alpha", "radius"]].to_numpy()
+        pd.DataFrame({"series": "gate", "seed": int(seed), "value": grid, "height": expit(alpha * (midpoint - grid))})
+        for seed, alpha, midpoint in seeds[["seed", "gate_alpha", "gate_midpoint"]].to_numpy()
     ]
     counts, edges = np.histogram(values, bins=BINS, range=(bottom, top))
     histogram = pd.DataFrame(
@@ -48,8 +48,8 @@ def draw_gate(axis: Axes, frame: pd.DataFrame, seeds: pd.DataFrame, true_radius:
         label = f"gate, {len(seeds)} seeds" if index == 0 else None
         axis.plot(curve["value"], curve["height"], color=BLUE, alpha=0.8, label=label)
     axis.axvspan(
-        seeds["radius"].min(),
-        seeds["radius"].max(),
+        seeds["gate_midpoint"].min(),
+        seeds["gate_midpoint"].max(),
         color=BLUE,
         alpha=0.2,
         linewidth=1,

@@ -1,6 +1,7 @@
-"""What the hyper-parameter search tried, and how far the learned radius depends on it."""
+"""What the hyper-parameter search tried, and how far the gate's midpoint depends on it."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from contactlens.reporting.figure_style import (
     BLACK,
     BLUE,
+    GREEN,
     VERMILION,
     legend_below,
     new_figure,
@@ -19,7 +21,7 @@ from contactlens.reporting.figure_style import (
 )
 from contactlens.tracks.data.track_set import Driver
 
-RESULTS = {"trial", "kind", "epochs", "radius", "validation_nll", "validation_crps", "validation_mace"}
+RESULTS = {"trial", "kind", "epochs", "gate_midpoint", "validation_nll", "validation_crps", "validation_mace"}
 KINDS = {"fixed": ("fixed trial", VERMILION, "D"), "search": ("search trial", BLUE, "o")}
 KEY_UNITS = {
     "lambda_contact": "nats",
@@ -31,6 +33,14 @@ KEY_UNITS = {
     "depth": "levels",
 }
 NLL_LABEL = with_unit("validation NLL", "nats per frame")
+
+
+class MeasuredRadius(NamedTuple):
+    """The contact radius by `tracks/radius`, with its interval; `low` is 0 for an upper bound. In the driver's unit."""
+
+    estimate: float
+    low: float
+    high: float
 
 
 def searched_keys(trials: pd.DataFrame) -> list[str]:
@@ -69,37 +79,52 @@ def _join_grid(axis: Axes, trials: pd.DataFrame, y: str) -> None:
     axis.plot(grid["lambda_contact"], grid[y], color=VERMILION, linewidth=1, label="only lambda_contact changed")
 
 
-def _draw_starts(axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None) -> None:
+def _draw_measured(axis: Axes, measured: MeasuredRadius | None) -> None:
+    if measured is not None:
+        label = "measured radius, interval" if measured.low > 0 else "measured radius, below its bound"
+        axis.axhspan(measured.low, measured.high, color=GREEN, alpha=0.2, linewidth=0, label=label)
+        axis.axhline(measured.estimate if measured.low > 0 else measured.high, color=GREEN, linewidth=1)
+
+
+def _draw_starts(
+    axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None, measured: MeasuredRadius | None
+) -> None:
     starts = trials[trials["lambda_contact"] == 0]
-    _points(axis, starts, "radius_init", "radius")
+    _points(axis, starts, "radius_init", "gate_midpoint")
+    _draw_measured(axis, measured)
     ends = [starts["radius_init"].min(), starts["radius_init"].max()]
     axis.plot(ends, ends, color=BLACK, linestyle=":", linewidth=1, label="unchanged")
     true_line(axis, true_radius, "true radius", horizontal=True)
-    axis.set_xlabel(with_unit("starting radius", driver.unit))
-    axis.set_ylabel(with_unit("learned radius", driver.unit))
+    axis.set_xlabel(with_unit("midpoint at the start", driver.unit))
+    axis.set_ylabel(with_unit("gate's midpoint", driver.unit))
     axis.set_title("start, at lambda_contact 0")
 
 
 @styled
-def radius_figure(trials: pd.DataFrame, driver: Driver, true_radius: float | None = None) -> Figure:
-    """Learned radius and validation NLL over lambda_contact; learned against starting radius at 0 of it.
+def gate_midpoint_figure(
+    trials: pd.DataFrame, driver: Driver, true_radius: float | None = None, measured: MeasuredRadius | None = None
+) -> Figure:
+    """The gate's midpoint and validation NLL over lambda_contact, and the midpoint against its start at 0 of it.
+
+    Beside the midpoint stands the measured contact radius, which the regulariser of a predictor does not move.
 
     trials: rows of `trials.csv`; radii in the driver's unit.
     """
     trials = trials.dropna(subset=["validation_nll"])
     figure = new_figure(10.2, 3.4)
     left, middle, right = figure.subplots(1, 3)
-    _points(left, trials, "lambda_contact", "radius")
+    _points(left, trials, "lambda_contact", "gate_midpoint")
+    _draw_measured(left, measured)
     _scale_x(left, trials["lambda_contact"])
-    _join_grid(left, trials, "radius")
+    _join_grid(left, trials, "gate_midpoint")
     true_line(left, true_radius, "true radius", horizontal=True)
     _draw_nll(middle, trials, "lambda_contact")
     _join_grid(middle, trials, "validation_nll")
     for axis in (left, middle):
         axis.set_xlabel(with_unit("lambda_contact", "nats"))
-    left.set(ylabel=with_unit("learned radius", driver.unit), title="learned radius")
+    left.set(ylabel=with_unit("gate's midpoint", driver.unit), title="gate's midpoint")
     middle.set(ylabel=NLL_LABEL, title="validation NLL")
-    _draw_starts(right, trials, driver, true_radius)
+    _draw_starts(right, trials, driver, true_radius, measured)
     legend_below(figure, [left, middle, right])
     return figure
 

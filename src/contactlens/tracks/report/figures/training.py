@@ -17,7 +17,7 @@ from contactlens.reporting.figure_style import (
 )
 from contactlens.tracks.data.track_set import Driver
 
-MEASURES = {"train_loss", "validation_nll", "validation_crps", "radius", "gate_alpha"}
+MEASURES = {"train_loss", "validation_nll", "validation_crps", "gate_midpoint", "gate_alpha"}
 
 
 def loss_terms(history: pd.DataFrame) -> list[str]:
@@ -69,12 +69,12 @@ def training_figure(
     `true_radius` is in the driver's unit, None where it is not known. of_states: whether states are predicted, of
     which the CRPS is the Brier score.
     """
-    gated = bool(history["radius"].notna().any())
+    gated = bool(history["gate_midpoint"].notna().any())
     figure = new_figure(10.4 if gated else 8.6, 5.6)
     axes = figure.subplots(2, 3 if gated else 2, sharex=True)
     scores = _score_panels(history, signal_unit, of_states)
     gate = {
-        "radius": ("gate's midpoint", with_unit("midpoint", driver.unit)),
+        "gate_midpoint": ("gate's midpoint", with_unit("midpoint", driver.unit)),
         "gate_alpha": ("gate sharpness", with_unit("gate_alpha", f"1/{driver.unit}")),
     }
     terms, *after = axes.flat[len(scores) :]
