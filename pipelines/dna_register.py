@@ -25,8 +25,8 @@ from contactlens.dna.training.fit import predict
 from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.ops.params import load_params
 from contactlens.ops.registry.champion import ANALYSIS, write_champion, write_registered
+from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, write_fitted_to
 from contactlens.ops.registry.register import Candidate, Registered, find_champion, sync_registry
-from contactlens.ops.registry.seen import fitted_ids, refuse_seen, write_seen
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 
@@ -57,11 +57,11 @@ def contents(windows: WindowSet) -> list[bytes]:
     return [sequence.encode() for sequence in windows.sequences()]
 
 
-def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, judged: str) -> float | None:
+def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated: str) -> float | None:
     """AUROC of another classifier on the candidate's test windows, recalibrated as it was itself where that is what is
-    judged; None where it can't predict them, or was fitted to some of them."""
+    evaluated; None where it can't predict them, or was fitted to some of them."""
     try:
-        refuse_seen(weights, contents(test))
+        refuse_fitted_to(weights, contents(test))
         model = load_classifier(weights / CLASSIFIER.name).to(resolve_device(trainer.device))
         recalibration = Platt.from_json(read_json(weights / RECALIBRATION.name))
     except (InputError, OSError, ValueError, TypeError):
@@ -70,7 +70,7 @@ def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, judged: s
         return None
     batch = batch_of(test)
     logit = predict(model, batch, trainer.batch_size)
-    score = auroc_score(batch.label.double().numpy(), logit if judged == NETWORK else recalibration(logit))
+    score = auroc_score(batch.label.double().numpy(), logit if evaluated == NETWORK else recalibration(logit))
     return float(score(np.ones((1, len(batch))))[0])
 
 
@@ -80,20 +80,22 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     test = windows.select(splits["test"])
     rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")
-    metrics = read_json(REPORTS / "metrics.json").get(rules.judged, {})
-    (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.judged, metrics))
-    seen = write_seen(kept, contents(windows.select(fitted_ids(splits))))
+    metrics = read_json(REPORTS / "metrics.json").get(rules.evaluated, {})
+    (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.evaluated, metrics))
+    fitted = write_fitted_to(kept, contents(windows.select(fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_classifier(CLASSIFIER, RECALIBRATION, test),
-        weights=[CLASSIFIER, RECALIBRATION, seen],
+        weights=[CLASSIFIER, RECALIBRATION, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"], "card": [kept / CARD]},
     )
-    done = sync_registry(candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.judged), EXPERIMENT)
-    write_champion(candidate, done, rules.judged, "models/dna/champion")
+    done = sync_registry(
+        candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT
+    )
+    write_champion(candidate, done, rules.evaluated, "models/dna/champion")
     write_registered(candidate, done, "models/dna/registered.json")
     return done
 

@@ -15,8 +15,8 @@ from contactlens.base.files import read_json, write_json
 from contactlens.calibration import NormalScores, Recalibration, recalibration_from_json
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.registry.champion import ANALYSIS, TRAINING, write_champion, write_registered
+from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, write_fitted_to
 from contactlens.ops.registry.register import Candidate, Registered, sync_registry
-from contactlens.ops.registry.seen import fitted_ids, refuse_seen, write_seen
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.batch import TrackBatch
@@ -58,14 +58,16 @@ INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, BEST, RECALIBRATION, REPORTS / 
 def contents(batch: TrackBatch) -> list[bytes]:
     """What makes each track the same example wherever it comes from: its driver and signal at the observed frames."""
     tracks = zip(batch.driver.transpose(1, 2), batch.signal, batch.observed, strict=True)
-    return [driver[seen].numpy().tobytes() + signal[seen].numpy().tobytes() for driver, signal, seen in tracks]
+    return [
+        driver[observed].numpy().tobytes() + signal[observed].numpy().tobytes() for driver, signal, observed in tracks
+    ]
 
 
-def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) -> float | None:
+def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, evaluated: str) -> float | None:
     """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks; None
     where it takes other data, does another task or was fitted to some of them."""
     try:
-        refuse_seen(weights, contents(test))
+        refuse_fitted_to(weights, contents(test))
         model, other = load_model(weights / Path(MODEL).name)
         recalibration = read_json(weights / Path(RECALIBRATION).name)
     except (InputError, OSError):
@@ -74,11 +76,11 @@ def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, judged: str) ->
         return None
     if model.task.target == "state":
         return test_auroc(model, test)
-    return test_nll(model, test, recalibration_from_json(recalibration) if judged != NETWORK else None)
+    return test_nll(model, test, recalibration_from_json(recalibration) if evaluated != NETWORK else None)
 
 
 def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration | NormalScores | None) -> float:
-    """NLL of the signal, recalibrated where that is what is judged."""
+    """NLL of the signal, recalibrated where that is what is evaluated."""
     form = predict_signal(model, model_input(model.task, test), test.observed, batch_size=16)
     y = test.signal.numpy()[test.observed.numpy()].astype(np.float64)
     predicted = form if recalibration is None else recalibration.of(form)
@@ -88,8 +90,8 @@ def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration |
 def test_auroc(model: TrackModel, test: TrackBatch) -> float:
     """AUROC of the state, which recalibration leaves as it is."""
     probability = predict_state(model, model_input(model.task, test), test.observed, batch_size=16)
-    seen = test.observed.numpy()
-    return float(roc_auc_score(state_of(test).numpy()[seen], probability[seen]))
+    observed = test.observed.numpy()
+    return float(roc_auc_score(state_of(test).numpy()[observed], probability[observed]))
 
 
 def register(params: Params, kept: Path) -> Registered:
@@ -101,8 +103,8 @@ def register(params: Params, kept: Path) -> Registered:
         model,
         tracks,
         splits["train"],
-        judged=rules.judged,
-        metrics=dict(read_json(REPORTS / "metrics.json").get(rules.judged, {})),
+        evaluated=rules.evaluated,
+        metrics=dict(read_json(REPORTS / "metrics.json").get(rules.evaluated, {})),
         limits=params.tracks.checks,
         explain=params.tracks.explain,
         seed=params.seed,
@@ -112,18 +114,18 @@ def register(params: Params, kept: Path) -> Registered:
     (kept / CARD).write_text(model_card(rules.registered_model, TracksModel.of_files(served), splits))
     chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
     write_json(kept / TRAINING, asdict(chosen))
-    seen = write_seen(kept, contents(batch_of(tracks, fitted_ids(splits))))
+    fitted = write_fitted_to(kept, contents(batch_of(tracks, fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_model(served, tracks),
-        weights=[*served, seen],
+        weights=[*served, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
     )
-    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.judged))
-    write_champion(candidate, done, rules.judged, "models/tracks/champion")
+    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.evaluated))
+    write_champion(candidate, done, rules.evaluated, "models/tracks/champion")
     write_registered(candidate, done, "models/tracks/registered.json")
     return done
 

@@ -78,3 +78,10 @@ def test_what_a_stage_depends_on_exists(name: str) -> None:
 def test_no_shell_stays_between_dvc_and_a_stage(name: str) -> None:
     """A stage ends with its parent, which must be DVC and not the shell that DVC starts it through."""
     assert EVERY_STAGE[name]["cmd"] == f"exec python pipelines/{name}.py"
+
+
+def test_only_the_report_runs_again_when_its_wording_changes() -> None:
+    rooms = [PACKAGE / "reporting", PACKAGE / "tracks" / "report", PACKAGE / "dna" / "report"]
+    declared = {name: [ROOT / path for path in stage["deps"]] for name, stage in STAGES.items()}
+    for room in rooms:
+        assert {name for name, paths in declared.items() if room in paths or PACKAGE in paths} == {"report"}, room

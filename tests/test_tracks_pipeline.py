@@ -13,7 +13,7 @@ import yaml
 
 import contactlens
 from contactlens.base.files import read_json
-from contactlens.ops.registry.seen import write_seen
+from contactlens.ops.registry.fitted_to import write_fitted_to
 from contactlens.ops.workspace import create_workspace, run_pipeline
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
@@ -119,16 +119,16 @@ def test_motifs_are_searched_in_the_champion_and_else_the_reason_is_kept(finishe
 
 
 @pytest.mark.slow
-def test_the_registered_model_says_of_the_test_tracks_what_was_judged(
+def test_the_registered_model_says_of_the_test_tracks_what_was_evaluated(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.parent}/first.db")
-    judged = pd.read_parquet(finished / "reports/tracks/predictions.parquet").set_index(["track_id", "frame"])
+    evaluated = pd.read_parquet(finished / "reports/tracks/predictions.parquet").set_index(["track_id", "frame"])
     tracks = TrackSet.read(finished / "data/tracks")
-    test = tracks.frames[tracks.frames["track_id"].isin(judged.index.unique("track_id"))]
+    test = tracks.frames[tracks.frames["track_id"].isin(evaluated.index.unique("track_id"))]
     model = contactlens.load("models:/tiny@candidate")
-    found = model.predict(test.drop(columns="ms2")).set_index(["track_id", "frame"]).loc[judged.index]
-    assert_same_prediction(found, judged, {"mean": "mean", "sd": "sd", "q05": "low90", "q95": "high90"})
+    found = model.predict(test.drop(columns="ms2")).set_index(["track_id", "frame"]).loc[evaluated.index]
+    assert_same_prediction(found, evaluated, {"mean": "mean", "sd": "sd", "q05": "low90", "q95": "high90"})
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path, tmp_pa
     metrics = read_json(finished / "reports/tracks/metrics.json")
     assert register["test_score"](folder, spec, test, "network") is None  # it does not say what it was fitted to
     weights = shutil.copytree(folder, tmp_path / "weights")
-    write_seen(weights, [])
-    for judged in ("network", "network_recalibrated"):
-        expected = metrics[judged]["nll"]["estimate"]
-        assert register["test_score"](weights, spec, test, judged) == pytest.approx(expected, rel=1e-5)
+    write_fitted_to(weights, [])
+    for evaluated in ("network", "network_recalibrated"):
+        expected = metrics[evaluated]["nll"]["estimate"]
+        assert register["test_score"](weights, spec, test, evaluated) == pytest.approx(expected, rel=1e-5)

@@ -71,7 +71,7 @@ def test_a_container_is_seen_by_its_limits(tmp_path: Path, monkeypatch: pytest.M
     assert machine.memory().found.startswith(f"{psutil.virtual_memory().total / 2**30:.1f} GiB")
 
 
-def test_disk_space_is_judged_by_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_space_is_evaluated_by_what_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = shutil.disk_usage(tmp_path).free
     for low, none, state in ((0, 0, "ok"), (2 * free, 0, "warning"), (2 * free, 2 * free, "problem")):
         monkeypatch.setattr(machine, "LOW_DISK", low)

@@ -270,7 +270,7 @@ def predict_dna(
     max_n_fraction: MaxN = 0.1,
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("predictions.parquet"),
 ) -> None:
-    """Predict new windows with a trained classifier, as it was judged."""
+    """Predict new windows with a trained classifier, as it was evaluated."""
     from contactlens.api.load import load_windows
     from contactlens.cli.predict import require_table, write_table
     from contactlens.dna.data.importing.read import new_windows

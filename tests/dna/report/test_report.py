@@ -304,7 +304,7 @@ def test_patterns_are_read_back_as_they_were_written(windows: WindowSet, reports
         np.testing.assert_allclose(one.core, motif(matrix_id).probabilities, rtol=1e-5)
 
 
-def test_the_lead_over_the_best_baseline_is_judged() -> None:
+def test_the_lead_over_the_best_baseline_is_evaluated() -> None:
     rows = [
         ("network", "auroc", 0.9, 0.85, 0.95),
         ("distance", "auroc", 0.5, 0.4, 0.6),
@@ -321,7 +321,7 @@ def test_the_lead_over_the_best_baseline_is_judged() -> None:
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.8, "good"), (0.5, "neutral")])
-def test_an_explanation_is_judged_by_its_permutation(low: float, verdict: str) -> None:
+def test_an_explanation_is_evaluated_by_its_permutation(low: float, verdict: str) -> None:
     columns = ["method", "control", "metric", "estimate", "low", "high"]
     rows = [
         ("lrp", False, "planted_auroc", 0.9, low, 0.95),

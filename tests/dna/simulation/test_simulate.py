@@ -71,12 +71,12 @@ def kmers(codes: np.ndarray, k: int = 5) -> np.ndarray:
 
 
 def auroc(features: np.ndarray, truth: np.ndarray, kept: np.ndarray | bool = True) -> float:
-    """Of a logistic model, fitted on the kept windows of the first chromosomes and judged on those of the others."""
+    """Of a logistic model, fitted on the kept windows of the first chromosomes and evaluated on those of the others."""
     chromosome = simulated().windows["chrom"].str.removeprefix("sim").astype(int).to_numpy()
-    fitted, judged = (chromosome <= 5) & kept, (chromosome > 5) & kept
+    fitted, evaluated = (chromosome <= 5) & kept, (chromosome > 5) & kept
     features = (features - features[fitted].mean(axis=0)) / (features[fitted].std(axis=0) + 1e-9)
     model = LogisticRegression(C=1e-3, max_iter=200).fit(features[fitted], truth[fitted])
-    return float(roc_auc_score(truth[judged], model.decision_function(features[judged])))
+    return float(roc_auc_score(truth[evaluated], model.decision_function(features[evaluated])))
 
 
 def test_labels_and_windows_are_spread_evenly() -> None:
@@ -168,7 +168,7 @@ def test_kmers_of_one_element_tell_its_factors_but_not_the_label() -> None:
         factors = carried(element)
         assert auroc(counts, factors[:, 0], factors.sum(axis=1) == 1) > 0.97
         assert min(auroc(counts, factor) for factor in factors.T) > 0.8
-        # 1,200 windows are judged: 0.5 +- 0.017 for a model that knows nothing.
+        # 1,200 windows are evaluated: 0.5 +- 0.017 for a model that knows nothing.
         assert abs(auroc(counts, labels()) - 0.5) < 0.055
     assert abs(auroc(kmers(bases()), labels()) - 0.5) < 0.055
 

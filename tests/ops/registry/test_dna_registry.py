@@ -300,7 +300,7 @@ def test_a_champion_of_another_task_or_without_its_files_stops_promotion(script:
         run(script, tmp_path, params("tasks", min_auroc=0.0, must_beat=(), max_ece=1.0))
 
 
-def test_a_champion_is_not_judged_on_windows_that_it_was_fitted_to(script: ModuleType, tmp_path: Path) -> None:
+def test_a_champion_is_not_evaluated_on_windows_that_it_was_fitted_to(script: ModuleType, tmp_path: Path) -> None:
     """Another split of the same data: the champion's score there would be that of training windows."""
     write_outputs(tmp_path, POOR, splits={"train": IDS[:10], "calibration": IDS[10:12], "test": IDS[12:]})
     first = run(script, tmp_path, params("splits"))

@@ -187,7 +187,7 @@ def test_loading_example_is_the_track_of_median_nll(latent: Report) -> None:
     assert stored["model"].value_counts()["truth"] == 40
 
 
-def test_loading_finding_is_judged_by_the_best_of_deconvolution_and_controls() -> None:
+def test_loading_finding_is_evaluated_by_the_best_of_deconvolution_and_controls() -> None:
     finding = loading_finding(tasks.loading_metrics())
     assert finding is not None and finding.answer == "0.570" and "within 30 s" in finding.detail
     assert "best of deconvolution and controls (deconvolution), paired by track: +0.095" in finding.detail

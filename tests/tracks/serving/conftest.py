@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
         network,
         tracks,
         ids[:8],
-        judged="network_recalibrated",
+        evaluated="network_recalibrated",
         metrics=METRICS,
         limits=params.tracks.checks,
         explain=params.tracks.explain,

@@ -129,15 +129,15 @@ def test_levels_name_their_columns(served) -> None:
         served.model.predict(served.new, levels=[1])
 
 
-def test_info_says_what_it_takes_and_how_it_was_judged(served) -> None:
+def test_info_says_what_it_takes_and_how_it_was_evaluated(served) -> None:
     info = served.model.info
     assert (info.driver_unit, info.signal_unit, info.frame_interval_s) == ("nm", "a.u.", 30.0)
-    assert info.judged == "network_recalibrated" and info.metrics["nll"]["estimate"] == 2.5
+    assert info.evaluated == "network_recalibrated" and info.metrics["nll"]["estimate"] == 2.5
     assert "8 tracks (488 frames" in str(info) and "nll 2.5" in str(info) and "every 30 s" in str(info)
     assert 20 < info.gate_midpoint < 800
 
 
-def test_a_model_without_its_recalibration_is_served_as_it_is_unless_it_was_judged_so(served, tmp_path) -> None:
+def test_a_model_without_its_recalibration_is_served_as_it_is_unless_it_was_evaluated_so(served, tmp_path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes((served.folder / "model.safetensors").read_bytes())
     bare = TracksModel.read(weights)
@@ -147,7 +147,7 @@ def test_a_model_without_its_recalibration_is_served_as_it_is_unless_it_was_judg
     found = bare.predict(served.new)
     np.testing.assert_allclose(found["mean"], mean.ravel(), atol=1e-6)
     np.testing.assert_allclose(found["q95"], mean.ravel() + 1.6448536269514722 * sd.ravel(), atol=1e-5)
-    assert bare.info.judged == "network" and bare.info.metrics == {}
+    assert bare.info.evaluated == "network" and bare.info.metrics == {}
     with pytest.raises(InputError, match=r"came without serving.json: how far"):
         bare.drift(served.new)
     (tmp_path / "serving.json").write_bytes((served.folder / "serving.json").read_bytes())

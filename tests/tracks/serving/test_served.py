@@ -73,7 +73,7 @@ def test_its_signature_and_example_are_in_the_models_units(logged: Path, served)
         "driver_unit": "nm",
         "signal_unit": "a.u.",
         "frame_interval_s": 30.0,
-        "judged": "network_recalibrated",
+        "evaluated": "network_recalibrated",
     }
 
 

@@ -13,19 +13,19 @@ def model_card(
     name: str,
     windows: WindowSet,
     splits: Mapping[str, Sequence[str]],
-    judged: str,
+    evaluated: str,
     metrics: Mapping[str, Mapping[str, float | None]],
 ) -> str:
     """Markdown.
 
-    splits: window ids of each split; judged: the form that is served, of which `metrics` are
+    splits: window ids of each split; evaluated: the form that is served, of which `metrics` are
     """
     table = windows.windows.set_index("window_id")
     length = int((table["win_end"] - table["win_start"]).iloc[0])
     card = Card(f"{name}: windows of task {windows.task}")
     card.section(
         "What it does",
-        f"Gives the probability that {WHAT[windows.task]}. What was judged is `{judged}`; `logit` is before"
+        f"Gives the probability that {WHAT[windows.task]}. What was evaluated is `{evaluated}`; `logit` is before"
         " recalibration, `probability` after it.",
     )
     card.section(
@@ -40,7 +40,7 @@ def model_card(
     card.table(["metric", "estimate", "interval"], metric_rows(metrics))
     card.section(
         "Limits",
-        f"- Windows of another length than {length:,} bp are predicted, but were not judged.",
+        f"- Windows of another length than {length:,} bp are predicted, but were not evaluated.",
         "- A probability holds for the share of positives of the training set; with another share it is off.",
         "- Positives and negatives may differ in distance or composition: see the baselines of the report.",
         "- One classifier: how unsure it is of itself (epistemic) is not known.",

@@ -11,11 +11,11 @@ ANALYSIS = "analysis"
 TRAINING = "training.json"
 
 
-def write_champion(candidate: Candidate, registered: Registered, judged: str, folder: Path | str) -> None:
+def write_champion(candidate: Candidate, registered: Registered, evaluated: str, folder: Path | str) -> None:
     """Write what was registered of the champion under `analysis`, and champion.json, into `folder`.
 
-    champion.json: `champion` is its content hash, `metrics` its row `judged` of metrics.json and `reasons` why it was
-    promoted. Where no version has been promoted `champion` is null and `reasons` say why the candidate was not. No
+    champion.json: `champion` is its content hash, `metrics` its row `evaluated` of metrics.json and `reasons` why it
+    was promoted. Where no version has been promoted `champion` is null and `reasons` say why the candidate was not. No
     number of a version or run is among it, so equal content gives equal bytes in any store.
 
     Where the candidate is the champion the files are its own, otherwise they are fetched from the champion's run.
@@ -34,7 +34,7 @@ def write_champion(candidate: Candidate, registered: Registered, judged: str, fo
             metrics = champion.download(f"{WEIGHTS_FOLDER}/{candidate.metrics.name}", fetched)
         for path in files:
             _copy(path, aside / path.name)
-        described = {"champion": champion.content_hash, "metrics": read_json(metrics).get(judged, {})}
+        described = {"champion": champion.content_hash, "metrics": read_json(metrics).get(evaluated, {})}
         write_json(aside / "champion.json", {**described, "reasons": champion.reasons})
 
 

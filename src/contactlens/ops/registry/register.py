@@ -40,7 +40,7 @@ class Candidate:
     """What a registered version is made of.
 
     log_model: logs the model as it will be served to the active run
-    weights: files and folders that hold the judged model, kept as they are in the run's `weights` folder
+    weights: files and folders that hold the evaluated model, kept as they are in the run's `weights` folder
     metrics, history: metrics.json, history.csv; the latter with a column `epoch` and, for several fits, `seed`
     params: nested; its flattened form is logged
     tags: provenance

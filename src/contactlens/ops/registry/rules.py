@@ -12,7 +12,7 @@ ModelName = Annotated[str, Field(pattern="^[^/:]+$")]
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
 RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
-Judged = Literal["network", "network_recalibrated"]
+Evaluated = Literal["network", "network_recalibrated"]
 Relation = Literal["below", "above", "at least"]
 
 
@@ -28,7 +28,7 @@ class Rules(Protocol):
     """What the registry needs of rules, which are a dataclass.
 
     registered_model: name in the MLflow registry
-    judged: row of metrics.json that is judged
+    evaluated: row of metrics.json that is evaluated
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -37,7 +37,7 @@ class Rules(Protocol):
     def registered_model(self) -> str: ...
 
     @property
-    def judged(self) -> str: ...
+    def evaluated(self) -> str: ...
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """Check every rule. `champion_score` is the present champion's on the same test data, None where there is
@@ -52,29 +52,29 @@ class PromotionRules:
     """Rules of promotion for predicted signals; a champion's score is its NLL.
 
     registered_model: name in the MLflow registry
-    judged: row of metrics.json that is judged, `network` or `network_recalibrated`
+    evaluated: row of metrics.json that is evaluated, `network` or `network_recalibrated`
     must_beat: rows whose NLL must be higher
     max_coverage_error_90: largest |coverage of the 90 % band - 0.9|
     max_mace: largest mean absolute calibration error
     """
 
     registered_model: ModelName
-    judged: Judged
+    evaluated: Evaluated
     must_beat: tuple[str, ...]
     max_coverage_error_90: OpenUnit
     max_mace: OpenUnit
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
-        what, nll = f"NLL of {self.judged}", estimate(metrics, self.judged, "nll")
-        rivals = {name: estimate(metrics, name, "nll") for name in self.must_beat}
-        checks = [_check(what, nll, "below", f"that of {name}", other) for name, other in rivals.items()]
+        what, nll = f"NLL of {self.evaluated}", estimate(metrics, self.evaluated, "nll")
+        baselines = {name: estimate(metrics, name, "nll") for name in self.must_beat}
+        checks = [_check(what, nll, "below", f"that of {name}", other) for name, other in baselines.items()]
         checks += _beside_champion(what, nll, "below", champion_score)
-        error = abs(estimate(metrics, self.judged, "coverage_90") - 0.9)
+        error = abs(estimate(metrics, self.evaluated, "coverage_90") - 0.9)
         checks.append(
             _check("error of the 90 % band's coverage", error, "below", "the limit", self.max_coverage_error_90)
         )
-        checks.append(_check("MACE", estimate(metrics, self.judged, "mace"), "below", "the limit", self.max_mace))
+        checks.append(_check("MACE", estimate(metrics, self.evaluated, "mace"), "below", "the limit", self.max_mace))
         return _decision(checks)
 
 
@@ -83,27 +83,27 @@ class ClassifierRules:
     """Rules of promotion for predicted probabilities; a champion's score is its AUROC, which may be equalled.
 
     registered_model: name in the MLflow registry
-    judged: row of metrics.json that is judged, `network` or `network_recalibrated`
+    evaluated: row of metrics.json that is evaluated, `network` or `network_recalibrated`
     must_beat: rows whose AUROC must be lower
     min_auroc: AUROC that must be exceeded
     max_ece: largest expected calibration error
     """
 
     registered_model: ModelName
-    judged: Judged
+    evaluated: Evaluated
     must_beat: tuple[str, ...]
     min_auroc: Annotated[float, Field(ge=0, lt=1)]
     max_ece: Annotated[float, Field(gt=0, le=1)]
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
-        what, auroc = f"AUROC of {self.judged}", estimate(metrics, self.judged, "auroc")
-        rivals = {name: estimate(metrics, name, "auroc") for name in self.must_beat}
-        checks = [_check(what, auroc, "above", f"that of {name}", other) for name, other in rivals.items()]
+        what, auroc = f"AUROC of {self.evaluated}", estimate(metrics, self.evaluated, "auroc")
+        baselines = {name: estimate(metrics, name, "auroc") for name in self.must_beat}
+        checks = [_check(what, auroc, "above", f"that of {name}", other) for name, other in baselines.items()]
         checks.append(_check(what, auroc, "above", "the limit", self.min_auroc))
         checks += _beside_champion(what, auroc, "at least", champion_score)
-        ece = estimate(metrics, self.judged, "ece")
-        checks.append(_check(f"ECE of {self.judged}", ece, "below", "the limit", self.max_ece))
+        ece = estimate(metrics, self.evaluated, "ece")
+        checks.append(_check(f"ECE of {self.evaluated}", ece, "below", "the limit", self.max_ece))
         return _decision(checks)
 
 

@@ -140,8 +140,8 @@ def fit_motion(track_set: TrackSet, replicates: int, seed: int, noise_nm: float 
     if track_set.driver.kind != "vector":
         raise InputError(f"{track_set.source}: the motion is fitted to separation vectors, and these are none")
     sums = _covariance_sums(positions(track_set, VECTOR_COLUMNS))
-    seen = sums[:, :, 1].sum(axis=0) > 0
-    size = len(seen) if seen.all() else int(np.argmin(seen))
+    sampled = sums[:, :, 1].sum(axis=0) > 0
+    size = len(sampled) if sampled.all() else int(np.argmin(sampled))
     if size < 3:
         raise InputError(f"{track_set.source}: no two frames {size} apart; the motion needs lags of 0 to 2 frames")
     lag_s = np.arange(size) * track_set.frame_interval_s

@@ -141,9 +141,9 @@ class BernoulliVae(Backbone):
 
     def encode(self, x: Tensor, observed: Tensor) -> Tensor:
         """Log odds of a one in each bin, lead included: (B, (lead + T) k)."""
-        seen = observed.to(x.dtype)
+        mask = observed.to(x.dtype)
         # The frames of the lead come in as missing.
-        frames = F.pad(torch.stack([x[:, 0] * seen, seen], dim=1), (self.grid.lead_frames, 0))
+        frames = F.pad(torch.stack([x[:, 0] * mask, mask], dim=1), (self.grid.lead_frames, 0))
         bins = self.to_bins(
             self.encoder(frames, F.pad(observed, (self.grid.lead_frames, 0))).features
         )  # (B, k, lead + T)

@@ -39,8 +39,8 @@ def halved(x: Tensor, lengths: Tensor | None) -> Tensor:
     """Means of pairs of frames, (B, C, ceil(T / 2)); a last one without a pair is itself."""
     if lengths is None:
         return F.avg_pool1d(x, 2, ceil_mode=True)
-    seen = within(lengths, x.size(-1))[:, None].to(x.dtype)
-    total, share = (F.avg_pool1d(part, 2, ceil_mode=True) for part in (without_padding(x, lengths), seen))
+    mask = within(lengths, x.size(-1))[:, None].to(x.dtype)
+    total, share = (F.avg_pool1d(part, 2, ceil_mode=True) for part in (without_padding(x, lengths), mask))
     return total / share.clamp(min=0.5)
 
 

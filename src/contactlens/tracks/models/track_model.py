@@ -55,8 +55,8 @@ class SignalContext(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
-        seen = observed.to(signal.dtype)
-        both = torch.stack([signal * seen, seen], dim=1)
+        mask = observed.to(signal.dtype)
+        both = torch.stack([signal * mask, mask], dim=1)
         total, share = pooled(both, self.frames, track_lengths(observed)).unbind(dim=1)
         mean = total / share.clamp(min=torch.finfo(share.dtype).eps)
         return self.relu(self.project(torch.stack([mean, share], dim=1)))
@@ -129,13 +129,13 @@ class TrackModel(nn.Module):
     def gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
         """(B, C + 2, T): scaled input, contact (behind a gate) and mask."""
         scaled = (x - self.channel_shift) / self.channel_scale  # (B, C, T)
-        seen = observed[:, None].to(x.dtype)
+        mask = observed[:, None].to(x.dtype)
         if self.distance_gate is None:
-            return torch.cat([scaled * seen, seen], dim=1)
+            return torch.cat([scaled * mask, mask], dim=1)
         opening = gate[:, None].expand_as(scaled)
         if self.task.may_copy_signal:
             opening = torch.cat([opening[:, : self.driver_channels], self._sight(gate)[:, None]], dim=1)
-        return torch.cat([scaled * opening * seen, gate[:, None] * seen, seen], dim=1)
+        return torch.cat([scaled * opening * mask, gate[:, None] * mask, mask], dim=1)
 
     @staticmethod
     def _sight(gate: Tensor) -> Tensor:

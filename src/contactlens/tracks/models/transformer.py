@@ -41,8 +41,8 @@ def visible_keys(observed: Tensor, block: int, halo: int, window: int | None) ->
     offset = torch.arange(block + 2 * halo, device=observed.device) - halo
     lag = offset - torch.arange(block, device=observed.device)[:, None]  # (block, span)
     near = torch.ones_like(lag, dtype=torch.bool) if window is None else lag.abs() <= window
-    seen = spans(observed, block, halo).flatten(0, 1)[:, None, None]  # (B n, 1, 1, span)
-    return (seen & near) | (lag == 0)
+    mask = spans(observed, block, halo).flatten(0, 1)[:, None, None]  # (B n, 1, 1, span)
+    return (mask & near) | (lag == 0)
 
 
 class RotaryAttention(nn.Module):

@@ -19,8 +19,8 @@ def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]
     card.section(
         "What it does",
         f"Predicts the {info.target} of every frame from the {info.driver}"
-        f"{' and the signal' if info.sees_signal else ''}, as a distribution. What is served is `{info.judged}`, the"
-        " form that was judged.",
+        f"{' and the signal' if info.sees_signal else ''}, as a distribution. What is served is `{info.evaluated}`, the"
+        " form that was evaluated.",
         f"- takes {', '.join(info.driver_columns)} in {info.driver_unit}, a frame every {info.frame_interval_s:g} s",
         "- gives P(on) and the decoded state"
         if info.target == "state"
@@ -31,7 +31,7 @@ def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]
     card.section(
         "Data",
         f"`{training.source}`: {training.tracks:,} training tracks of {training.groups:,} groups, {training.frames:,}"
-        f" frames. Split by group, in tracks: {shares}. The test split was read once, to judge.",
+        f" frames. Split by group, in tracks: {shares}. The test split was read once, for these figures.",
     )
     card.table(
         ["quantity", "unit", "5 %", "median", "95 %"],

@@ -1,4 +1,4 @@
-"""What travels beside a model's weights: how it was judged, what it was trained on, and how it is explained."""
+"""What travels beside a model's weights: how it was evaluated, what it was trained on, and how it is explained."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ Interval = dict[str, float | None]
 class Description:
     """Of a model as it is served.
 
-    judged: which form was judged, and is served
+    evaluated: which form was evaluated, and is served
     metrics: of that form on the test split, {metric: {estimate, low, high}}
     training: what it was trained on
     limits: what was plausible in those data
@@ -34,7 +34,7 @@ class Description:
     ig_steps: nodes of the path integral of an explanation
     """
 
-    judged: Form
+    evaluated: Form
     metrics: dict[str, Interval]
     training: TrainingSet
     limits: CheckLimits
@@ -48,7 +48,7 @@ class Description:
         tracks: TrackSet,
         train: list[str],
         *,
-        judged: Form,
+        evaluated: Form,
         metrics: dict[str, Interval],
         limits: CheckLimits,
         explain: ExplainConfig,
@@ -61,7 +61,7 @@ class Description:
         x = model_input(network.task, batch)
         reference = reference_input(x, batch.observed, network.driver_channels, explain.reference_quantile)
         training = TrainingSet.of(tracks, train, seed)
-        return cls(judged, metrics, training, limits, reference.tolist(), explain.ig_steps)
+        return cls(evaluated, metrics, training, limits, reference.tolist(), explain.ig_steps)
 
     def write(self, path: Path | str) -> None:
         write_json(path, asdict(self))

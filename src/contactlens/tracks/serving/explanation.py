@@ -71,8 +71,8 @@ def explain_frames(
                 frames=wanted,
                 rows_per_pass=ROWS_PER_PASS,
             )[0]  # (F, C, T)
-            for place, share, seen in zip(places, shares, within, strict=True):
-                table = _rows(place, share, seen, channels, spec.frame_interval_s)
+            for place, share, among in zip(places, shares, within, strict=True):
+                table = _rows(place, share, among, channels, spec.frame_interval_s)
                 head = {"track_id": str(name), "frame": first + place, "output": output}
                 table["input_frame"] += first
                 parts.append(pd.DataFrame({**head, **table}))

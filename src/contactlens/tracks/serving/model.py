@@ -37,12 +37,12 @@ Tracks = TrackSet | pd.DataFrame | np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model takes and gives, and how it was judged.
+    """What a model takes and gives, and how it was evaluated.
 
     task: a row of the table of systems; target: `signal` or `state`; sees_signal: whether MS2 is an input
     driver, driver_unit, driver_columns: what switches the gene
     signal_unit: of MS2, and of predicted means; frame_interval_s: of its training tracks, which new ones must have
-    judged: `network` as it is, or `network_recalibrated`; what is predicted is that
+    evaluated: `network` as it is, or `network_recalibrated`; what is predicted is that
     metrics: of that form on the test split, {metric: {estimate, low, high}}; empty where they did not come with the
         model
     trained_on: in words; None where that did not come with the model
@@ -58,17 +58,17 @@ class ModelInfo:
     driver_columns: list[str]
     signal_unit: str
     frame_interval_s: float
-    judged: Form
+    evaluated: Form
     metrics: dict[str, Interval]
     trained_on: str | None
     gate_midpoint: float
 
     def __str__(self) -> str:
-        seen = " and the signal" if self.sees_signal else ""
+        extra = " and the signal" if self.sees_signal else ""
         lines = [
-            f"{self.task}: predicts the {self.target} from the {self.driver} ({self.driver_unit}){seen}",
+            f"{self.task}: predicts the {self.target} from the {self.driver} ({self.driver_unit}){extra}",
             f"a frame every {self.frame_interval_s:g} s; signal in {self.signal_unit}",
-            f"serves {self.judged}; trained on {self.trained_on or 'tracks that are not described beside it'}",
+            f"serves {self.evaluated}; trained on {self.trained_on or 'tracks that are not described beside it'}",
         ]
         scores = [f"{name} {ends['estimate']:.4g}" for name, ends in self.metrics.items() if _is_own(name, ends)]
         return "\n".join([*lines, *([f"test split: {', '.join(scores)}"] if scores else [])])
@@ -79,7 +79,7 @@ def _is_own(name: str, ends: Interval) -> bool:
 
 
 class TracksModel:
-    """A trained network with the recalibration that it was judged with.
+    """A trained network with the recalibration that it was evaluated with.
 
     description: None where the model came without one; then it can't tell how far new tracks are from its own
     """
@@ -92,10 +92,10 @@ class TracksModel:
         description: Description | None,
     ) -> None:
         self.network, self.spec, self.description = network.eval(), spec, description
-        judged = description.judged if description else "network_recalibrated" if recalibration else "network"
-        if judged == "network_recalibrated" and recalibration is None:
-            raise InputError(f"{RECALIBRATION} is missing: the model was judged with its recalibration")
-        self.judged: Form = judged
+        evaluated = description.evaluated if description else "network_recalibrated" if recalibration else "network"
+        if evaluated == "network_recalibrated" and recalibration is None:
+            raise InputError(f"{RECALIBRATION} is missing: the model was evaluated with its recalibration")
+        self.evaluated: Form = evaluated
         self.recalibration = recalibration
 
     @classmethod
@@ -138,7 +138,7 @@ class TracksModel:
             driver_columns=spec.driver.columns,
             signal_unit=spec.signal_unit,
             frame_interval_s=spec.frame_interval_s,
-            judged=self.judged,
+            evaluated=self.evaluated,
             metrics=described.metrics if described else {},
             trained_on=trained_on,
             gate_midpoint=self.network.gate_midpoint,
@@ -236,7 +236,7 @@ class TracksModel:
 
     def _signal(self, batch: TrackBatch) -> PredictedSignal:
         form = predict_signal(self.network, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
-        if self.judged == "network" or self.recalibration is None:
+        if self.evaluated == "network" or self.recalibration is None:
             return PredictedSignal.of_one_network(form)
         return PredictedSignal.of_one_network(recalibration_from_json(self.recalibration).of(form))
 
@@ -246,7 +246,7 @@ class TracksModel:
         if self.recalibration is None:
             return PredictedState.of_one_network(raw, raw >= 0.5)
         platt = Platt.from_json(self.recalibration["recalibration"])
-        p_on = raw if self.judged == "network" else expit(platt(logit_of(raw)))
+        p_on = raw if self.evaluated == "network" else expit(platt(logit_of(raw)))
         return PredictedState.of_one_network(p_on, raw >= self.recalibration["threshold"])
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The model of tracks as the registry serves it: a table of frames in, a table of what was judged out.
+"""The model of tracks as the registry serves it: a table of frames in, a table of what was evaluated out.
 
 MLflow keeps this file as the model's code, beside the package, and runs it to load the model: nothing is pickled.
 """
@@ -63,7 +63,7 @@ def log_served_model(files: Sequence[Path], tracks: TrackSet) -> "ModelInfo":
             "driver_unit": info.driver_unit,
             "signal_unit": info.signal_unit,
             "frame_interval_s": info.frame_interval_s,
-            "judged": info.judged,
+            "evaluated": info.evaluated,
         },
         pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in PACKAGES],
     )

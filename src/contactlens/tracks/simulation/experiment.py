@@ -133,9 +133,9 @@ def _simulate_chunk(
     rng = np.random.default_rng(stream)
     cells, blur, optics = (np.random.default_rng(own) for own in stream.spawn(3))
     if isinstance(sampler, ExposedSampler):
-        path, seen = sampler.draw_exposed(n, rng, blur)
+        path, exposed = sampler.draw_exposed(n, rng, blur)
     else:
-        path = seen = sampler.draw(n, rng)  # (n, 3, n_times)
+        path = exposed = sampler.draw(n, rng)  # (n, 3, n_times)
     candidates, able, first_steps, responsive = _candidates(config, sampler, path, rng, cells)
     bursts = switch(
         candidates, able, config.k_off_per_s, n, rng, config.activation_steps, config.activation_delay_s, first_steps
@@ -147,7 +147,7 @@ def _simulate_chunk(
     loading = _load(config, bursts, rate, rng)
     frames = slice(config.burn_in_frames * config.substeps_per_frame, None, config.substeps_per_frame)
     true = path[:, :, frames].astype(np.float64)
-    position = true if seen is path else seen[:, :, frames].astype(np.float64)
+    position = true if exposed is path else exposed[:, :, frames].astype(np.float64)
     measured, ms2 = observe(config, position, loading, rng, optics)
     observed = (rng.uniform(size=ms2.size) >= config.missing_fraction).reshape(ms2.shape)
     return Experiment(

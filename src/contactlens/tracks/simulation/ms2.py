@@ -46,7 +46,9 @@ def signal_of(
     first = np.ceil(loading.time_s / frame_interval_s).astype(np.int64)
     for later in range(int(np.ceil(dwell_s / frame_interval_s)) + 1):
         frame = first + later
-        seen = (frame >= 0) & (frame < n_frames)
+        inside = (frame >= 0) & (frame < n_frames)
         response = polymerase_response(frame * frame_interval_s - loading.time_s, ramp_s, dwell_s)
-        total += np.bincount(loading.track[seen] * n_frames + frame[seen], weights=response[seen], minlength=total.size)
+        total += np.bincount(
+            loading.track[inside] * n_frames + frame[inside], weights=response[inside], minlength=total.size
+        )
     return total.reshape(n_tracks, n_frames)

@@ -65,9 +65,9 @@ class HeadPredictive:
 
 def predict_signal(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> Predictive:
     """The predictive distribution of the signal at the observed frames, track after track, in its unit."""
-    seen = observed.cpu()
+    mask = observed.cpu()
     if model.head_name == "gaussian":
         mean, sd = predict(model, x, observed, batch_size)
-        return Gaussian(mean[seen.numpy()], sd[seen.numpy()])
-    channels = outputs(model, x, observed, batch_size).transpose(1, 2)[seen]  # (n, K)
+        return Gaussian(mean[mask.numpy()], sd[mask.numpy()])
+    channels = outputs(model, x, observed, batch_size).transpose(1, 2)[mask]  # (n, K)
     return HeadPredictive(channels, model.distribution)

@@ -191,9 +191,9 @@ def _check(tensors: dict[str, Tensor], config: CaduceusConfig, path: Path) -> No
 
 def require_numbers(tensors: dict[str, Tensor], path: Path) -> None:
     """Raise InputError where weights are no floating-point numbers, or not finite."""
-    whole = [f"{name} ({value.dtype})" for name, value in tensors.items() if not value.is_floating_point()]
-    if whole:
-        raise InputError(f"{path}: {len(whole)} tensors hold no floating-point numbers: {whole[:SHOWN]}")
+    integers = [f"{name} ({value.dtype})" for name, value in tensors.items() if not value.is_floating_point()]
+    if integers:
+        raise InputError(f"{path}: {len(integers)} tensors hold no floating-point numbers: {integers[:SHOWN]}")
     odd = [name for name, value in tensors.items() if not torch.isfinite(value.float()).all()]
     if odd:
         raise InputError(f"{path}: {len(odd)} tensors hold NaN or infinite numbers: {odd[:SHOWN]}")

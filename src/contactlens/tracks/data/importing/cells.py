@@ -260,8 +260,8 @@ def tidy(name: str) -> str:
     >>> tidy(" Zoe\\u0308\\u00a0 2"), tidy("1.0"), tidy("007")
     ('Zoë 2', '1', '007')
     """
-    seen = "".join(char for char in unicodedata.normalize("NFC", name) if unicodedata.category(char) != "Cf")
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", " ".join(seen.split()))
+    visible = "".join(char for char in unicodedata.normalize("NFC", name) if unicodedata.category(char) != "Cf")
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", " ".join(visible.split()))
 
 
 def name_key(name: str) -> str:

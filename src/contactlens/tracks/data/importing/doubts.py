@@ -115,11 +115,11 @@ def _interval(case: Case) -> Iterator[Doubt]:
 
 
 def _gaps(case: Case) -> Iterator[Doubt]:
-    seen, column = case.understood, case.mapping.time
-    if seen.finest_step > 1:
-        problem = f"every step is a multiple of {seen.finest_step} frames of {seen.interval_s:g} s"
-    elif seen.missing > MOST_MISSING:
-        problem = f"{100 * seen.missing:.0f} % of the frames are missing at an interval of {seen.interval_s:g} s"
+    reading, column = case.understood, case.mapping.time
+    if reading.finest_step > 1:
+        problem = f"every step is a multiple of {reading.finest_step} frames of {reading.interval_s:g} s"
+    elif reading.missing > MOST_MISSING:
+        problem = f"{100 * reading.missing:.0f} % of the frames are missing at an interval of {reading.interval_s:g} s"
     else:
         return
     problem += f", so column {column!r} may not be in {_long(case.mapping.time_unit or 's')}"

@@ -1,15 +1,16 @@
 """Which head predicts a signal, and what each one is configured by."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from torch import Tensor
 
+from contactlens.base.settings import settings
 from contactlens.tracks.models.heads.hurdle import HurdleConfig
 from contactlens.tracks.models.heads.mixture import MixtureConfig
 from contactlens.tracks.models.heads.negative_binomial import NegativeBinomialConfig, check_counts
 
 
-@dataclass(frozen=True)
+@settings
 class HeadConfig:
     """name: an entry of `heads.HEADS`, the form of a predicted signal; a predicted state has its own
     mixture, hurdle, negative_binomial: what only such a head has

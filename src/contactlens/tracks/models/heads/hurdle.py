@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import PositiveInt, settings
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
     Distribution,
@@ -26,19 +27,15 @@ REACH = 8.0  # standard deviations of a component, beyond which it holds less th
 AT_LIMIT = 1e-5  # standard deviations of the signal within which a value counts as at the limit: single precision
 
 
-@dataclass(frozen=True)
+@settings
 class HurdleConfig:
     """components: Gaussians of the mixture above the limit, each cut off at it
     limit: the detection limit, in the signal's unit; where null, the smallest signal of the training split, which
         several frames must share
     """
 
-    components: int = 3
+    components: PositiveInt = 3
     limit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.components < 1:
-            raise ValueError(f"model.head.hurdle.components must be at least 1, got {self.components}")
 
     def resolved(self, signal: Tensor) -> "HurdleConfig":
         """With the limit read from the observed signal (n,) of the training split.

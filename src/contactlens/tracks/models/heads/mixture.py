@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from contactlens.base.settings import PositiveInt, settings
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
     Distribution,
@@ -18,15 +19,11 @@ from contactlens.tracks.models.heads.distribution import (
 )
 
 
-@dataclass(frozen=True)
+@settings
 class MixtureConfig:
     """components: Gaussians of the mixture"""
 
-    components: int = 4
-
-    def __post_init__(self) -> None:
-        if self.components < 1:
-            raise ValueError(f"model.head.mixture.components must be at least 1, got {self.components}")
+    components: PositiveInt = 4
 
 
 def mean_absolute(mean: Tensor, sd: Tensor) -> Tensor:

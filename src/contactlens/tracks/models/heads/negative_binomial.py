@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
+from contactlens.base.settings import rule, settings
 from contactlens.tracks.models.heads.distribution import Distribution, Head, SignalScale, shifted, soft_clip
 
 FRAMES = 4096  # whose counts are summed at once
@@ -16,16 +17,17 @@ MOST_COUNTS = (
 )
 
 
-@dataclass(frozen=True)
+@settings
 class NegativeBinomialConfig:
     """log_dispersion_bounds: range of log r, of which the variance is mean + mean^2 / r"""
 
     log_dispersion_bounds: tuple[float, float] = (-4.0, 8.0)
 
-    def __post_init__(self) -> None:
+    @rule
+    def _bounds_rise(self) -> None:
         low, high = self.log_dispersion_bounds
         if low >= high:
-            raise ValueError(f"model.head.negative_binomial.log_dispersion_bounds must rise, got {low}, {high}")
+            raise ValueError(f"log_dispersion_bounds must rise, got {low}, {high}")
 
 
 def check_counts(signal: Tensor) -> None:

@@ -21,9 +21,9 @@ SWEEPS = 25
 def complete_directions(distance: Floats, motion: Motion, frame_interval_s: float, seed: int) -> Floats:
     """(N, T, 3) vectors of the measured lengths, NaN at missing frames."""
     weights, variance = _regressions(motion, frame_interval_s)
-    seen = np.isfinite(distance)
-    vectors = _gibbs(np.nan_to_num(distance), seen, weights, variance, np.random.default_rng(seed), SWEEPS)
-    return np.where(seen[:, :, None], vectors, np.nan)
+    observed = np.isfinite(distance)
+    vectors = _gibbs(np.nan_to_num(distance), observed, weights, variance, np.random.default_rng(seed), SWEEPS)
+    return np.where(observed[:, :, None], vectors, np.nan)
 
 
 def _regressions(motion: Motion, frame_interval_s: float) -> tuple[Floats, Floats]:
@@ -70,7 +70,12 @@ def _direction(x: float, y: float, z: float, rng: np.random.Generator, out: Floa
 
 @njit(nogil=True, cache=True)
 def _gibbs(
-    length: Floats, seen: NDArray[np.bool_], weights: Floats, variance: Floats, rng: np.random.Generator, sweeps: int
+    length: Floats,
+    observed: NDArray[np.bool_],
+    weights: Floats,
+    variance: Floats,
+    rng: np.random.Generator,
+    sweeps: int,
 ) -> Floats:
     n, t = length.shape
     reach = (weights.shape[1] - 1) // 2
@@ -79,12 +84,12 @@ def _gibbs(
         unit, mean = np.zeros(3), np.zeros(3)
         for sweep in range(sweeps + 1):
             for j in range(t):
-                if not seen[i, j]:
+                if not observed[i, j]:
                     continue
                 pattern = 0
                 last = min(j - 1 if sweep == 0 else j + reach, t - 1)
                 for f in range(max(j - reach, 0), last + 1):
-                    if f != j and seen[i, f]:
+                    if f != j and observed[i, f]:
                         pattern |= 1 << (f - j + reach)
                 mean[:] = 0
                 for f in range(max(j - reach, 0), last + 1):

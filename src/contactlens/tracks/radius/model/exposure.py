@@ -206,6 +206,6 @@ def filled(values: Floats) -> Floats:
     out = values.copy()
     frames = np.arange(values.shape[1])
     for row in out:
-        seen = np.isfinite(row)
-        row[~seen] = np.interp(frames[~seen], frames[seen], row[seen]) if seen.any() else 0.0
+        observed = np.isfinite(row)
+        row[~observed] = np.interp(frames[~observed], frames[observed], row[observed]) if observed.any() else 0.0
     return out

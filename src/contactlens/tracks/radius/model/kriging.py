@@ -45,14 +45,14 @@ def local_kriging(motion: Motion, frame_interval_s: float, substeps: int) -> Loc
     weights = np.zeros((PATTERNS, len(ANCHORS), FRAMES_SEEN))
     covariance = np.zeros((PATTERNS, substeps, substeps))
     for pattern in range(PATTERNS):
-        seen = np.flatnonzero([(pattern >> k) & 1 for k in range(FRAMES_SEEN)])
+        used = np.flatnonzero([(pattern >> k) & 1 for k in range(FRAMES_SEEN)])
         gain = (
-            np.linalg.solve(among_frames[np.ix_(seen, seen)], across[:, seen].T).T
-            if seen.size
+            np.linalg.solve(among_frames[np.ix_(used, used)], across[:, used].T).T
+            if used.size
             else np.zeros((len(points), 0))
         )
-        weights[pattern][:, seen] = gain[: len(ANCHORS)]
-        covariance[pattern] = among_steps - gain[len(ANCHORS) :] @ across[len(ANCHORS) :, seen].T
+        weights[pattern][:, used] = gain[: len(ANCHORS)]
+        covariance[pattern] = among_steps - gain[len(ANCHORS) :] @ across[len(ANCHORS) :, used].T
     independent = max(0.9 * float(np.linalg.eigvalsh(covariance).min()), 0.0)
     rest = covariance - independent * np.eye(substeps)
     jitter = 1e-9 * motion.axis_variance_nm2 * np.eye(substeps)
@@ -71,7 +71,7 @@ def patterns_of(observed: NDArray[np.bool_]) -> NDArray[np.int64]:
 def anchor_norms(driver: Floats, pattern: NDArray[np.int64], weights: Floats) -> Floats:
     """(N, T - 1, anchors): length of the conditional mean at the anchors of each interval; driver without NaN."""
     n, t, axes = driver.shape
-    anchors, seen = weights.shape[1:]
+    anchors, used = weights.shape[1:]
     out = np.empty((n, t - 1, anchors))
     for i in range(n):
         for j in range(t - 1):
@@ -79,9 +79,9 @@ def anchor_norms(driver: Floats, pattern: NDArray[np.int64], weights: Floats) ->
                 square = 0.0
                 for axis in range(axes):
                     mean = 0.0
-                    for k in range(seen):
+                    for k in range(used):
                         if (pattern[i, j] >> k) & 1:
-                            mean += weights[pattern[i, j], a, k] * driver[i, j + k - (seen - 2) // 2, axis]
+                            mean += weights[pattern[i, j], a, k] * driver[i, j + k - (used - 2) // 2, axis]
                     square += mean * mean
                 out[i, j, a] = np.sqrt(square)
     return out

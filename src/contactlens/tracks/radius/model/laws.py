@@ -53,11 +53,11 @@ def separation_grid(motion: Motion) -> DistanceGrid:
 
 def scalar_grid(values: Floats) -> DistanceGrid:
     """Of a scalar driver, from its observed values (NaN apart)."""
-    seen = values[np.isfinite(values)]
-    low, high = np.quantile(seen, [0.0, 0.9995])
+    observed = values[np.isfinite(values)]
+    low, high = np.quantile(observed, [0.0, 0.9995])
     width = max(float(high - low), 1e-12) / (BINS - 1)
-    index = np.clip(((seen - low) / width).astype(np.int64), 0, BINS - 1)
-    return DistanceGrid(float(low), width, np.bincount(index, minlength=BINS) / seen.size)
+    index = np.clip(((observed - low) / width).astype(np.int64), 0, BINS - 1)
+    return DistanceGrid(float(low), width, np.bincount(index, minlength=BINS) / observed.size)
 
 
 def maxwell_cdf(x: Floats) -> Floats:

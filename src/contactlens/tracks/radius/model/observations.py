@@ -53,5 +53,5 @@ class Observations:
 
     def with_signal(self, signal: Floats) -> "Observations":
         """The same driver with another signal, which is missing where the present one is."""
-        seen = np.where(np.isnan(self.signal), np.nan, signal)
-        return Observations(self.driver, seen, self.frame_interval_s, self.kind, self.group)
+        observed = np.where(np.isnan(self.signal), np.nan, signal)
+        return Observations(self.driver, observed, self.frame_interval_s, self.kind, self.group)

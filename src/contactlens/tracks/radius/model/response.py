@@ -45,9 +45,9 @@ class Response:
             return signal
         n, t = signal.shape
         frames = signal[:, : t // k * k].reshape(n, t // k, k)
-        seen = np.isfinite(frames).sum(axis=2)
-        mean = np.nansum(frames, axis=2) / np.maximum(seen, 1)
-        return np.where(2 * seen > k, mean, np.nan)
+        observed = np.isfinite(frames).sum(axis=2)
+        mean = np.nansum(frames, axis=2) / np.maximum(observed, 1)
+        return np.where(2 * observed > k, mean, np.nan)
 
 
 def frames_per_block(dwell_s: float, frame_interval_s: float) -> int:

@@ -1,4 +1,4 @@
-"""What a registered model was fitted to: a champion is not judged on that when a later model challenges it."""
+"""What a registered model was fitted to: a champion is not evaluated on that when a later model challenges it."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 
-SEEN = "seen.json"
+FITTED_TO = "fitted_to.json"
 
 
 def fitted_ids(splits: Mapping[str, Sequence[str]]) -> list[str]:
@@ -15,20 +15,20 @@ def fitted_ids(splits: Mapping[str, Sequence[str]]) -> list[str]:
     return [name for split, names in splits.items() if split != "test" for name in names]
 
 
-def write_seen(folder: Path, examples: Iterable[bytes]) -> Path:
-    """seen.json with a digest of each example, by content: names say little across datasets."""
-    write_json(folder / SEEN, sorted(_digests(examples)))
-    return folder / SEEN
+def write_fitted_to(folder: Path, examples: Iterable[bytes]) -> Path:
+    """fitted_to.json with a digest of each example, by content: names say little across datasets."""
+    write_json(folder / FITTED_TO, sorted(_digests(examples)))
+    return folder / FITTED_TO
 
 
-def refuse_seen(weights: Path, examples: Iterable[bytes]) -> None:
+def refuse_fitted_to(weights: Path, examples: Iterable[bytes]) -> None:
     """Raise InputError where the model in this folder was fitted to some of the examples, or does not say to what."""
-    path = weights / SEEN
+    path = weights / FITTED_TO
     try:
-        seen = set(read_json(path))
+        fitted = set(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: does not tell what the model was fitted to ({error})") from error
-    common = seen & _digests(examples)
+    common = fitted & _digests(examples)
     if common:
         raise InputError(f"{path}: the model was fitted to {len(common)} of these test examples")
 
