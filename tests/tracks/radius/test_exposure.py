@@ -4,29 +4,20 @@ import numpy as np
 import pytest
 from radius_inputs import CHAIN, experiment
 
+from contactlens.tracks.data.motion import Motion, covariance_sums, distance_sums, motion_of
 from contactlens.tracks.radius.model.exposure import exposure_of, smoothing_matrix
 from contactlens.tracks.radius.model.kriging import PathSampler, local_kriging, patterns_of
 from contactlens.tracks.radius.model.laws import LAWS, hazard, maxwell_cdf, separation_grid
-from contactlens.tracks.radius.model.motion import (
-    BLOCK_FRAMES,
-    Motion,
-    autocovariance,
-    fit_motion,
-    squared_autocovariance,
-)
 
-MOTION = Motion(35_000.0, 0.5, 2000.0, 1.0, 30.0)
+MOTION = Motion(35_000.0, 2000.0, 0.5, 1e-3, 30.0)
 
 
 def test_fitted_motion_is_the_polymers() -> None:
     observations = experiment(60, 200, seed=4)
     lag = np.array([0.0, 30.0, 60.0, 150.0, 300.0])
     true = CHAIN.covariance(np.array([0.0])) - CHAIN.covariance(lag)
-    for sums in (
-        autocovariance(observations.driver, BLOCK_FRAMES),
-        squared_autocovariance(observations.distance, BLOCK_FRAMES),
-    ):
-        motion = fit_motion(sums, 30.0, 30.0)
+    for sums in (covariance_sums(observations.driver), distance_sums(observations.distance)):
+        motion = motion_of(sums.sum(axis=0), 30.0, 30.0)
         assert motion.msd(lag)[1:] / 6 == pytest.approx(true[1:], rel=0.08)
         assert motion.axis_variance_nm2 == pytest.approx(CHAIN.axis_variance_nm2, rel=0.1)
 

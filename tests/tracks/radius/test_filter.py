@@ -7,11 +7,11 @@ import pytest
 from radius_inputs import REPORTER, experiment
 from scipy.stats import multivariate_normal
 
+from contactlens.tracks.data.motion import covariance_sums, motion_of
 from contactlens.tracks.radius.model.exposure import exposure_of
 from contactlens.tracks.radius.model.filter import forward_backward
 from contactlens.tracks.radius.model.laws import LAWS, Law, parameter_names
 from contactlens.tracks.radius.model.likelihood import Likelihood
-from contactlens.tracks.radius.model.motion import BLOCK_FRAMES, autocovariance, fit_motion
 from contactlens.tracks.radius.model.response import frames_per_block, response_of
 from contactlens.tracks.simulation.reporter import Reporter
 
@@ -82,7 +82,7 @@ def test_derivatives_equal_differences(law: Law) -> None:
     observations.driver[1, 10:14] = np.nan
     observations.signal[1, 10:14] = np.nan
     observations.signal[2, 50:] = np.nan
-    motion = fit_motion(autocovariance(observations.driver, BLOCK_FRAMES), 30.0, 30.0)
+    motion = motion_of(covariance_sums(observations.driver).sum(axis=0), 30.0, 30.0)
     exposure = exposure_of(observations, motion, 10, 32, 1, seed=0)
     response = response_of(REPORTER, 30.0)
     amplitude = np.linspace(0.8, 1.2, 6)

@@ -6,6 +6,10 @@ is (Gamma / 2 sqrt(t)) (1 - exp(-tau / t)), the difference of two heat kernels; 
 that by exp(-kappa t). Here t stands for a power of the time, t^(2 a), so that the MSD starts as t^a: for a <= 1/2 the
 covariance stays completely monotone, hence valid.
 
+It is fitted to blocks of frames. The likelihood of a block depends on the measured covariances alone, which are means
+over all pairs of observed frames so far apart: gaps and unequal lengths cost nothing. The separation's mean is taken as
+zero.
+
 Noise adds to the variance of a frame alone, which no polymer does: that is what tells it from motion. A straight line
 through the MSD cannot, and reads noise and plateau as a smaller exponent.
 """
@@ -57,12 +61,12 @@ class Motion:
     noise_nm: float
 
     def covariance(self, lag_s: Floats) -> Floats:
-        """Covariance (nm^2) along an axis at each lag, without localisation noise.
+        """Covariance (nm^2) along an axis at each lag, of either sign, without localisation noise.
 
         With x = sqrt(t / tau) in the powers of time above it is proportional to the integral from x to infinity of
         (1 - exp(-1 / y^2)) exp(-kappa y^2) dy, which has a closed form in error functions.
         """
-        x = np.maximum((np.asarray(lag_s, dtype=np.float64) / self.relaxation_s) ** self.exponent, 1e-9)
+        x = np.maximum((np.abs(np.asarray(lag_s, dtype=np.float64)) / self.relaxation_s) ** self.exponent, 1e-9)
         k = np.sqrt(self.trap)
         gauss = np.exp(-((k * x) ** 2) - 1 / x**2)
         near = np.where(k * x > 1 / x, erfcx(np.maximum(k * x - 1 / x, 0)) * gauss, 0.0)
@@ -127,9 +131,6 @@ class MotionFit(NamedTuple):
 def fit_motion(track_set: TrackSet, replicates: int, seed: int, noise_nm: float | None = None) -> MotionFit:
     """The motion that maximises the Gaussian likelihood of blocks of `BLOCK_FRAMES` frames, with bootstrap over tracks.
 
-    The likelihood of a block depends on the measured covariances alone, which are means over all pairs of observed
-    frames so far apart: gaps and unequal lengths cost nothing. The separation's mean is taken as zero.
-
     noise_nm: localisation noise where it is known; fitted where None
 
     Raises InputError where the separation is known as a distance alone, where a lag of one or two frames is never seen,
@@ -139,28 +140,76 @@ def fit_motion(track_set: TrackSet, replicates: int, seed: int, noise_nm: float 
         raise InputError(f"localisation noise must be positive and finite, got {noise_nm}")
     if track_set.driver.kind != "vector":
         raise InputError(f"{track_set.source}: the motion is fitted to separation vectors, and these are none")
-    sums = _covariance_sums(positions(track_set, VECTOR_COLUMNS))
-    sampled = sums[:, :, 1].sum(axis=0) > 0
-    size = len(sampled) if sampled.all() else int(np.argmin(sampled))
-    if size < 3:
-        raise InputError(f"{track_set.source}: no two frames {size} apart; the motion needs lags of 0 to 2 frames")
-    lag_s = np.arange(size) * track_set.frame_interval_s
-    total = sums[:, :size].sum(axis=0)
-    best = min((_maximise(total, lag_s, noise_nm, log_trap) for log_trap in (-4.0, 1.0)), key=lambda found: found[1])[0]
+    sums = covariance_sums(positions(track_set, VECTOR_COLUMNS))
+    dt = track_set.frame_interval_s
+    try:
+        best = motion_of(sums.sum(axis=0), dt, noise_nm)
+    except InputError as error:
+        raise InputError(f"{track_set.source}: {error}") from error
     weights = resample_counts(len(sums), replicates, seed)
+    size = _lags_sampled(sums.sum(axis=0))
     resampled = np.einsum("bn,nlk->blk", weights, sums[:, :size])
-    fits = [_maximise(one, lag_s, noise_nm, best)[0] for one in resampled if (one[:, 1] > 0).all()]
-    return MotionFit(_motion(best, noise_nm), [_motion(q, noise_nm) for q in fits])
+    fits = [motion_of(one, dt, noise_nm, best) for one in resampled if (one[:, 1] > 0).all()]
+    return MotionFit(best, fits)
 
 
-def _covariance_sums(x: Floats) -> Floats:
-    """(N, B, 2): of each track, sum over axes and frames of products at each lag, and their number; x is (N, T, 3)."""
+def motion_of(sums: Floats, frame_interval_s: float, noise_nm: float | None, start: Motion | None = None) -> Motion:
+    """The motion of largest likelihood given sums (B, 2) of products at each lag and their number, of all tracks.
+
+    noise_nm: localisation noise where it is known; fitted where None
+    start: where the search starts; from two places where None
+
+    Raises InputError where a lag of one or two frames is never seen.
+    """
+    size = _lags_sampled(sums)
+    if size < 3:
+        raise InputError(f"no two frames {size} apart; the motion needs lags of 0 to 2 frames")
+    lag_s = np.arange(size) * frame_interval_s
+    starts: list[float | Floats] = [-4.0, 1.0] if start is None else [_vector(start)]
+    tried = (_maximise(sums[:size], lag_s, noise_nm, first) for first in starts)
+    return _motion(min(tried, key=lambda found: found[1])[0], noise_nm)
+
+
+def _lags_sampled(sums: Floats) -> int:
+    """How many lags, from 0 on, have pairs of frames."""
+    sampled = sums[:, 1] > 0
+    return len(sampled) if sampled.all() else int(np.argmin(sampled))
+
+
+def covariance_sums(x: Floats) -> Floats:
+    """(N, B, 2): of each track, sum over axes and frames of products at each lag, and their number; x is (N, T, 3) with
+    NaN at missing frames."""
     n, n_frames, _ = x.shape
     sums = np.zeros((n, BLOCK_FRAMES, 2))
     for lag in range(min(BLOCK_FRAMES, n_frames)):
         product = x[:, lag:] * x[:, : n_frames - lag]
         sums[:, lag, 0] = np.nansum(product, axis=(1, 2))
         sums[:, lag, 1] = np.isfinite(product).sum(axis=(1, 2))
+    return sums
+
+
+def distance_sums(distance: Floats) -> Floats:
+    """As `covariance_sums`, from distances (N, T) alone: sums of the covariance along an axis.
+
+    For a Gaussian separation E d^2 = 3 c(0) and E (d^2 - d'^2)^2 = 12 (c(0)^2 - c(lag)^2), where c(0) holds the noise.
+    Differences keep what two lags share from hiding the little that motion adds between them. The root is taken of the
+    mean over all tracks and is linear about it for each.
+    """
+    square = distance**2
+    n, t = distance.shape
+    sums = np.zeros((n, BLOCK_FRAMES, 2))
+    count = np.maximum(np.isfinite(square).sum(axis=1), 1)
+    own = np.nansum(square, axis=1) / count / 3  # c(0) of each track
+    pooled = float(np.nanmean(square)) / 3
+    sums[:, 0, 0], sums[:, 0, 1] = own * count, count
+    for lag in range(1, min(BLOCK_FRAMES, t)):
+        step = (square[:, lag:] - square[:, :-lag]) ** 2
+        pairs = np.isfinite(step).sum(axis=1)
+        mean = float(np.nansum(step) / max(pairs.sum(), 1))
+        root = np.sqrt(max(pooled**2 - mean / 12, (0.05 * pooled) ** 2))
+        moved = np.nansum(step, axis=1) / np.maximum(pairs, 1) - mean
+        sums[:, lag, 0] = (root + (pooled * (own - pooled) - moved / 24) / root) * pairs
+        sums[:, lag, 1] = pairs
     return sums
 
 
@@ -188,6 +237,12 @@ def _maximise(sums: Floats, lag_s: Floats, noise_nm: float | None, start: float 
         loss, start[: len(bounds)], method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "maxiter": 300}
     )
     return found.x, float(found.fun)
+
+
+def _vector(motion: Motion) -> Floats:
+    """Parameters of `_maximise`."""
+    logs = np.log([motion.axis_variance_nm2, motion.relaxation_s, motion.trap, motion.noise_nm])
+    return np.array([logs[0], logs[1], motion.exponent, logs[2], logs[3]])
 
 
 def _motion(q: Floats, noise_nm: float | None) -> Motion:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.fit import Fit, Penalty, maximise
 from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, draw_signal, lead_frames
 from contactlens.tracks.radius.model.laws import hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
-from contactlens.tracks.radius.model.motion import Motion
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.simulation.reporter import Reporter
 

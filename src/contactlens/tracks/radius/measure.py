@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counting
+from contactlens.tracks.data.motion import Motion, covariance_sums, distance_sums, motion_of
 from contactlens.tracks.radius.calibrate import RADIUS, Calibration, Design, calibrate
 from contactlens.tracks.radius.check import Predictive, predictive_checks, shuffled_gains
 from contactlens.tracks.radius.compare import Comparison, compare_laws
@@ -17,15 +18,6 @@ from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, with_loading_sp
 from contactlens.tracks.radius.model.exposure import exposure_of
 from contactlens.tracks.radius.model.kriging import ANCHORS, PATTERNS, local_kriging
 from contactlens.tracks.radius.model.likelihood import Likelihood
-from contactlens.tracks.radius.model.motion import (
-    BLOCK_FRAMES,
-    Motion,
-    NoiseKnowledge,
-    autocovariance,
-    fit_motion,
-    resampled_motions,
-    squared_autocovariance,
-)
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.model.response import response_of
 from contactlens.tracks.radius.verdict import Evidence, Verdict, decide
@@ -109,15 +101,7 @@ def prepare(observations: Observations, reporter: Reporter, config: RadiusConfig
     motions: list[Motion] | list[None] = [None] * MOTIONS
     resolution = 0.0
     if observations.kind != "scalar":
-        noise = NoiseKnowledge(config.localisation_noise_nm, config.localisation_noise_error)
-        vector = observations.kind == "vector"
-        sums = (
-            autocovariance(observations.driver, BLOCK_FRAMES)
-            if vector
-            else squared_autocovariance(observations.distance, BLOCK_FRAMES)
-        )
-        motion = fit_motion(sums, dt, noise.sd_nm)
-        motions = resampled_motions(sums, dt, motion, noise, MOTIONS, rng)
+        motion, motions = _fitted_motions(observations, config, rng)
         resolution = _unseen_sd(motion, dt)
     exposure = exposure_of(observations, motion, config.substeps, config.samples, config.completions, seed)
     response = response_of(reporter, dt)
@@ -134,6 +118,21 @@ def _require(observations: Observations) -> None:
         raise InputError(f"radius: {usable.sum()} tracks with a signal, at least {FEWEST_TRACKS} are needed")
     if not np.nanstd(observations.signal) > 0:
         raise InputError("radius: the signal is the same in every frame")
+
+
+def _fitted_motions(
+    observations: Observations, config: RadiusConfig, rng: np.random.Generator
+) -> tuple[Motion, list[Motion]]:
+    """The motion, and its fits to resampled tracks, each with a noise drawn from what is known of it."""
+    vector, dt = observations.kind == "vector", observations.frame_interval_s
+    sums = covariance_sums(observations.driver) if vector else distance_sums(observations.distance)
+    noise, error = config.localisation_noise_nm, config.localisation_noise_error
+    best, others = motion_of(sums.sum(axis=0), dt, noise), []
+    for _ in range(MOTIONS):
+        chosen = sums[rng.integers(0, len(sums), size=len(sums))].sum(axis=0)
+        drawn = None if noise is None else noise * float(np.exp(error * rng.standard_normal()))
+        others.append(motion_of(chosen, dt, drawn, best))
+    return best, others
 
 
 def _unseen_sd(motion: Motion, dt: float) -> float:

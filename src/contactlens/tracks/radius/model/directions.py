@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.model.motion import Motion
+from contactlens.tracks.data.motion import Motion
 
 Floats = NDArray[Any]
 REACH = 3  # neighbours on each side that a frame's direction depends on

@@ -15,10 +15,10 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.model.directions import complete_directions
 from contactlens.tracks.radius.model.kriging import ANCHORS, anchor_norms, local_kriging, patterns_of
 from contactlens.tracks.radius.model.laws import BINS, DistanceGrid, scalar_grid, separation_grid
-from contactlens.tracks.radius.model.motion import Motion
 from contactlens.tracks.radius.model.observations import Observations
 
 Floats = NDArray[Any]

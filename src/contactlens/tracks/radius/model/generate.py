@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.model.directions import complete_directions
 from contactlens.tracks.radius.model.exposure import filled
 from contactlens.tracks.radius.model.kriging import PathSampler
 from contactlens.tracks.radius.model.laws import DistanceGrid
-from contactlens.tracks.radius.model.motion import Motion
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.simulation.reporter import Reporter
 

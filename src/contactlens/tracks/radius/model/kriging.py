@@ -13,7 +13,7 @@ import scipy.fft
 from numba import njit
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.model.motion import Motion
+from contactlens.tracks.data.motion import Motion
 
 Floats = NDArray[Any]
 WINDOW = 2

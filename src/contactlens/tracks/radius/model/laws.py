@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit
 
-from contactlens.tracks.radius.model.motion import Motion
+from contactlens.tracks.data.motion import Motion
 
 Floats = NDArray[Any]
 Law = Literal["none", "step", "gaussian", "logistic", "monotone"]
