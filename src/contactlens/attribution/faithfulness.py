@@ -79,7 +79,7 @@ def block_infidelity(
             additional_forward_args=extra,
             target=targets,
             n_perturb_samples=n_samples,
-            max_examples_per_batch=max(rows_per_pass, len(x)),
+            max_examples_per_batch=min(max(rows_per_pass, len(x)), len(x) * n_samples),
             normalize=True,
         )
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from contactlens.ops.sweep.trial import SweepError
 
 DVC_FILE = Path("dvc.yaml")
 SOURCES = ("pipelines", "src")
+PATHS_WIDTH = 36  # characters of paths in a line of progress
 
 
 class Compute(Protocol):
@@ -81,7 +82,7 @@ def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = N
         lines = [redacted(f"error: {message}"), *([] if under_dvc else _changed(error))]
         print("\n".join(lines), file=sys.stderr)
         raise SystemExit(1) from None
-    wrote = f"wrote {', '.join(files.outputs)}" if files.outputs else "done"
+    wrote = f"wrote {_listed(files.outputs)}" if files.outputs else "done"
     print(f"{name}: {wrote} in {duration(time.monotonic() - began)}", flush=True)
 
 
@@ -93,11 +94,20 @@ def _changed(error: Exception) -> list[str]:
     return [how_to_restore(out) for out in changed_inputs(name)]
 
 
+def _listed(paths: Sequence[str]) -> str:
+    """As many of the first paths as fit beside the rest on a terminal's line, and how many more there are."""
+    shown = 1
+    while shown < len(paths) and len(", ".join(paths[: shown + 1])) <= PATHS_WIDTH:
+        shown += 1
+    more = len(paths) - shown
+    return ", ".join(paths[:shown]) + (f" and {more} more" if more else "")
+
+
 def _start_line(name: str, files: StageFiles, compute: Callable[[Any], Compute] | None) -> str:
     from contactlens.ops.params import PARAMS_FILE, load_params
 
     params = load_params() if Path(PARAMS_FILE).is_file() else None
-    source = f"from {', '.join(files.inputs)}; " if files.inputs else ""
+    source = f"from {_listed(files.inputs)}; " if files.inputs else ""
     place = _place(compute(params)) if compute else "cpu"
     return f"{name}: {source}{place}{'' if params is None else f', seed {params.seed}'}"
 

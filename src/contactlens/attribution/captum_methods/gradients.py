@@ -32,6 +32,11 @@ def integrated_gradients(
     )
 
 
+def _differentiable(x: Tensor) -> Tensor:
+    """The same values as a leaf that takes gradients: Captum warns where it has to ask for them itself."""
+    return x.detach().requires_grad_()
+
+
 def saliency(
     model: Model,
     x: Tensor,
@@ -43,7 +48,7 @@ def saliency(
     """Signed gradient, in the output's unit per input unit. Source: Simonyan et al., arXiv:1312.6034."""
     from captum.attr import Saliency
 
-    return Saliency(model).attribute(x, target=target, additional_forward_args=extra, abs=False)
+    return Saliency(model).attribute(_differentiable(x), target=target, additional_forward_args=extra, abs=False)
 
 
 def input_x_gradient(
@@ -57,7 +62,8 @@ def input_x_gradient(
     """Input times gradient, in the output's unit. Source: Shrikumar et al., arXiv:1605.01713."""
     from captum.attr import InputXGradient
 
-    return InputXGradient(model).attribute(x, target=target, additional_forward_args=extra)
+    found = InputXGradient(model).attribute(_differentiable(x), target=target, additional_forward_args=extra)
+    return found.detach()
 
 
 def gradient_shap(
