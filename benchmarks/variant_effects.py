@@ -172,7 +172,7 @@ def main() -> None:
     else:
         from contactlens.api.load import load_windows
 
-        model, windows = load_windows(options.model).served.model, WindowSet.read(options.windows)
+        model, windows = load_windows(options.model).classifier, WindowSet.read(options.windows)
         torch.manual_seed(options.seed + 1)
         control = WindowClassifier(Caduceus(model.backbone.config), model.task, HeadConfig(model.head.n_hidden)).eval()
     variants = draw_variants(windows, options.variants, options.seed)

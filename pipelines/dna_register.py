@@ -20,6 +20,8 @@ from contactlens.dna.evaluation.evaluate import NETWORK
 from contactlens.dna.explanation.attributions import read_attributions
 from contactlens.dna.models.classifier import load_classifier
 from contactlens.dna.serving.card import CARD, model_card
+from contactlens.dna.serving.description import FILE as SERVING
+from contactlens.dna.serving.description import Description
 from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.fit import predict
 from contactlens.dna.training.trainer import TrainerConfig
@@ -83,14 +85,24 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     metrics = read_json(REPORTS / "metrics.json").get(rules.evaluated, {})
     (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.evaluated, metrics))
     fitted = write_fitted_to(kept, contents(windows.select(fitted_ids(splits))))
+    described = Description.of(
+        windows,
+        splits["train"],
+        evaluated=rules.evaluated,
+        metrics=metrics,
+        limits=params.dna.checks,
+        seed=params.seed,
+    )
+    described.write(kept / SERVING)
+    beside = [RECALIBRATION, kept / SERVING]
     candidate = Candidate(
-        log_model=lambda: log_served_classifier(CLASSIFIER, RECALIBRATION, test),
-        weights=[CLASSIFIER, RECALIBRATION, fitted],
+        log_model=lambda: log_served_classifier(CLASSIFIER, beside, test),
+        weights=[CLASSIFIER, *beside, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
-        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows"], "card": [kept / CARD]},
+        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows", CLASSIFIER, *beside], "card": [kept / CARD]},
     )
     done = sync_registry(
         candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT

@@ -27,8 +27,16 @@ IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for impor
 CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 REGION_SUFFIXES = {".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak"}
 
-Fasta = Annotated[Path, typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")]
-WindowBp = Annotated[int, typer.Option(help="Bases of every window.")]
+FASTA = typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")
+WINDOW_BP = typer.Option(help="Bases of every window.")
+Fasta = Annotated[Path, FASTA]
+OptionalFasta = Annotated[Path | None, FASTA]
+WindowBp = Annotated[int, WINDOW_BP]
+OptionalWindowBp = Annotated[int | None, WINDOW_BP]
+RowsPerPass = Annotated[int, typer.Option(help="Most windows in one pass; bounds memory.", min=1)]
+IgSteps = Annotated[int, typer.Option(help="Nodes of integrated gradients.")]
+Method = Annotated[str, typer.Option(help=", ".join(METHODS))]
+Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 MaxN = Annotated[float, typer.Option(help="Largest share of unknown bases in the elements (or in the region).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, 0 or 1.")]
 Ratio = Annotated[int | None, typer.Option(help="Negatives for each positive, at its distance; all if left out.")]
@@ -142,8 +150,8 @@ def run_dna(
     kind: Annotated[
         str | None, typer.Option(help=f"What FILE is ({', '.join(KINDS)}); by its suffix if left out.")
     ] = None,
-    fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
-    window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
+    fasta: OptionalFasta = None,
+    window_bp: OptionalWindowBp = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(help="Caduceus to start from: a folder in the published format, or a hub name, NAME@REVISION."),
@@ -230,15 +238,12 @@ def attribute_dna(
     ],
     fasta: Fasta,
     bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
-    method: Annotated[
-        str,
-        typer.Option(help=", ".join(METHODS)),
-    ] = "lrp",
+    method: Method = "lrp",
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
     context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
-    ig_steps: Annotated[int, typer.Option(help="Nodes of integrated gradients.")] = 32,
-    rows_per_pass: Annotated[int, typer.Option(help="Most windows in one pass; bounds memory.")] = 8,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    ig_steps: IgSteps = 32,
+    rows_per_pass: RowsPerPass = 8,
+    device: Device = "cpu",
 ) -> None:
     """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
 
@@ -255,33 +260,3 @@ def attribute_dna(
         )
     paths = found.write(out)
     typer.echo(f"{len(found.intervals):,} intervals by {method}; written to {', '.join(map(str, paths))}")
-
-
-@dna.command("predict")
-def predict_dna(
-    model: Annotated[
-        str, typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/dna.")
-    ],
-    file: Annotated[
-        Path, typer.Argument(help="Pairs or peaks, in any form that the imports take, labels or not; or a window set.")
-    ],
-    fasta: Annotated[Path | None, typer.Option(help="FASTA of the chromosomes of the pairs or intervals.")] = None,
-    window_bp: Annotated[int | None, typer.Option(help="Bases of every window.")] = None,
-    max_n_fraction: MaxN = 0.1,
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")] = Path("predictions.parquet"),
-) -> None:
-    """Predict new windows with a trained classifier, as it was evaluated."""
-    from contactlens.api.load import load_windows
-    from contactlens.cli.predict import require_table, write_table
-    from contactlens.dna.data.importing.read import new_windows
-    from contactlens.dna.data.window_set import WindowSet
-
-    require_table(out)
-    loaded = load_windows(model)
-    if file.is_dir():
-        windows = WindowSet.read(file)
-    else:
-        imported = new_windows(file, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction)
-        typer.echo(f"{file.name}: {imported.report}")
-        windows = imported.window_set
-    write_table(loaded.predict(windows), out)

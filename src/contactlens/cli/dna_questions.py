@@ -1,4 +1,4 @@
-"""`contactlens dna variants`, `marginalize` and `ism`: questions to a trained classifier of windows."""
+"""`contactlens dna predict`, `explain`, `variants`, `marginalize`, `ism`: a trained classifier of windows is asked."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,21 +6,73 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contactlens.base.errors import InputError
-from contactlens.cli.dna import dna
+from contactlens.cli.dna import Device, IgSteps, MaxN, Method, OptionalFasta, OptionalWindowBp, RowsPerPass, dna
+from contactlens.cli.trained import Model, Out, check_and_compare, names, require_table, write_table
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.intervals import GenomicInterval
+    from contactlens.dna.data.window_set import WindowSet
     from contactlens.dna.models.classifier import WindowClassifier
+    from contactlens.dna.serving.model import WindowsModel
 
-Model = Annotated[
-    str,
-    typer.Argument(help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/dna."),
+NewWindows = Annotated[
+    Path, typer.Argument(help="Pairs or peaks, in any form that the imports take, labels or not; or a window set.")
 ]
-Fasta = Annotated[Path | None, typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")]
-WindowBp = Annotated[int | None, typer.Option(help="Bases of every window, as in training.")]
-RowsPerPass = Annotated[int, typer.Option(help="Most windows in one pass; bounds memory.", min=1)]
-Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
+ModelsBp = Annotated[int | None, typer.Option(help="Bases of every window; the model's if left out.")]
 WINDOWS = "A window set's folder, BED of regions, or BEDPE of pairs (the enhancer first)"
+
+
+@dna.command("predict")
+def predict_dna(
+    model: Model,
+    file: NewWindows,
+    fasta: OptionalFasta = None,
+    window_bp: ModelsBp = None,
+    max_n_fraction: MaxN = 0.1,
+    out: Out = Path("predictions.parquet"),
+) -> None:
+    """Predict new windows with a trained classifier, checked and compared with its training set first."""
+    loaded, windows = _ready(model, file, fasta, window_bp, max_n_fraction, out)
+    write_table(loaded.predict(windows), out)
+
+
+@dna.command("explain")
+def explain_dna(
+    model: Model,
+    file: NewWindows,
+    fasta: OptionalFasta = None,
+    window_bp: ModelsBp = None,
+    max_n_fraction: MaxN = 0.1,
+    only: Annotated[str | None, typer.Option(help="Only the windows of these ids, separated by commas.")] = None,
+    method: Method = "lrp",
+    ig_steps: IgSteps = 32,
+    out: Out = Path("explanation.parquet"),
+) -> None:
+    """Say what each base of new windows adds to the logit that `predict` gives them."""
+    loaded, windows = _ready(model, file, fasta, window_bp, max_n_fraction, out)
+    if only is not None:
+        windows = windows.select(names(only, set(windows.windows["window_id"]), "--only", windows.source))
+    write_table(loaded.explain(windows, method, ig_steps=ig_steps), out)
+
+
+def _ready(
+    model: str, file: Path, fasta: Path | None, window_bp: int | None, max_n_fraction: float, out: Path
+) -> "tuple[WindowsModel, WindowSet]":
+    """The model and the windows; says what was read, and how far that is from the training set."""
+    from contactlens.api.load import load_windows
+    from contactlens.dna.data.importing.read import new_windows
+    from contactlens.dna.data.window_set import WindowSet
+
+    require_table(out)
+    loaded = load_windows(model)
+    if file.is_dir():
+        windows = WindowSet.read(file)
+    else:
+        imported = new_windows(file, fasta, window_bp=window_bp or loaded.info.window_bp, max_n_fraction=max_n_fraction)
+        typer.echo(f"{file.name}: {imported.report}")
+        windows = imported.window_set
+    check_and_compare(loaded, windows, out)
+    return loaded, windows
 
 
 def _classifier(reference: str, device: str) -> "WindowClassifier":
@@ -28,18 +80,18 @@ def _classifier(reference: str, device: str) -> "WindowClassifier":
     from contactlens.base.torch_setup import resolve_device
 
     target = resolve_device(device)
-    return load_windows(reference).served.model.to(target).eval()
+    return load_windows(reference).classifier.to(target).eval()
 
 
 @dna.command("variants")
 def variants(
     model: Model,
     vcf: Annotated[Path, typer.Option(help="VCF, plain or bgzip.")],
-    fasta: Fasta = None,
+    fasta: OptionalFasta = None,
     windows: Annotated[
         Path | None, typer.Option(help=f"{WINDOWS}. A model of regions also does with --window-bp alone.")
     ] = None,
-    window_bp: WindowBp = None,
+    window_bp: OptionalWindowBp = None,
     motif: Annotated[
         list[str] | None, typer.Option(help="JASPAR id; every CORE motif of vertebrates if left out.")
     ] = None,
@@ -94,12 +146,12 @@ def variants(
 def marginalize_motifs(
     model: Model,
     motif: Annotated[list[str], typer.Option(help="JASPAR id, or bases; once, or twice for a pair.")],
-    fasta: Fasta = None,
+    fasta: OptionalFasta = None,
     windows: Annotated[
         Path | None,
         typer.Option(help=f"Backgrounds. {WINDOWS}. A model of regions also does with --window-bp: random DNA then."),
     ] = None,
-    window_bp: WindowBp = None,
+    window_bp: OptionalWindowBp = None,
     element: Annotated[
         list[str] | None,
         typer.Option(help="Element that takes the motifs (enhancer, promoter, region); twice: a motif in each."),
@@ -179,11 +231,11 @@ def _numbers(text: str) -> list[int]:
 def mutate_region(
     model: Model,
     region: Annotated[str, typer.Option(help="Bases to mutate, from 1 with both ends: chr1:1001-1200.")],
-    fasta: Fasta = None,
+    fasta: OptionalFasta = None,
     windows: Annotated[
         Path | None, typer.Option(help=f"{WINDOWS}; the first that holds the region is shown to the model.")
     ] = None,
-    window_bp: WindowBp = None,
+    window_bp: OptionalWindowBp = None,
     out: Annotated[Path, typer.Option(help="Folder for ism.png, ism.csv and ism.bw.")] = Path("ism"),
     rows_per_pass: RowsPerPass = 8,
     device: Device = "cpu",

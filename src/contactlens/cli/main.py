@@ -81,7 +81,7 @@ def radius_of_tracks(
     out: Annotated[Path, typer.Option(help="Folder for the posterior, the tables and the verdict.")] = Path("radius"),
     profile: options.Profiles = None,
     set_: options.Settings = None,
-    frame_interval: Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")] = None,
+    frame_interval: Interval = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: what interval a planned experiment would give.")
     ] = False,

@@ -1,31 +1,21 @@
 """`contactlens tracks predict`, `states` and `explain`: a trained model on new tracks."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contactlens.base.errors import InputError
-from contactlens.base.files import write_aside
+from contactlens.cli.track_import import Interval, read_set_or_file
+from contactlens.cli.trained import Model, Out, check_and_compare, names, numbers, require_table, write_table
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from contactlens.tracks.data.track_set import TrackSet
     from contactlens.tracks.serving.model import TracksModel
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/tracks/champion."
-    ),
-]
 File = Annotated[
     Path, typer.Argument(help="Tracks in any form that `contactlens import tracks` reads, or a track set.")
 ]
-Out = Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; drift beside it, in NAME.drift.csv.")]
-Interval = Annotated[float | None, typer.Option(help="Seconds; read off the time stamps if left out.")]
 Resample = Annotated[bool, typer.Option("--resample", help="Interpolate to the model's frame interval.")]
 MinFrames = Annotated[int | None, typer.Option(help="Fewest frames of a track, in place of the training set's limit.")]
 Levels = Annotated[str, typer.Option(help="Quantiles of the prediction, separated by commas.")]
@@ -44,7 +34,7 @@ def predict_tracks(
     min_frames: MinFrames = None,
 ) -> None:
     """Predict every frame of new tracks with a trained model, checked and compared with its training set first."""
-    levels = _numbers(quantiles, float, "--quantiles")
+    levels = numbers(quantiles, float, "--quantiles")
     loaded, tracks = _ready(model, file, mapping, out, frame_interval, resample, min_frames)
     write_table(loaded.predict(tracks, levels=levels), out)
 
@@ -75,7 +65,7 @@ def explain_tracks(
     min_frames: MinFrames = None,
 ) -> None:
     """Say which frames of new tracks drive the prediction of a frame, by integrated gradients."""
-    wanted = None if frames is None else _numbers(frames, int, "--frames")
+    wanted = None if frames is None else numbers(frames, int, "--frames")
     loaded, found = _ready(model, file, mapping, out, frame_interval, resample, min_frames)
     write_table(loaded.explain(_named(found, tracks), wanted), out)
 
@@ -91,77 +81,20 @@ def _ready(
 ) -> "tuple[TracksModel, TrackSet]":
     """The model, and the tracks as it takes them; says what was read, and how far that is from the training set."""
     from contactlens.api.load import load_tracks
-    from contactlens.tracks.data.track_set import TrackSet
 
     require_table(out)
     loaded = load_tracks(model)
-    if file.is_dir():
-        given = TrackSet.read(file)
-    else:
-        from contactlens.tracks.data.importing.read import import_tracks
-
-        imported = import_tracks(file, frame_interval=frame_interval, **mapping)
-        given = imported.track_set
-        typer.echo(f"{file.name}: {imported.report}")
+    given = read_set_or_file(file, mapping, frame_interval)
     tracks = loaded.taken(given, resample)
     if tracks.frame_interval_s != given.frame_interval_s and resample:
         typer.echo(f"resampled from {given.frame_interval_s:g} s to {tracks.frame_interval_s:g} s by interpolation")
-    if loaded.description is None:
-        typer.echo("not checked: the model came without a description of its training set", err=True)
-        return loaded, tracks
-    loaded.check(tracks, min_frames=min_frames)
-    _report_drift(loaded.drift(tracks), out)
+    check_and_compare(loaded, tracks, out, min_frames=min_frames)
     return loaded, tracks
 
 
-def _report_drift(drift: "pd.DataFrame", out: Path) -> None:
-    """Write it beside the predictions and say which quantities differ from the training set's."""
-    path = out.with_suffix(".drift.csv")
-    with write_aside(path) as aside:
-        drift.to_csv(aside, index=False)
-    for quantity in drift["quantity"].unique():
-        found = drift[drift["quantity"] == quantity].set_index("measure")
-        distance, middle = found.loc["wasserstein"], found.loc["q50"]
-        verdict = "DIFFERS from" if found["drifted"].any() else "is like"
-        typer.echo(
-            f"{quantity}: {verdict} the training set; median {middle['new']:.4g} {middle['unit']}"
-            f" beside {middle['training']:.4g}, Wasserstein distance {distance['new']:.3g} (up to"
-            f" {distance['expected']:.3g} expected by chance), KS {found.loc['ks', 'new']:.3f}"
-            f" ({found.loc['ks', 'expected']:.3f})"
-        )
-    typer.echo(f"written to {path}")
-
-
-def _named(tracks: "TrackSet", names: str | None) -> "TrackSet":
-    from dataclasses import replace
-
-    if names is None:
+def _named(tracks: "TrackSet", wanted: str | None) -> "TrackSet":
+    if wanted is None:
         return tracks
-    wanted = [name.strip() for name in names.split(",")]
-    unknown = set(wanted) - set(tracks.frames["track_id"])
-    if unknown:
-        raise InputError(f"--tracks: no track {', '.join(sorted(unknown))} in {tracks.source}")
-    frames = tracks.frames[tracks.frames["track_id"].isin(wanted)].reset_index(drop=True)
+    ids = names(wanted, set(tracks.frames["track_id"]), "--tracks", tracks.source)
+    frames = tracks.frames[tracks.frames["track_id"].isin(ids)].reset_index(drop=True)
     return replace(tracks, frames=frames)
-
-
-def _numbers(text: str, kind: type, flag: str) -> Sequence[Any]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{flag} {text}: expected numbers separated by commas") from None
-
-
-def require_table(out: Path) -> None:
-    """Raises InputError for a name that says no kind of table."""
-    if out.suffix not in {".parquet", ".csv"}:
-        raise InputError(f"{out}: write to a .parquet or .csv table")
-
-
-def write_table(table: "pd.DataFrame", out: Path) -> None:
-    with write_aside(out) as aside:
-        if out.suffix == ".csv":
-            table.to_csv(aside, index=False)
-        else:
-            table.to_parquet(aside, index=False)
-    typer.echo(f"{len(table):,} rows written to {out}")

@@ -7,17 +7,7 @@ import typer
 
 from contactlens.base.errors import InputError
 from contactlens.cli import options
-
-
-def track_set_of(file: Path, mapping: dict[str, Any], frame_interval: float | None) -> Any:
-    """A track set's folder, or a table or pickle that is imported as `contactlens import tracks` does."""
-    from contactlens.tracks.data.importing.read import read_tracks
-    from contactlens.tracks.data.track_set import TrackSet
-
-    if file.is_dir():
-        return TrackSet.read(file)
-    given = {name: value for name, value in mapping.items() if value}
-    return read_tracks(file, frame_interval=frame_interval, **given)
+from contactlens.cli.track_import import read_set_or_file
 
 
 def measure_file(
@@ -37,7 +27,7 @@ def measure_file(
     require_replaceable(out, FILES)
     params = options.params_with(profile, settings)
     track_set, config, reporter = (
-        track_set_of(file, mapping, frame_interval),
+        read_set_or_file(file, mapping, frame_interval),
         params.tracks.radius,
         params.tracks.reporter,
     )

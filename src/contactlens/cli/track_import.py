@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from contactlens.tracks.data.importing.doubts import Doubt
+    from contactlens.tracks.data.track_set import TrackSet
 
 KINDS = ".csv, .tsv, .txt (or .gz), .parquet, .xlsx, .npz, .mat, .h5, TrackMate's .xml, or the legacy pickle (.pkl)"
 File = Annotated[Path, typer.Argument(help=f"Tracks: {KINDS}.")]
@@ -75,16 +76,30 @@ def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
 
 def write_import(file: Path, out: Path, mapping: dict[str, Any], frame_interval: float | None) -> None:
     """Read `file` and write the track set to `out`; say what was kept, left out, assumed and understood."""
+    read_file(file, mapping, frame_interval).write(out)
+    typer.echo(f"written to {out}")
+
+
+def read_set_or_file(path: Path, mapping: dict[str, Any], frame_interval: float | None) -> "TrackSet":
+    """A track set's folder as it is, or `read_file`."""
+    from contactlens.tracks.data.track_set import TrackSet
+
+    return TrackSet.read(path) if path.is_dir() else read_file(path, mapping, frame_interval)
+
+
+def read_file(file: Path, mapping: dict[str, Any], frame_interval: float | None) -> "TrackSet":
+    """Tracks in any form that is imported: say what was kept, left out, assumed and understood, and ask about what
+    looks wrong. Without a terminal to ask at, that raises InputError."""
     from contactlens.tracks.data.importing.read import import_tracks
     from contactlens.tracks.data.importing.understood import understand
 
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     imported = import_tracks(file, frame_interval=frame_interval, ask=_confirm if at_terminal else None, **mapping)
-    imported.track_set.write(out)
     typer.echo(f"{file.name}: {imported.report}")
     for note in imported.report.notes:
         typer.echo(f"  {note}")
-    typer.echo(f"{understand(imported.track_set)}\nwritten to {out}")
+    typer.echo(understand(imported.track_set))
+    return imported.track_set
 
 
 def _confirm(doubt: "Doubt") -> bool:

@@ -17,6 +17,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.calibration.classification import Platt, classification_scores
 from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.checks import CheckLimits
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions, read_attributions_by, write_attributions
@@ -60,6 +61,7 @@ class Dna:
     fine_tune: FineTuneConfig
     promotion: ClassifierRules
     motifs: Section
+    checks: CheckLimits = CheckLimits(0.1, 0.1, 1.0, 1.0, 1)  # noqa: RUF009 (frozen)
 
     def rules(self, task: str) -> ClassifierRules:
         return self.promotion

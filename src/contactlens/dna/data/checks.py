@@ -51,13 +51,16 @@ def check_windows(
     file: str,
     splits: Splits | None = None,
     data_docs: Path | str | None = None,
+    *,
+    labelled: bool = True,
 ) -> CheckResult:
     """Check columns, then coordinates and labels, then bases, distances and splits, then leakage between splits.
 
     Where one of these fails, the later ones, which take it for granted, are left out. `splits` gives the window ids of
     each split. With `data_docs`, a folder, Great Expectations' own pages are written there, whatever the outcome.
+    Windows to predict are not `labelled`: what is expected of labels is left out.
     """
-    return check(_asset(window_set, file), _stages(window_set, limits, splits), data_docs)
+    return check(_asset(window_set, file), _stages(window_set, limits, splits, labelled), data_docs)
 
 
 def validate_windows(
@@ -66,24 +69,26 @@ def validate_windows(
     file: str,
     splits: Splits | None = None,
     data_docs: Path | str | None = None,
+    *,
+    labelled: bool = True,
 ) -> CheckResult:
     """As `check_windows`, but failed expectations raise one InputError, and then no Data Docs are written.
 
     The message names file, column, expectation, count and the first offending rows of each.
     """
-    return validate(_asset(window_set, file), _stages(window_set, limits, splits), data_docs)
+    return validate(_asset(window_set, file), _stages(window_set, limits, splits, labelled), data_docs)
 
 
 def _asset(window_set: WindowSet, file: str) -> DataAsset:
     return DataAsset("windows", file, {"windows": len(window_set.windows)}, ("window_id", "split", "label"))
 
 
-def _stages(window_set: WindowSet, limits: CheckLimits, splits: Splits | None) -> list[Stage]:
+def _stages(window_set: WindowSet, limits: CheckLimits, splits: Splits | None, labelled: bool) -> list[Stage]:
     def contents() -> list[Batch]:
-        batches = _sequence_batches(window_set, limits)
+        batches = _sequence_batches(window_set, limits, labelled)
         return batches if splits is None else batches + _split_batches(window_set, splits, limits)
 
-    stages: list[Stage] = [lambda: _schema_batches(window_set), lambda: _place_batches(window_set), contents]
+    stages: list[Stage] = [lambda: _schema_batches(window_set), lambda: _place_batches(window_set, labelled), contents]
     if splits is not None:
         stages.append(lambda: _leakage_batches(window_set, splits, limits))
     return stages
@@ -103,15 +108,16 @@ def _schema_batches(window_set: WindowSet) -> list[Batch]:
     return [Batch("schema", window_set.windows.reset_index(drop=True), suite.expectations)]
 
 
-def _place_batches(window_set: WindowSet) -> list[Batch]:
+def _place_batches(window_set: WindowSet, labelled: bool) -> list[Batch]:
     """Names, labels and coordinates: what must hold for the bases to be read at all."""
     table, suite = _places(window_set), Suite()
     for column in ("window_id", "chrom", "record"):
         suite.named(column)
     suite.expect("ExpectColumnValuesToBeUnique", "no window_id is used twice", column="window_id")
-    suite.expect("ExpectColumnValuesToBeInSet", "labels are 0 or 1", column="label", value_set=[0, 1])
-    both = "there are windows of either label"
-    suite.expect("ExpectColumnDistinctValuesToContainSet", both, column="label", value_set=[0, 1])
+    if labelled:
+        suite.expect("ExpectColumnValuesToBeInSet", "labels are 0 or 1", column="label", value_set=[0, 1])
+        both = "there are windows of either label"
+        suite.expect("ExpectColumnDistinctValuesToContainSet", both, column="label", value_set=[0, 1])
     usual = int(table["window_bp"].mode()[0])
     suite.between("window_bp", f"all windows have one length ({usual} bp in most)", usual, usual)
     suite.between("window_bp", "windows end after their start", 0, None, strict_min=True)
@@ -139,7 +145,7 @@ def _expect_distinct(suite: Suite, window_set: WindowSet, table: pd.DataFrame) -
     suite.expect("ExpectCompoundColumnsToBeUnique", what, column_list=key)
 
 
-def _sequence_batches(window_set: WindowSet, limits: CheckLimits) -> list[Batch]:
+def _sequence_batches(window_set: WindowSet, limits: CheckLimits, labelled: bool) -> list[Batch]:
     """Bases, and the one number that gives pairs away: their distance."""
     suite = Suite()
     suite.between("foreign_letters", "sequences hold A, C, G, T and N only", 0, 0)
@@ -150,11 +156,13 @@ def _sequence_batches(window_set: WindowSet, limits: CheckLimits) -> list[Batch]
     most = limits.max_element_n_fraction
     for name, element in ELEMENT_NAMES.items():
         suite.between(f"{name}_n_fraction", f"at most {100 * most:g} % of {element} bases are N", 0, most)
+    sequences = Batch("sequences", _sequences(window_set), suite.expectations)
+    if not labelled:
+        return [sequences]
     classes, most = Suite(), limits.max_distance_ks
     what = f"distances of the two labels differ by a Kolmogorov-Smirnov statistic of at most {most:g}"
     classes.between("distance_ks", what, 0, most)
     distance = pd.DataFrame({"distance_ks": [_distance_ks(window_set)]})
-    sequences = Batch("sequences", _sequences(window_set), suite.expectations)
     return [sequences, Batch("classes", distance, classes.expectations)]
 
 

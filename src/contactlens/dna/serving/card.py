@@ -40,7 +40,7 @@ def model_card(
     card.table(["metric", "estimate", "interval"], metric_rows(metrics))
     card.section(
         "Limits",
-        f"- Windows of another length than {length:,} bp are predicted, but were not evaluated.",
+        f"- Windows of another length than {length:,} bp are refused.",
         "- A probability holds for the share of positives of the training set; with another share it is off.",
         "- Positives and negatives may differ in distance or composition: see the baselines of the report.",
         "- One classifier: how unsure it is of itself (epistemic) is not known.",

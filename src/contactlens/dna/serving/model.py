@@ -12,7 +12,14 @@ from contactlens.calibration.classification import Platt
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import Task, WindowSet
 from contactlens.dna.models.classifier import DESCRIPTION, WindowClassifier, load_classifier
-from contactlens.dna.serving.served import ServedClassifier, input_columns, served_table
+from contactlens.dna.serving.description import FILE, Description, Interval
+from contactlens.dna.serving.sequence_table import (
+    input_columns,
+    lengths_of,
+    predict_table,
+    refuse_rows,
+    sequence_table,
+)
 
 CLASSIFIER, RECALIBRATION = "classifier", "recalibration.json"
 METHOD, ROWS_PER_PASS = "lrp", 8
@@ -21,35 +28,92 @@ PLACES = ["window_id", "chrom", "win_start", "win_end"]
 
 @dataclass(frozen=True)
 class WindowsInfo:
-    """task: `pair` (an enhancer and a promoter in each window) or `region`; columns: of a table to predict"""
+    """What a classifier takes, and how it was evaluated.
+
+    task: `pair` (an enhancer and a promoter in each window) or `region`; columns: of a table to predict
+    window_bp: bases of its training windows, which new ones must have; evaluated: row of metrics.json that was evaluated;
+        metrics: of that row on the test split, {metric: {estimate, low, high}}; trained_on: in words. None, or empty,
+        where they did not come with the model
+    """
 
     task: Task
     columns: list[str]
+    window_bp: int | None
+    evaluated: str | None
+    metrics: dict[str, Interval]
+    trained_on: str | None
+
+    def __str__(self) -> str:
+        of = "an enhancer and a promoter each" if self.task == "pair" else "one region each"
+        length = f"{self.window_bp:,} bp" if self.window_bp else "a length that is not described beside it"
+        lines = [f"{self.task}: classifies windows of {length}, {of}"]
+        lines.append(f"trained on {self.trained_on or 'windows that are not described beside it'}")
+        own = {name: ends["estimate"] for name, ends in self.metrics.items() if "_minus_" not in name}
+        scores = [f"{name} {value:.4g}" for name, value in own.items() if value is not None]
+        return "\n".join([*lines, *([f"{self.evaluated} on the test split: {', '.join(scores)}"] if scores else [])])
 
 
 class WindowsModel:
-    """A classifier with the recalibration that it was evaluated with."""
+    """A classifier with the recalibration that it was evaluated with.
 
-    def __init__(self, classifier: WindowClassifier, recalibration: Platt) -> None:
-        self.served = ServedClassifier(classifier, recalibration)
+    description: None where the model came without one; then windows of any length are taken, and it can't tell how
+        far they are from its own
+    """
+
+    def __init__(
+        self, classifier: WindowClassifier, recalibration: Platt, description: Description | None = None
+    ) -> None:
+        self.classifier, self.recalibration, self.description = classifier, recalibration, description
 
     @classmethod
     def read(cls, folder: Path | str) -> "WindowsModel":
-        """From a folder with classifier/ and recalibration.json, such as models/dna, or from its classifier/.
+        """From a folder with classifier/, recalibration.json and serving.json, such as models/dna, or from its
+        classifier/. serving.json may be missing.
 
         Raises InputError where a file is missing or damaged.
         """
         folder = Path(folder)
         classifier = folder if (folder / DESCRIPTION).is_file() else folder / CLASSIFIER
-        recalibration = classifier.with_name(RECALIBRATION)
+        recalibration, described = classifier.with_name(RECALIBRATION), classifier.with_name(FILE)
         if not recalibration.is_file():
             raise InputError(f"{recalibration}: no such file; the classifier was evaluated with its recalibration")
-        return cls(load_classifier(classifier), Platt.from_json(read_json(recalibration)))
+        description = Description.read(described) if described.is_file() else None
+        return cls(load_classifier(classifier), Platt.from_json(read_json(recalibration)), description)
 
     @property
     def info(self) -> WindowsInfo:
-        task = self.served.model.task
-        return WindowsInfo(task, input_columns(task))
+        task, described = self.classifier.task, self.description
+        if described is None:
+            return WindowsInfo(task, input_columns(task), None, None, {}, None)
+        own = described.training
+        trained_on = f"{own.windows:,} windows of {own.chromosomes:,} chromosomes of {own.source}"
+        return WindowsInfo(task, input_columns(task), own.window_bp, described.evaluated, described.metrics, trained_on)
+
+    def check(self, windows: WindowSet) -> WindowSet:
+        """The windows, if the model takes them and the expectations on its training set hold for them; those on labels
+        are left out.
+
+        Raises InputError, with the failed expectations and their first rows; and where the model came without limits.
+        """
+        from contactlens.dna.data.checks import validate_windows
+
+        self._require_taken(windows)
+        limits = self.described("what is acceptable in its windows").limits
+        validate_windows(windows, limits, windows.source, labelled=False)
+        return windows
+
+    def drift(self, windows: WindowSet) -> pd.DataFrame:
+        """How far the windows are from the training set: see `TrainingWindows.drift`.
+
+        Raises InputError where the model came without a description of that.
+        """
+        self._require_taken(windows)
+        return self.described("how far windows are from its training set").training.drift(windows)
+
+    def described(self, what: str) -> Description:
+        if self.description is None:
+            raise InputError(f"the model came without {FILE}: {what} can't be said")
+        return self.description
 
     def predict(self, windows: WindowSet | pd.DataFrame) -> pd.DataFrame:
         """A row for each window: of a window set window_id, chrom, win_start, win_end, then logit and probability.
@@ -57,13 +121,14 @@ class WindowsModel:
         windows: a window set; or a table with `info.columns`: `sequence`, for pairs also the elements' places in it
 
         One classifier can't tell how unsure it is of itself, so there is no epistemic part.
-        Raises InputError where the windows are of another task, or a row has no sequence, or no element in it.
+        Raises InputError where the windows are of another task or length than the model's, or a row has no sequence, or
+        no element in it.
         """
         if isinstance(windows, pd.DataFrame):
-            return self.served.predict(windows)
-        self._require_task(windows)
+            return predict_table(self.classifier, self.recalibration, self._of_length(windows))
+        self._require_taken(windows)
         places = windows.windows[PLACES].reset_index(drop=True)
-        return places.join(self.served.predict(served_table(windows)))
+        return places.join(predict_table(self.classifier, self.recalibration, sequence_table(windows)))
 
     def explain(self, windows: WindowSet, method: str = METHOD, *, ig_steps: int = 32) -> pd.DataFrame:
         """Contributions of each base to the logit, before recalibration: a row a base with window_id, chrom, position
@@ -71,15 +136,15 @@ class WindowsModel:
 
         method: one of those of `contactlens dna attribute`; ig_steps: nodes of those along a path
 
-        Raises InputError for an unknown method, and where the windows are of another task.
+        Raises InputError for an unknown method, and where the windows are of another task or length than the model's.
         """
         from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 
-        self._require_task(windows)
+        self._require_taken(windows)
         if method not in METHODS:
             raise InputError(f"no attribution method {method!r}; there are {', '.join(METHODS)}")
         settings, batch = AttributionSettings(ig_steps, ROWS_PER_PASS), batch_of(windows)
-        values = attribute(self.served.model, batch.ids, batch.regions, method, settings)  # (N, L, 4)
+        values = attribute(self.classifier, batch.ids, batch.regions, method, settings)  # (N, L, 4)
         table = windows.windows
         L = values.shape[1]
         bases = np.array([list(sequence.upper()) for sequence in windows.sequences()])  # (N, L)
@@ -95,6 +160,20 @@ class WindowsModel:
         columns = {f"hypothetical_{base}": values[..., i].ravel() for i, base in enumerate("ACGT")}
         return found.assign(contribution=own.ravel(), **columns)
 
-    def _require_task(self, windows: WindowSet) -> None:
-        if windows.task != self.info.task:
-            raise InputError(f"{windows.source}: windows of task {windows.task}, but the model's is {self.info.task}")
+    def _require_taken(self, windows: WindowSet) -> None:
+        info = self.info
+        if windows.task != info.task:
+            raise InputError(f"{windows.source}: windows of task {windows.task}, but the model's is {info.task}")
+        if info.window_bp is not None and windows.length != info.window_bp:
+            raise InputError(
+                f"{windows.source}: windows of {windows.length:,} bp, but the model was trained on"
+                f" {info.window_bp:,} bp; cut them anew (--window-bp {info.window_bp})"
+            )
+
+    def _of_length(self, table: pd.DataFrame) -> pd.DataFrame:
+        window_bp = self.info.window_bp
+        if window_bp is not None and "sequence" in table:
+            length = lengths_of(table)
+            wrong = (length != window_bp) & (length > 0)
+            refuse_rows(wrong, f"sequences are not of the {window_bp:,} bp that the model was trained on")
+        return table
