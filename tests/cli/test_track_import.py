@@ -1,14 +1,16 @@
 """At the command line import says what it understood, asks at a terminal, and checks work in any folder."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from lab_tables import LAB, csv_of, lab_table, write
 from typer.testing import CliRunner
 
-from contactlens.cli import track_import
+from contactlens.cli import predict, track_import
 from contactlens.cli.main import app
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.track_set import TrackSet
@@ -49,8 +51,23 @@ def test_without_a_terminal_a_doubt_is_refused_and_may_be_accepted(tmp_path: Pat
     )
 
 
+class AModel:
+    """It says of every frame that it was seen."""
+
+    description = None
+
+    def taken(self, tracks: TrackSet, resample: bool) -> TrackSet:
+        return tracks
+
+    def predict(self, tracks: TrackSet, levels: list[float]) -> pd.DataFrame:
+        return tracks.frames[["track_id", "frame"]]
+
+
 @pytest.mark.parametrize("answer", [True, False])
-def test_at_a_terminal_somebody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+@pytest.mark.parametrize("command", ["import", "predict"])
+def test_at_a_terminal_somebody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, answer: bool
+) -> None:
     asked: list[str] = []
 
     class Terminal:
@@ -72,12 +89,15 @@ def test_at_a_terminal_somebody_is_asked(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(track_import.sys, "stdout", Terminal())
     monkeypatch.setattr(track_import.typer, "confirm", confirm)
     mapping = track_import.mapping_of(track="track", time="frame", distance="d", length_unit="um", signal="ms2")
-    if answer:
-        track_import.write_import(path, out, mapping, None)
-    else:
-        with pytest.raises(ValueError, match="is called 'frame', but is taken for seconds"):
+    says = "is called 'frame', but is taken for seconds"
+    with nullcontext() if answer else pytest.raises(ValueError, match=says):
+        if command == "import":
             track_import.write_import(path, out, mapping, None)
-    assert out.exists() == answer
+        else:
+            monkeypatch.setattr("contactlens.api.load.load_tracks", lambda _: AModel())
+            predict.predict_tracks("a model", path, mapping, out.with_suffix(".csv"))
+    assert out.exists() == (answer and command == "import")
+    assert out.with_suffix(".csv").exists() == (answer and command == "predict")
     assert len(asked) == 1 and "Go on as it is?" in asked[0]
 
 

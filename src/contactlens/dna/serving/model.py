@@ -31,9 +31,12 @@ class WindowsInfo:
     """What a classifier takes, and how it was evaluated.
 
     task: `pair` (an enhancer and a promoter in each window) or `region`; columns: of a table to predict
-    window_bp: bases of its training windows, which new ones must have; evaluated: row of metrics.json that was evaluated;
-        metrics: of that row on the test split, {metric: {estimate, low, high}}; trained_on: in words. None, or empty,
-        where they did not come with the model
+    window_bp: bases of its training windows, which new ones must have
+    evaluated: row of metrics.json that promotion looks at
+    metrics: of that row on the test split, {metric: {estimate, low, high}}
+    trained_on: in words
+
+    The last four are None, or empty, where they did not come with the model.
     """
 
     task: Task
