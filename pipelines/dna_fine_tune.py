@@ -9,7 +9,7 @@ from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import roc_by_epoch
-from contactlens.dna.models.caduceus import load_caduceus
+from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.classifier import WindowClassifier, save_classifier
 from contactlens.dna.training.fit import fine_tune
 from contactlens.ops.params import load_params
@@ -33,7 +33,7 @@ def train_classifier(checkpoints: Path) -> None:
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = (batch_of(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
-    model = WindowClassifier(load_caduceus(INPUTS[2]).backbone, windows.task, params.dna.head)
+    model = WindowClassifier(load_backbone(INPUTS[2]).backbone, windows.task, params.dna.head)
     with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
         done = fine_tune(model, train, validation, config, params.seed, checkpoints, log)

@@ -1,8 +1,10 @@
-"""TF-MoDISco on the champion's attributions, and the database's names for what it finds -> reports/dna/motifs."""
+"""TF-MoDISco on the attributions of the champion, or of the candidate where there is none, and the database's names for
+what it finds -> reports/dna/motifs.
+"""
 
 from pathlib import Path
 
-from contactlens.base.files import read_json, write_aside, write_json
+from contactlens.base.files import write_aside
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import read_attributions_by
 from contactlens.dna.motifs.analysis import analyse_motifs, write_motifs
@@ -19,9 +21,6 @@ def main() -> None:
     params = load_params()
     with write_aside(OUT) as aside:
         aside.mkdir()
-        if read_json(CHAMPION / "champion.json")["champion"] is None:
-            write_json(aside / "summary.json", {"patterns": 0, "reason": "no model has been promoted"})
-            return
         windows = WindowSet.read(CHAMPION / "windows")
         contributions = read_attributions_by(CHAMPION / "attributions.npz", params.dna.motifs.method)
         found = analyse_motifs(contributions, windows, params.dna.motifs, params.seed, aside / "modisco.h5")

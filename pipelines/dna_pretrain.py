@@ -1,4 +1,4 @@
-"""Pre-train a small Caduceus on the training chromosomes, or take one that is not, or a checkpoint ->
+"""Pre-train a small backbone on the training chromosomes, or take one that is not, or a checkpoint ->
 models/dna/pretrained.
 """
 
@@ -10,8 +10,7 @@ import torch
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.models.backbone import PRETRAIN, RANDOM
-from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.models.backbone import PRETRAIN, RANDOM, load_backbone, new_backbone, save_backbone
 from contactlens.dna.training.pretrain import context_loss, pretrain
 from contactlens.ops.params import DnaParams, load_params
 from contactlens.ops.runs.provenance import provenance
@@ -39,9 +38,9 @@ def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     seed_everything(seed, config.trainer.threads)
     with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-        done = pretrain(sequences, held_out, params.backbone.architecture, config, seed, checkpoints, log)
+        done = pretrain(sequences, held_out, params.backbone.network, config, seed, checkpoints, log)
         log.flush()
-    save_caduceus(done.model, MODEL)
+    save_backbone(done.model, MODEL)
     losses = {f"{2 * n}_bases_of_context": context_loss(sequences, held_out, n) for n in FLANKS}
     write(done.training.history, {"network": done.training.best_score, **losses})
 
@@ -65,10 +64,10 @@ def main() -> None:
         return
     if params.dna.backbone.source == RANDOM:
         torch.manual_seed(params.seed)
-        model = CaduceusForMaskedLM(params.dna.backbone.architecture)
+        model = new_backbone(params.dna.backbone.network)
     else:
-        model = load_caduceus(params.dna.backbone.source)
-    save_caduceus(model, MODEL)
+        model = load_backbone(params.dna.backbone.source)
+    save_backbone(model, MODEL)
     write([], {})
 
 

@@ -1,5 +1,5 @@
-"""Bring the MLflow registry in line with the pipeline's files, decide promotion and take out the champion's files:
--> models/dna/champion, registered.json.
+"""Bring the MLflow registry in line with the pipeline's files, decide promotion and take out the champion's files, or
+where there is no champion the candidate's: -> models/dna/champion, registered.json.
 """
 
 from dataclasses import asdict
@@ -107,7 +107,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     done = sync_registry(
         candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT
     )
-    write_champion(candidate, done, rules.evaluated, "models/dna/champion")
+    write_champion(candidate, done, rules.evaluated, "models/dna/champion", or_candidate=True)
     write_registered(candidate, done, "models/dna/registered.json")
     return done
 

@@ -23,7 +23,7 @@ TINY = {
         "backbone": {"d_model": 8, "n_layer": 1, "d_state": 2},
         "pretrain": {"crops_per_epoch": 32, "validation_crops": 8, "crop_bp": 128, "trainer": SMALL},
         "fine_tune": {"trainer": SMALL},
-        "baselines": {"kmer": {"lengths": [3]}, "cnn": {"max_epochs": 1, "starts": 1}},
+        "baselines": {"kmer": {"lengths": [3]}, "motif_scan": {"motifs": [4]}, "cnn": {"max_epochs": 1, "starts": 1}},
         "evaluate": {"bootstrap_replicates": 50},
         "explain": {
             "min_windows": 60,

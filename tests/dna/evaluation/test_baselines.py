@@ -3,12 +3,24 @@
 from collections import Counter
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from planted_windows import (
+    ENHANCER,
+    LENGTH,
+    PENALTIES,
+    PROMOTER,
+    pairs,
+    parts_of,
+    planted,
+    random_bases,
+    regions,
+    reverse_complement,
+    split,
+    turned,
+)
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
@@ -26,6 +38,7 @@ from contactlens.dna.evaluation.baselines import (
     GcContent,
     KmerConfig,
     KmerLogistic,
+    MotifScanConfig,
     PropensityConfig,
     applicable_baselines,
     fit_baselines,
@@ -34,7 +47,6 @@ from contactlens.dna.evaluation.baselines.cnn import Cnn
 from contactlens.dna.evaluation.baselines.composition import composition, labels
 from contactlens.dna.evaluation.baselines.kmer import kmer_counts
 
-PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)
 DISTANCE, PROPENSITY = DistanceConfig(5, PENALTIES), PropensityConfig(2.0, 5, PENALTIES)
 ADDITIVE = KmerConfig((5, 6), 0, PENALTIES)
 PRODUCTS = replace(ADDITIVE, interaction_components=8)
@@ -51,64 +63,8 @@ CNN = CnnConfig(
     starts=1,
     device="cpu",
 )
-LENGTH, ENHANCER, PROMOTER = 160, (8, 68), (88, 148)
+SCAN = MotifScanConfig((4,), 0.8, 0.1, 50, 8, 10, 5, PENALTIES)
 A, B, C, D = "TGACGTCATC", "CCAAGGTTAG", "GATAAGGCAC", "ACCGGAAGTA"
-
-
-def reverse_complement(bases: str) -> str:
-    return bases[::-1].translate(str.maketrans("ACGT", "TGCA"))
-
-
-def random_bases(rng: np.random.Generator, n: int, p: tuple[float, ...] = (0.25,) * 4) -> str:
-    return "".join(rng.choice(list("ACGT"), size=n, p=p))
-
-
-def planted(rng: np.random.Generator, motifs: dict[tuple[int, int], str]) -> str:
-    """A random window with each motif somewhere in its interval, on a random strand."""
-    bases = random_bases(rng, LENGTH)
-    for (start, end), motif in motifs.items():
-        at = rng.integers(start, end - len(motif) + 1)
-        motif = reverse_complement(motif) if rng.random() < 0.5 else motif
-        bases = bases[:at] + motif + bases[at + len(motif) :]
-    return bases
-
-
-def pairs(sequences: list[str], label: np.ndarray, enhancers: np.ndarray | None = None) -> WindowSet:
-    """One record a window; enhancers (N, 2), or the same in all."""
-    n = len(sequences)
-    bounds = np.tile(ENHANCER, (n, 1)) if enhancers is None else enhancers
-    names = [f"w{i}" for i in range(n)]
-    table = pd.DataFrame(
-        {
-            "window_id": names,
-            "chrom": "sim1",
-            "win_start": np.arange(n) * LENGTH,
-            "win_end": (np.arange(n) + 1) * LENGTH,
-            "enh_rel_start": bounds[:, 0],
-            "enh_rel_end": bounds[:, 1],
-            "prom_rel_start": PROMOTER[0],
-            "prom_rel_end": PROMOTER[1],
-            "label": label.astype(np.int64),
-            "record": names,
-            "record_start": np.arange(n) * LENGTH,
-        }
-    )
-    return WindowSet("pair", table, Genome.of(dict(zip(names, sequences, strict=True))), "toy", {}, None)
-
-
-def regions(windows: WindowSet) -> WindowSet:
-    table = windows.windows.drop(columns=[name for name in windows.windows if "_rel_" in name])
-    return replace(windows, task="region", windows=table)
-
-
-def split(windows: WindowSet, at: tuple[int, int]) -> tuple[WindowSet, WindowSet, WindowSet]:
-    names = windows.windows["window_id"].tolist()
-    return windows.select(names[: at[0]]), windows.select(names[at[0] : at[1]]), windows.select(names[at[1] :])
-
-
-def parts_of(element: tuple[int, int], count: int) -> list[tuple[int, int]]:
-    edges = np.linspace(*element, count + 1).astype(int).tolist()
-    return list(pairwise(edges))
 
 
 @cache
@@ -138,16 +94,6 @@ def auroc(model, windows: WindowSet) -> float:
     assert probability.shape == (len(windows.windows),)
     assert ((probability >= 0) & (probability <= 1)).all()
     return float(roc_auc_score(labels(windows), probability))
-
-
-def turned(windows: WindowSet) -> WindowSet:
-    """Every window read from the other strand, its elements mirrored."""
-    table = windows.windows.copy()
-    for element in ("enh", "prom"):
-        start, end = f"{element}_rel_start", f"{element}_rel_end"
-        table[start], table[end] = LENGTH - windows.windows[end], LENGTH - windows.windows[start]
-    records = dict(zip(table["record"], map(reverse_complement, windows.sequences()), strict=True))
-    return replace(windows, windows=table, genome=Genome.of(records))
 
 
 def test_kmer_counts_equal_a_count_by_hand():
@@ -303,13 +249,14 @@ def test_every_baseline_of_a_task_by_name():
         PROPENSITY,
         CompositionConfig(PENALTIES),
         replace(ADDITIVE, lengths=(3,)),
+        SCAN,
         replace(CNN, max_epochs=1),
     )
     train, validation, test = separable()
     fitted = fit_baselines(train, validation, config, 0)
-    assert list(fitted) == ["distance", "element_propensity", "kmer_logistic", "cnn"]
+    assert list(fitted) == ["distance", "element_propensity", "kmer_logistic", "motif_scan", "cnn"]
     of_regions = fit_baselines(regions(train), regions(validation), config, 0)
-    assert list(of_regions) == ["gc_content", "kmer_logistic", "cnn"]
+    assert list(of_regions) == ["gc_content", "kmer_logistic", "best_motif", "motif_scan", "cnn"]
     with_products = replace(config, kmer=replace(config.kmer, interaction_components=2))
     assert list(fit_baselines(regions(train), regions(validation), with_products, 0)) == list(of_regions)
     of_pairs = fit_baselines(train, validation, with_products, 0)
@@ -319,13 +266,14 @@ def test_every_baseline_of_a_task_by_name():
         fair = applicable_baselines(task, named, settings)
         assert set(fair) == {f"{name}_recalibrated" for name in (*names, "unknown")}
     assert "kmer_products" not in applicable_baselines("pair", [*of_pairs], config)
-    assert list(of_pairs) == ["distance", "element_propensity", "kmer_logistic", "kmer_products", "cnn"]
+    pair_names = ["distance", "element_propensity", "kmer_logistic", "kmer_products", "motif_scan", "cnn"]
+    assert list(of_pairs) == pair_names
     assert of_pairs["kmer_logistic"].predict(test).tobytes() == fitted["kmer_logistic"].predict(test).tobytes()
     assert all(np.isfinite(model.predict(regions(test))).all() for model in of_regions.values())
 
 
 def test_a_split_of_one_class_is_named():
-    config = BaselineConfig(DISTANCE, PROPENSITY, CompositionConfig(PENALTIES), ADDITIVE, CNN)
+    config = BaselineConfig(DISTANCE, PROPENSITY, CompositionConfig(PENALTIES), ADDITIVE, SCAN, CNN)
     train, validation, _ = separable()
     negatives = validation.windows.query("label == 0")["window_id"].tolist()
     with pytest.raises(InputError, match="toy: the validation split has windows of one label only"):
@@ -357,6 +305,9 @@ def test_unknown_bases_are_no_obstacle():
         (CNN, {"filters": 0}),
         (CNN, {"dropout": 1.0}),
         (CNN, {"learning_rate": 0.0}),
+        (SCAN, {"motifs": ()}),
+        (SCAN, {"max_leaves": 1}),
+        (SCAN, {"max_correlation": 1.1}),
     ],
 )
 def test_impossible_settings_are_refused(config, change: dict):

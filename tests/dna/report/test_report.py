@@ -249,7 +249,7 @@ def test_a_given_checkpoint_is_not_called_pre_trained(windows: WindowSet, report
     assert isinstance(first, TextBlock) and "taken from a given checkpoint" in first.text
 
 
-@pytest.mark.parametrize("reason", ["no model has been promoted", "30 windows around attribution peaks, fewer than 80"])
+@pytest.mark.parametrize("reason", ["no contributions", "30 windows around attribution peaks, fewer than 80"])
 def test_without_motifs_the_report_says_why(reason: str, windows: WindowSet, reports: Path, tmp_path: Path) -> None:
     shutil.copytree(reports, tmp_path / "reports")
     shutil.rmtree(tmp_path / "reports" / "motifs")
@@ -258,7 +258,7 @@ def test_without_motifs_the_report_says_why(reason: str, windows: WindowSet, rep
     inputs = inputs_of(windows, tmp_path / "reports", tmp_path / "figures")
     assert [type(block) for block in motif_section(inputs)] == [TextBlock]
     answers = {finding.question: finding for finding in dna_findings(inputs)}
-    found = answers["Which motifs does the promoted model rely on?"]
+    found = answers["Which motifs does the model rely on?"]
     assert found.answer == "none" and reason.capitalize() in found.detail
 
 
@@ -272,7 +272,7 @@ def test_regions_without_a_known_truth_have_their_report(windows: WindowSet, tmp
     captions = [table.caption for table in blocks_of(report, TableBlock)]
     assert not any("planted" in caption for caption in captions)
     answers = {finding.question: finding.answer for finding in report.findings}
-    assert answers["Which motifs does the promoted model rely on?"] == "2 of 2 named"
+    assert answers["Which motifs does the model rely on?"] == "2 of 2 named"
     assert "Does the explanation say what the model does?" in answers
 
 

@@ -25,8 +25,9 @@ from contactlens.dna.explanation.attributions import Attributions, write_attribu
 from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.explanation.methods.mutagenesis import scores
-from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus
+from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.caduceus.operations import UsesOperations
+from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
 from contactlens.dna.models.classifier import DESCRIPTION, load_classifier
 
 PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
@@ -121,7 +122,7 @@ def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
     if (Path(checkpoint) / DESCRIPTION).exists():
         classifier = load_classifier(checkpoint)
         return classifier, len(REGIONS[classifier.task])
-    return BaseLogOdds(load_caduceus(checkpoint)).eval(), 1
+    return BaseLogOdds(load_backbone(checkpoint)).eval(), 1
 
 
 def _attribute(
@@ -165,7 +166,7 @@ class BaseLogOdds(nn.Module, UsesOperations):
     A base contributes by being expected, and by what it makes the model expect elsewhere.
     """
 
-    def __init__(self, model: CaduceusForMaskedLM) -> None:
+    def __init__(self, model: MaskedLanguageModel) -> None:
         super().__init__()
         self.model = model
 

@@ -1,4 +1,4 @@
-"""The classifier of windows: a Caduceus backbone under a head over regions, invariant under reverse complement."""
+"""The classifier of windows: a backbone under a head over regions, invariant under reverse complement."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +10,9 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_aside, write_json
 from contactlens.base.settings import PositiveInt, settings
 from contactlens.dna.data.batch import REGIONS
-from contactlens.dna.models.caduceus import Caduceus, CaduceusForMaskedLM, load_caduceus, save_caduceus
+from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
 from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
+from contactlens.dna.models.caduceus.strands import StrandBackbone
 from contactlens.dna.models.pair_head import RegionHead
 
 Task = Literal["pair", "region"]
@@ -33,7 +34,7 @@ class WindowClassifier(nn.Module):
     backbone: `rcps` models give both strands at once, `ph` ones are run on both.
     """
 
-    def __init__(self, backbone: Caduceus, task: Task, head: HeadConfig) -> None:
+    def __init__(self, backbone: StrandBackbone, task: Task, head: HeadConfig) -> None:
         super().__init__()
         self.task = task
         self.backbone = backbone
@@ -56,15 +57,15 @@ class WindowClassifier(nn.Module):
 
 
 def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
-    """Write the backbone in the published format, and the head beside it, into `folder`."""
+    """Write the backbone in the format of its architecture, and the head beside it, into `folder`."""
     from safetensors.torch import save
 
     with write_aside(folder) as aside:
         aside.mkdir()
         with torch.device("meta"):  # a shell for the backbone, which draws no random numbers
-            language_model = CaduceusForMaskedLM(model.backbone.config)
+            language_model = new_backbone(model.backbone.config)
         language_model.backbone = model.backbone
-        save_caduceus(language_model, aside)
+        save_backbone(language_model, aside)
         write_json(aside / DESCRIPTION, {"task": model.task, "hidden": model.head.n_hidden})
         tensors = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
         (aside / HEAD).write_bytes(save(tensors))
@@ -73,7 +74,7 @@ def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
 def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> WindowClassifier:
     """The model of `save_classifier`; InputError where `folder` does not hold one."""
     folder = Path(folder)
-    backbone = load_caduceus(folder, dtype).backbone
+    backbone = load_backbone(folder, dtype).backbone
     try:
         task, head = _described(read_json(folder / DESCRIPTION))
         tensors = load_tensors(folder / HEAD)

@@ -103,7 +103,7 @@ def motif_finding(
     summary: dict[str, Any], matches: pd.DataFrame | None, recovery: pd.DataFrame | None, max_q: float
 ) -> Finding:
     """How many planted factors were recovered, or how many patterns have a name; or why there is none."""
-    question = "Which motifs does the promoted model rely on?"
+    question = "Which motifs does the model rely on?"
     if not summary["patterns"] or matches is None:
         return Finding(question, "none", f"{str(summary['reason']).capitalize()}.")
     best = matches[matches["rank"] == 1]

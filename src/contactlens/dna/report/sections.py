@@ -105,7 +105,11 @@ SECTIONS: list[tuple[str, str, Callable[[DnaReportInputs], list[Block]]]] = [
     ("Calibration", "Whether a predicted probability is one.", calibration_section),
     ("Where the model looks", "Which bases raise or lower the logit.", attribution_section),
     ("Helix", "One window, with its enhancer and promoter, to look at.", helix_section),
-    ("Motifs", "Which transcription factors' motifs the promoted model relies on.", motif_section),
+    (
+        "Motifs",
+        "Which transcription factors' motifs the promoted model, or else the candidate, relies on.",
+        motif_section,
+    ),
     ("Faithfulness", "Whether these explanations say what the model does.", faithfulness_section),
     ("Training", "What was learned without labels, and whether training had converged.", training_section),
     ("Promotion", "Whether this model may replace the one in use.", promotion_section),

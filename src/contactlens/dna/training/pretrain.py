@@ -1,4 +1,4 @@
-"""Masked-language-model pre-training of a small Caduceus on the sequence of chosen chromosomes, and what a masked base
+"""Masked-language-model pre-training of a small backbone on the sequence of chosen chromosomes, and what a masked base
 is worth without a network: its frequency given the bases next to it.
 """
 
@@ -16,7 +16,8 @@ from contactlens.base.errors import InputError
 from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
-from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from contactlens.dna.models.backbone import NetworkConfig, new_backbone
+from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
 from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
@@ -92,7 +93,7 @@ def either_strand(crops: Tensor, random: torch.Generator) -> Tensor:
 
 
 class Pretrained(NamedTuple):
-    model: CaduceusForMaskedLM
+    model: MaskedLanguageModel
     training: TrainingResult
 
 
@@ -105,7 +106,7 @@ class _Pretraining:
         self,
         train: Sequence[str],
         validation: Sequence[str],
-        model: CaduceusForMaskedLM,
+        model: MaskedLanguageModel,
         config: PretrainConfig,
         seed: int,
     ) -> None:
@@ -155,15 +156,15 @@ class _Pretraining:
 def pretrain(
     train: Sequence[str],
     validation: Sequence[str],
-    architecture: CaduceusConfig,
+    architecture: NetworkConfig,
     config: PretrainConfig,
     seed: int,
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
 ) -> Pretrained:
-    """Train a new Caduceus to predict masked bases of the `train` sequences; scored on the `validation` ones."""
+    """Train a new backbone to predict masked bases of the `train` sequences; scored on the `validation` ones."""
     torch.manual_seed(seed)
-    model = CaduceusForMaskedLM(architecture)
+    model = new_backbone(architecture)
     task = _Pretraining(train, validation, model, config, seed)
     data = fingerprint([*map(torch.from_numpy, task.sequences), *task.validation])
     described = [architecture.to_mapping(), config.crop_bp, config.mask_fraction, data]

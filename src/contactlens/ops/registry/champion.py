@@ -11,12 +11,16 @@ ANALYSIS = "analysis"
 TRAINING = "training.json"
 
 
-def write_champion(candidate: Candidate, registered: Registered, evaluated: str, folder: Path | str) -> None:
+def write_champion(
+    candidate: Candidate, registered: Registered, evaluated: str, folder: Path | str, or_candidate: bool = False
+) -> None:
     """Write what was registered of the champion under `analysis`, and champion.json, into `folder`.
 
     champion.json: `champion` is its content hash, `metrics` its row `evaluated` of metrics.json and `reasons` why it
     was promoted. Where no version has been promoted `champion` is null and `reasons` say why the candidate was not. No
     number of a version or run is among it, so equal content gives equal bytes in any store.
+
+    or_candidate: where no version has been promoted, write the candidate's files
 
     Where the candidate is the champion the files are its own, otherwise they are fetched from the champion's run.
     Raises InputError where that does not have them.
@@ -25,6 +29,8 @@ def write_champion(candidate: Candidate, registered: Registered, evaluated: str,
     with write_aside(folder) as aside, tempfile.TemporaryDirectory() as fetched:
         aside.mkdir()
         if champion is None:
+            for path in candidate.artifacts[ANALYSIS] if or_candidate else ():
+                _copy(path, aside / path.name)
             write_json(aside / "champion.json", {"champion": None, "reasons": registered.decision.reasons})
             return
         if champion.version == registered.version:

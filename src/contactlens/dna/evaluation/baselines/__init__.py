@@ -14,11 +14,13 @@ from contactlens.dna.evaluation.baselines.composition import CompositionConfig, 
 from contactlens.dna.evaluation.baselines.distance import DistanceConfig, DistanceLogistic
 from contactlens.dna.evaluation.baselines.kmer import KmerConfig, KmerLogistic
 from contactlens.dna.evaluation.baselines.logistic import Array
+from contactlens.dna.evaluation.baselines.motif_scan import BestMotif, MotifScan, MotifScanConfig
 from contactlens.dna.evaluation.baselines.propensity import ElementPropensity, PropensityConfig
 
 __all__ = [
     "Baseline",
     "BaselineConfig",
+    "BestMotif",
     "CnnBaseline",
     "CnnConfig",
     "CompositionConfig",
@@ -28,6 +30,8 @@ __all__ = [
     "GcContent",
     "KmerConfig",
     "KmerLogistic",
+    "MotifScan",
+    "MotifScanConfig",
     "PropensityConfig",
     "applicable_baselines",
     "fit_baselines",
@@ -46,12 +50,14 @@ class BaselineConfig:
     """distance, element_propensity: of pairs alone; composition: of regions alone.
     kmer: of `kmer_logistic`, which has no products, and, for pairs and unless its interaction_components are 0, of
         `kmer_products`, which has them.
+    motif_scan: of `motif_scan`, and, for regions, of `best_motif`, which has one motif and no trees.
     """
 
     distance: DistanceConfig
     element_propensity: PropensityConfig
     composition: CompositionConfig
     kmer: KmerConfig
+    motif_scan: MotifScanConfig
     cnn: CnnConfig
 
 
@@ -83,6 +89,8 @@ BASELINES: dict[str, Registration] = {
         ("pair",),
         lambda c: bool(c.kmer.interaction_components),
     ),
+    "best_motif": Registration(lambda t, v, c, seed: BestMotif.fit(t, v, c.motif_scan, seed), ("region",)),
+    "motif_scan": Registration(lambda t, v, c, seed: MotifScan.fit(t, v, c.motif_scan, seed)),
     "cnn": Registration(lambda t, v, c, seed: CnnBaseline.fit(t, v, c.cnn, seed)),
 }
 

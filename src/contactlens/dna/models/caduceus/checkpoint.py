@@ -12,6 +12,7 @@ from torch import Tensor
 from contactlens.base.errors import InputError
 from contactlens.dna.models.caduceus.config import CaduceusConfig
 from contactlens.dna.models.caduceus.model import CaduceusForMaskedLM
+from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
 
 MODEL = "caduceus."
 PREFIX = f"{MODEL}backbone."
@@ -22,7 +23,7 @@ FOLDER_HINT = "give a folder that holds config.json and model.safetensors (`hf d
 SHOWN = 5
 
 
-def published_names(model: CaduceusForMaskedLM) -> dict[str, Tensor]:
+def published_names(model: MaskedLanguageModel) -> dict[str, Tensor]:
     """The model's own tensors under their published names; shared ones once, as safetensors wants them."""
     config, rcps = model.config, model.config.rcps
     named: dict[str, Tensor] = {}
@@ -41,7 +42,7 @@ def published_names(model: CaduceusForMaskedLM) -> dict[str, Tensor]:
     return named
 
 
-def save_caduceus(model: CaduceusForMaskedLM, folder: Path | str) -> None:
+def save_caduceus(model: MaskedLanguageModel, folder: Path | str) -> None:
     """Write config.json and model.safetensors into `folder`, each aside and renamed."""
     from safetensors.torch import save
 

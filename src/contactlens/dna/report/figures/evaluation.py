@@ -23,10 +23,12 @@ from contactlens.reporting.figure_style import (
 )
 
 NAMES = {
+    "best_motif": "best single motif",
     "cnn": "CNN",
     "gc_content": "GC content",
     "kmer_logistic": "k-mers",
     "kmer_products": "k-mer products",
+    "motif_scan": "motif scan, boosted trees",
     "fpr": "false positive rate",
     "tpr": "true positive rate",
 }
