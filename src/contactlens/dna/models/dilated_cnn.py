@@ -96,9 +96,10 @@ class DilatedBlock(nn.Module, UsesOperations):
 
     def forward(self, residual: Tensor) -> Tensor:
         x = self.norm(residual).transpose(1, 2)  # (B, d, L)
-        conv = self.conv1d
+        conv, bias = self.conv1d, self.conv1d.bias
+        assert bias is not None
         total = F.conv1d(x, conv.weight, padding=self.reach, dilation=conv.dilation).transpose(1, 2)
-        return self.operations.silu(self.operations.add_bias(total, conv.bias))
+        return self.operations.silu(self.operations.add_bias(total, bias))
 
 
 class DilatedCnn(StrandBackbone):

@@ -59,7 +59,7 @@ def best_scores(sequences: Sequence[str], motifs: Sequence[Motif]) -> Array:
     for rows in np.array_split(order, max(1, -(-len(order) // WINDOWS_PER_PASS))) if len(order) else ():
         x, length = _padded([sequences[row] for row in rows], max(by_width))
         for width, columns in by_width.items():
-            found[np.ix_(rows, columns)] = _best(x, length, filters[width], width).numpy()
+            found[np.ix_(rows, np.array(columns))] = _best(x, length, filters[width], width).numpy()
     return found
 
 
