@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks", "read_windows"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _MODULES = {
     "ModelInfo": "contactlens.tracks.serving.model",
     "TrackSet": "contactlens.tracks.data.track_set",
