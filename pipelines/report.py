@@ -34,9 +34,10 @@ def provenance(source: str, branch: str, model: str, seed: int, section: object)
 
 def tracks_part(params: Params, reports: Path, figures: Path) -> Report:
     tracks = TrackSet.read("data/tracks")
-    decision = params.tracks.rules.decide(read_json(reports / "metrics.json"), champion_score=None)
+    rules = params.tracks.rules
+    decision = rules.decide(read_json(reports / "metrics.json"), champion_score=None)
     write_json(reports / "promotion_rules.json", asdict(decision))
-    inputs = ReportInputs.of(tracks, reports, figures, promotion_reasons=decision.reasons)
+    inputs = ReportInputs.of(tracks, reports, figures, decision.reasons, rules.evaluated)
     origin = provenance(tracks.source, "tracks", "model.safetensors", params.seed, asdict(params.tracks))
     return tracks_report(inputs, f"{params.tracks.task} on {tracks.source} tracks", origin)
 

@@ -1,4 +1,4 @@
-"""Score the network beside its baselines on the test split, before and after recalibration -> metrics.json, …"""
+"""Score network and ensemble beside their baselines on the test split, raw and recalibrated -> metrics.json, …"""
 
 from contactlens.base.files import read_json, write_json
 from contactlens.ops.params import load_params
@@ -11,8 +11,9 @@ from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation import EvaluatedModel, evaluate_task
 from contactlens.tracks.evaluation.table import nested_metrics
 from contactlens.tracks.models.checkpoint import load_model
+from contactlens.tracks.models.ensemble import load_ensemble
 
-INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"]
+INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors", "models/tracks/ensemble"]
 
 
 def main() -> None:
@@ -20,7 +21,15 @@ def main() -> None:
     tracks, splits = TrackSet.read(INPUTS[0]), read_json(INPUTS[1])
     batches = {name: batch_of(tracks, ids) for name, ids in splits.items()}
     model, _ = load_model(INPUTS[2])
-    evaluated = EvaluatedModel(model, tracks, batches, params.tracks.fit.batch_size)
+    ensemble, _ = load_ensemble(INPUTS[3])
+    evaluated = EvaluatedModel(
+        model,
+        tracks,
+        batches,
+        params.tracks.fit.batch_size,
+        ensemble=ensemble if len(ensemble.members) > 1 else None,
+        served=params.tracks.rules.evaluated,
+    )
     evaluation = evaluate_task(evaluated, params.tracks.evaluation, params.seed)
     write_json("models/tracks/recalibration.json", evaluation.recalibration)
     evaluation.write("reports/tracks")

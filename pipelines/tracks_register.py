@@ -12,29 +12,29 @@ from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
-from contactlens.calibration import NormalScores, Recalibration, recalibration_from_json
 from contactlens.ops.params import Params, apply_best, load_params
 from contactlens.ops.registry.champion import ANALYSIS, TRAINING, write_champion, write_registered
 from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, write_fitted_to
 from contactlens.ops.registry.register import Candidate, Registered, sync_registry
+from contactlens.ops.registry.rules import PromotionRules, Score
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.tasks import model_input, state_of
 from contactlens.tracks.serving.card import CARD, model_card
+from contactlens.tracks.serving.conform import same_interval
 from contactlens.tracks.serving.description import FILE as DESCRIPTION
 from contactlens.tracks.serving.description import Description
 from contactlens.tracks.serving.model import TracksModel
 from contactlens.tracks.serving.served import log_served_model
 from contactlens.tracks.training.fit import predict_state
-from contactlens.tracks.training.predictive import predict_signal
 
 DATA, SPLITS, MODEL = "data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors"
+ENSEMBLE = "models/tracks/ensemble"
 RECALIBRATION, BEST = "models/tracks/recalibration.json", "models/tracks/best_params.yaml"
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 REPORTS = Path("reports/tracks")
@@ -52,7 +52,7 @@ ARTIFACTS = {
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
-INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES]
+INPUTS: list[Path | str] = [DATA, SPLITS, MODEL, ENSEMBLE, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES]
 
 
 def contents(batch: TrackBatch) -> list[bytes]:
@@ -63,28 +63,23 @@ def contents(batch: TrackBatch) -> list[bytes]:
     ]
 
 
-def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, evaluated: str) -> float | None:
-    """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks; None
-    where it takes other data, does another task or was fitted to some of them."""
+def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, score: Score) -> float | None:
+    """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks, in the
+    form in which that is served; None where it takes other data, does another task or was fitted to some of them."""
     try:
         refuse_fitted_to(weights, contents(test))
-        model, other = load_model(weights / Path(MODEL).name)
-        recalibration = read_json(weights / Path(RECALIBRATION).name)
+        model = TracksModel.read(weights)
     except (InputError, OSError):
         return None
+    other = model.spec
     if (other.task, other.driver, other.signal_unit) != (spec.task, spec.driver, spec.signal_unit):
         return None
-    if model.task.target == "state":
-        return test_auroc(model, test)
-    return test_nll(model, test, recalibration_from_json(recalibration) if evaluated != NETWORK else None)
-
-
-def test_nll(model: TrackModel, test: TrackBatch, recalibration: Recalibration | NormalScores | None) -> float:
-    """NLL of the signal, recalibrated where that is what is evaluated."""
-    form = predict_signal(model, model_input(model.task, test), test.observed, batch_size=16)
+    if not same_interval(other.frame_interval_s, spec.frame_interval_s):
+        return None
+    if spec.resolved_task.target == "state":
+        return test_auroc(model.network, test)
     y = test.signal.numpy()[test.observed.numpy()].astype(np.float64)
-    predicted = form if recalibration is None else recalibration.of(form)
-    return float(predicted.nll(y).mean())
+    return float(getattr(model.signal(test).form, score)(y).mean())
 
 
 def test_auroc(model: TrackModel, test: TrackBatch) -> float:
@@ -110,7 +105,8 @@ def register(params: Params, kept: Path) -> Registered:
         seed=params.seed,
     )
     described.write(kept / DESCRIPTION)
-    served = [Path(MODEL), Path(RECALIBRATION), kept / DESCRIPTION]
+    ensemble = [Path(ENSEMBLE)] if rules.evaluated.startswith(Path(ENSEMBLE).name) else []
+    served = [Path(MODEL), *ensemble, Path(RECALIBRATION), kept / DESCRIPTION]
     (kept / CARD).write_text(model_card(rules.registered_model, TracksModel.of_files(served), splits))
     chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
     write_json(kept / TRAINING, asdict(chosen))
@@ -124,7 +120,8 @@ def register(params: Params, kept: Path) -> Registered:
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
     )
-    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, rules.evaluated))
+    score = rules.score if isinstance(rules, PromotionRules) else "nll"  # of a state it is the AUROC
+    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, score))
     write_champion(candidate, done, rules.evaluated, "models/tracks/champion")
     write_registered(candidate, done, "models/tracks/registered.json")
     return done

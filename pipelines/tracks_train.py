@@ -1,4 +1,4 @@
-"""Train with the sweep's best values from several seeds; keep the best on validation -> model.safetensors."""
+"""Train with the sweep's best values from several seeds -> model.safetensors (best on validation), ensemble (all)."""
 
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from contactlens.ops.stage import stage
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import save_model
-from contactlens.tracks.training.training import spec_of, train_seeds
+from contactlens.tracks.models.ensemble import save_ensemble
+from contactlens.tracks.training.training import best_of, members_of, spec_of, train_seeds
 from contactlens.training.state import kept_until_done
 
 INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/best_params.yaml"]
@@ -41,9 +42,10 @@ def train_network(checkpoints: Path) -> None:
         runs = train_seeds(spec, chosen.training, train, validation, seeds, checkpoints, on_epoch)
         for logger in loggers.values():
             logger.flush()
-        best = min(runs, key=lambda one: one.result.best_score)
+        best = best_of(runs)
         run.log_metrics({"validation_nll": best.result.best_score, "gate_midpoint": best.model.gate_midpoint})
     save_model(best.model, spec, "models/tracks/model.safetensors")
+    save_ensemble(members_of(runs, chosen.train, spec.resolved_task), spec, "models/tracks/ensemble")
     history = [{"seed": one.seed, **log} for one in runs for log in one.result.history]
     with write_aside("reports/tracks/history.csv") as aside:
         pd.DataFrame(history).astype({"epoch": int}).to_csv(aside, index=False)

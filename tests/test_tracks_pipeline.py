@@ -5,6 +5,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -92,13 +93,14 @@ def repro(workspace: Path, store: str) -> str:
 @pytest.mark.slow
 def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path) -> None:
     outputs = lock_of(finished)
-    assert {"data/tracks", "models/tracks/model.safetensors", "reports/report.html"} <= set(outputs)
+    models = {"models/tracks/model.safetensors", "models/tracks/ensemble"}
+    assert {"data/tracks", *models, "reports/report.html"} <= set(outputs)
     html = (finished / "reports" / "report.html").read_text()
     assert "<script" not in html and len(html) <= 5_000_000
     registry = registered(finished.parent / "first.db")
     assert list(registry["versions"]) == ["1"]
     assert registry["aliases"]["candidate"] == "1"
-    assert "NLL of network_recalibrated" in registry["versions"]["1"]["promotion"]
+    assert "NLL of ensemble, " in registry["versions"]["1"]["promotion"]
 
 
 def stages_run(printed: str) -> set[str]:
@@ -129,6 +131,8 @@ def test_the_registered_model_says_of_the_test_tracks_what_was_evaluated(
     model = contactlens.load("models:/tiny@candidate")
     found = model.predict(test.drop(columns="ms2")).set_index(["track_id", "frame"]).loc[evaluated.index]
     assert_same_prediction(found, evaluated, {"mean": "mean", "sd": "sd", "q05": "low90", "q95": "high90"})
+    assert_same_prediction(found, evaluated, {name: name for name in ("sd", "aleatoric", "epistemic")})
+    assert (found["epistemic"] > 0).all()
 
 
 @pytest.mark.slow
@@ -191,9 +195,23 @@ def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path, tmp_pa
     test = batch_of(TrackSet.read(finished / "data/tracks"), read_json(folder / "splits.json")["test"])
     _, spec = load_model(folder / "model.safetensors")
     metrics = read_json(finished / "reports/tracks/metrics.json")
-    assert register["test_score"](folder, spec, test, "network") is None  # it does not say what it was fitted to
+    assert register["test_score"](folder, spec, test, "nll") is None  # it does not say what it was fitted to
     weights = shutil.copytree(folder, tmp_path / "weights")
     write_fitted_to(weights, [])
-    for evaluated in ("network", "network_recalibrated"):
-        expected = metrics[evaluated]["nll"]["estimate"]
-        assert register["test_score"](weights, spec, test, evaluated) == pytest.approx(expected, rel=1e-5)
+    # Without a description the files that are there say which form is served.
+    for evaluated, missing in (
+        ("ensemble_recalibrated", None),
+        ("ensemble", "recalibration.json"),
+        ("network", "ensemble"),
+    ):
+        if missing is not None:
+            remove(weights / missing)
+        for score in ("nll", "crps"):
+            expected = metrics[evaluated][score]["estimate"]
+            assert register["test_score"](weights, spec, test, score) == pytest.approx(expected, rel=1e-5)
+    slower = replace(spec, frame_interval_s=2 * spec.frame_interval_s)
+    assert register["test_score"](weights, slower, test, "nll") is None
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()

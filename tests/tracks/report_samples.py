@@ -36,6 +36,8 @@ def predictions(driver: Driver = DISTANCE, seed: int = 0) -> pd.DataFrame:
         part["contact"] = contact
         part["ms2"] = mean + rng.normal(0, 1 + 0.1 * track, FRAMES) * sd
         part = part.assign(mean=mean, sd=sd, low90=mean - 1.645 * sd, high90=mean + 1.645 * sd)
+        part["frame_nll"] = -norm.logpdf(part["ms2"], mean, sd)
+        part = part.assign(aleatoric=0.8 * sd, epistemic=0.6 * sd)
         parts.append(part[rng.random(FRAMES) > 0.05] if track % 2 else part)
     return pd.concat(parts, ignore_index=True)
 

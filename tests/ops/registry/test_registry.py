@@ -19,7 +19,9 @@ from contactlens.ops.registry.register import Candidate, Registered, attach, met
 from contactlens.ops.registry.rules import PromotionRules
 from contactlens.ops.runs.tracking import mlflow_client
 
-RULES = PromotionRules("tracks", "network", ("constant_gaussian",), max_coverage_error_90=0.05, max_mace=0.05)
+RULES = PromotionRules(
+    "tracks", "network", ("constant_gaussian",), max_coverage_error_90=0.05, max_mace=0.05, score="nll"
+)
 C, T = 4, 12
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
 
-RULES = PromotionRules("tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02)
+RULES = PromotionRules(
+    "tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02, score="nll"
+)
 WHY = "it does something else, or was fitted to some of them"
 
 

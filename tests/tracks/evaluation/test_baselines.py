@@ -16,6 +16,7 @@ from contactlens.tracks.evaluation.baselines import (
     ContactFilter,
     ContactFilterConfig,
     FeatureConfig,
+    boosted_trees,
 )
 from contactlens.tracks.evaluation.baselines.features import HIDDEN, SignalView, windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Frames
@@ -28,8 +29,9 @@ TREES = BoostedTreesConfig(
     max_rows=8_000,
     folds=2,
     max_trees=60,
-    max_leaves=15,
-    min_leaf_frames=40,
+    max_leaves=[15],
+    min_leaf_frames=[40],
+    search_rows=4_000,
     learning_rate=0.15,
     patience=8,
 )
@@ -145,6 +147,22 @@ def test_trees_come_out_the_same_twice(
     again = BoostedTrees.fit(train, validation, TREES, seed=3, view=HIDDEN)
     for first, second in zip(trees.predict(held_out), again.predict(held_out), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_the_size_of_the_trees_is_searched_on_validation_tracks(train: TrackBatch, validation: TrackBatch):
+    """Two leaves can't follow the response, and neither can a leaf of a third of the frames."""
+    third = 8_000 // 3
+    few = replace(TREES, max_leaves=[2, 15], min_leaf_frames=[third, 40], max_trees=40)
+    fitted = BoostedTrees.fit(train, validation, few, seed=3, view=HIDDEN)
+    assert fitted.size == (15, 40)
+
+
+def test_without_a_limit_all_observed_frames_are_used(train: TrackBatch, validation: TrackBatch, monkeypatch):
+    rows = []
+    grow = boosted_trees._grow
+    monkeypatch.setattr(boosted_trees, "_grow", lambda x, *rest: rows.append(len(x)) or grow(x, *rest))
+    BoostedTrees.fit(train, validation, replace(TREES, max_rows=None, max_trees=2), seed=3, view=HIDDEN)
+    assert rows[-1] == int(train.observed.sum()) and sum(rows[:2]) == rows[-1]
 
 
 def test_trees_sd_is_calibrated_and_follows_the_noise():

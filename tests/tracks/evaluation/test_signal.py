@@ -166,10 +166,12 @@ def test_missing_frames_count_for_nothing(evaluation: SignalEvaluation, splits):
 
 def test_predicted_frames_are_those_observed_and_their_band_holds(evaluation: SignalEvaluation, splits):
     _, (test, network, _) = splits
-    table = predicted_frames(evaluation.recalibration.of(gaussian_of(network, test)))
-    assert list(table.columns) == ["mean", "sd", "low90", "high90"]
+    signal, form = test.signal[test.observed].numpy().astype(float), gaussian_of(network, test)
+    table = predicted_frames(signal, evaluation.served, form)
+    pd.testing.assert_frame_equal(table, predicted_frames(signal, evaluation.recalibration.of(form), form))
+    assert list(table.columns) == ["mean", "sd", "low90", "high90", "frame_nll"]
     assert len(table) == int(test.observed.sum())
-    signal = test.signal[test.observed].numpy()
+    assert table["frame_nll"].mean() == pytest.approx(number(evaluation, "network_recalibrated", "nll"))
     assert ((signal >= table["low90"]) & (signal <= table["high90"])).mean() == pytest.approx(0.9, abs=0.02)
 
 

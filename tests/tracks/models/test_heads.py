@@ -10,12 +10,13 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
-from contactlens.tracks.models.heads import HEADS, Distribution, HeadConfig, HeadPlan, SignalScale
+from contactlens.tracks.models.heads import HEADS, DecodedGaussianHead, Distribution, HeadConfig, HeadPlan, SignalScale
 from contactlens.tracks.models.heads.gaussian import Gaussian
 from contactlens.tracks.models.heads.hurdle import HurdleConfig
 from contactlens.tracks.models.heads.mixture import Mixture, MixtureConfig
 from contactlens.tracks.models.heads.negative_binomial import NegativeBinomial
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 MEAN, SD, LIMIT = 6.0, 4.0, 1.5
 SCALE = SignalScale(torch.tensor(MEAN, dtype=torch.float64), torch.tensor(SD, dtype=torch.float64))
@@ -198,14 +199,18 @@ def test_the_limit_is_read_from_the_data_or_given() -> None:
     assert HeadConfig("negative_binomial").resolved(signal.round()).name == "negative_binomial"
 
 
-def test_an_unknown_head_or_one_that_a_task_cannot_have_is_refused() -> None:
+def test_an_unknown_head_is_refused_and_states_and_latents_have_their_own() -> None:
     settings = {"width": 4, "encoder_depth": 1, "decoder_depth": 1, "kernel_size": 3, "gated": True}
     gate = GateConfig(radius_init=150.0, radius_bounds=(20.0, 600.0), sharpness=6.0)
     with pytest.raises(ValueError, match="gaussian, mixture, hurdle, negative_binomial"):
         ModelConfig("unet", **settings, logvar_bounds=(-8.0, 4.0), head=HeadConfig("normal"))
     config = ModelConfig("unet", **settings, logvar_bounds=(-8.0, 4.0), head=HeadConfig("mixture"))
-    with pytest.raises(InputError, match="head"):
-        TrackModel(config, gate, SCALING, TASKS["ep_to_states"], driver_channels=4)
+    assert TrackModel(config, gate, SCALING, TASKS["ep_to_ms2"], driver_channels=4).head_name == "mixture"
+    assert TrackModel(config, gate, SCALING, TASKS["ep_to_states"], driver_channels=4).head_name == "bernoulli"
+    grid = LoadingGrid(30.0, 5, 28.0, 140.0)
+    latent = replace(config, name="bernoulli_vae")
+    model = TrackModel(latent, gate, SCALING, TASKS["ms2_to_ms2_vae"], driver_channels=4, grid=grid)
+    assert (model.head_name, type(model.head)) == ("gaussian", DecodedGaussianHead)
 
 
 @pytest.mark.parametrize("name", CONTINUOUS)

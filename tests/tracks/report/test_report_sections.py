@@ -14,6 +14,7 @@ from contactlens.tracks.data.track_set import TrackSet, Truth
 from contactlens.tracks.report.explanations import faithfulness_table
 from contactlens.tracks.report.findings import (
     coverage_finding,
+    epistemic_finding,
     gate_finding,
     nll_finding,
 )
@@ -47,12 +48,12 @@ def figures_of(report: Report) -> list[FigureBlock]:
 
 def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
     figures = figures_of(report)
-    assert len(figures) == 18
+    assert len(figures) == 19
     assert all(figure.csv and figure.csv.stem == figure.path.stem for figure in figures)
     written = {path.name for path in figures[0].path.parent.iterdir()}
     assert written == {path.name for figure in figures for path in (figure.path, figure.csv) if path}
     html = build_report(report)
-    assert html.count('<img src="data:image/png;base64,') == 18
+    assert html.count('<img src="data:image/png;base64,') == 19
     for figure in figures:
         assert f"Data: {figure.path.stem}.csv" in html
 
@@ -83,7 +84,7 @@ NEEDS = {
     "Training": ["history.csv", "seeds.csv"],
     "Faithfulness": ["deletion_curve.csv", "faithfulness.csv"],
     "Which moments drive the signal": ["attribution.npz", "lag_profile.csv"],
-    "Calibration": ["reliability.csv", "pit.csv", "ence_bins.csv", "metrics.csv"],
+    "Calibration": ["reliability.csv", "pit.csv", "ence_bins.csv", "metrics.csv", "predictions.parquet"],
     "Motion": ["msd.csv"],
 }
 
@@ -137,22 +138,47 @@ def test_nll_finding_is_the_paired_difference_to_the_best_baseline(shift: float,
     numbers = ["estimate", "low", "high"]
     own = (metrics["model"] == "network") & metrics["metric"].str.startswith("nll")
     metrics.loc[own, numbers] += shift
-    finding = nll_finding(metrics)
+    finding = nll_finding(metrics, "network")
     assert finding is not None and "boosted trees" in finding.detail
     assert finding.answer == f"{0.5 + shift - 0.66:+.3f} nats"
-    assert f"95 % interval {shift - 0.17:+.3f} to {shift - 0.15:+.3f}" in finding.detail
+    assert f"95 % interval {shift - 0.17:+.4f} to {shift - 0.15:+.4f}" in finding.detail
     assert finding.verdict == verdict
+
+
+def test_what_is_served_as_it_is_has_to_beat_recalibrated_baselines_too() -> None:
+    rival = pd.DataFrame(
+        [
+            ("trees_recalibrated", "nll", 0.45, 0.44, 0.46),
+            ("ensemble", "nll", 0.44, 0.43, 0.45),
+            ("ensemble", "nll_minus_boosted_trees", -0.22, -0.23, -0.21),
+            ("ensemble", "nll_minus_trees_recalibrated", -0.01, -0.02, 0.0),
+        ],
+        columns=["model", "metric", "estimate", "low", "high"],
+    )
+    finding = nll_finding(pd.concat([samples.metrics(), rival]), "ensemble")
+    assert finding is not None and finding.verdict == "neutral"
+    assert "of the ensemble less that of the best baseline (trees recalibrated)" in finding.detail
+
+
+def test_the_share_of_the_variance_between_seeds_is_told() -> None:
+    predictions = samples.predictions()  # 0.6 sd of it epistemic
+    finding = epistemic_finding(predictions)
+    assert finding is not None and finding.answer == "36.0 %"
+    assert epistemic_finding(predictions.drop(columns="epistemic")) is None
 
 
 def test_coverage_finding_asks_whether_the_interval_holds_nine_tenths() -> None:
     metrics = samples.metrics()
-    finding = coverage_finding(metrics)
+    finding = coverage_finding(metrics, "network_recalibrated")
     assert finding is not None and (finding.answer, finding.verdict) == ("90.1 %", "good")
+    raw = coverage_finding(metrics, "network")
+    assert raw is not None and (raw.answer, raw.verdict) == ("84.0 %", "bad")
+    assert "before recalibration" in raw.detail and "90.1 % after it" in raw.detail
     rows = (metrics["model"] == "network_recalibrated") & (metrics["metric"] == "coverage_90")
     metrics.loc[rows, ["estimate", "low", "high"]] -= 0.1
-    worse = coverage_finding(metrics)
+    worse = coverage_finding(metrics, "network_recalibrated")
     assert worse is not None and worse.verdict == "bad"
-    assert coverage_finding(metrics[metrics["metric"] == "nll"]) is None
+    assert coverage_finding(metrics[metrics["metric"] == "nll"], "network") is None
 
 
 def test_promotion_finding_names_what_failed() -> None:

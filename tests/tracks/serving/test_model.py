@@ -1,5 +1,6 @@
 """What a trained model says of new tracks is what the pipeline says of them, in whatever form and order they come."""
 
+import shutil
 import sys
 from dataclasses import replace
 
@@ -7,20 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from served_model import copied, made
 
 import contactlens
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
-from contactlens.calibration import Recalibration
+from contactlens.calibration import recalibration_from_json
 from contactlens.cli.main import main
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
+from contactlens.tracks.models.ensemble import load_ensemble, save_ensemble
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.serving.card import model_card
 from contactlens.tracks.serving.frame_table import needed_columns
 from contactlens.tracks.serving.model import TracksModel
-from contactlens.tracks.training.fit import predict
+from contactlens.tracks.training.predictive import predict_signal
 from same_prediction import assert_same_prediction
 
 KEYS = ["track_id", "frame", "time_s"]
@@ -44,10 +47,11 @@ def of_many_lengths(tracks: TrackSet) -> TrackSet:
 def by_the_pipeline(served, tracks: TrackSet) -> pd.DataFrame:
     """Mean, sd and central 90 % band as `evaluate` makes them, from one padded batch."""
     network, _ = load_model(served.folder / "model.safetensors")
+    model = load_ensemble(served.folder / "ensemble")[0] if served.form.startswith("ensemble") else network
     batch = batch_of(tracks)
-    grids = predict(network, model_input(network.task, batch), batch.observed, 16)
-    recalibration = Recalibration.from_json(read_json(served.folder / "recalibration.json"))
-    form = recalibration.predict(*(grid[batch.observed.numpy()] for grid in grids))
+    form = predict_signal(model, model_input(network.task, batch), batch.observed, 16)
+    if served.form.endswith("_recalibrated"):
+        form = recalibration_from_json(read_json(served.folder / "recalibration.json")).of(form)
     return pd.DataFrame({"mean": form.mean, "sd": form.sd, "q05": form.quantile(0.05), "q95": form.quantile(0.95)})
 
 
@@ -61,10 +65,29 @@ def test_predictions_are_those_of_the_evaluation(served) -> None:
     assert (found[["q05", "q25", "q50", "q75", "q95"]].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
 
 
-def test_one_network_has_no_epistemic_part(served) -> None:
+def test_the_spread_of_an_ensemble_has_two_parts_and_that_of_one_network_one(served) -> None:
     found = served.model.predict(served.new)
-    assert found["epistemic"].isna().all()
-    np.testing.assert_array_equal(found["aleatoric"], found["sd"])
+    if served.form == "network_recalibrated":
+        assert found["epistemic"].isna().all()
+        np.testing.assert_array_equal(found["aleatoric"], found["sd"])
+        return
+    ensemble, _ = load_ensemble(served.folder / "ensemble")
+    batch = batch_of(served.new)
+    x = model_input(ensemble.task, batch)
+    means = torch.cat([one(x, batch.observed)[None, :, 0].detach() for one in ensemble.members])
+    np.testing.assert_allclose(found["epistemic"], means.std(dim=0, correction=0).ravel(), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found["aleatoric"] ** 2 + found["epistemic"] ** 2, found["sd"] ** 2, rtol=1e-6)
+
+
+def test_a_recalibrated_ensemble_keeps_the_shares_of_its_variance(tmp_path) -> None:
+    both = made("ensemble_recalibrated", tmp_path)
+    found = both.model.predict(both.new)
+    (both.folder / "recalibration.json").unlink()
+    (both.folder / "serving.json").unlink()
+    raw = both.model.predict(both.new)
+    assert both.model.evaluated == "ensemble" and not np.allclose(raw["sd"], found["sd"], rtol=1e-3)
+    np.testing.assert_allclose(found["epistemic"] / found["sd"], raw["epistemic"] / raw["sd"], rtol=1e-5)
+    np.testing.assert_allclose(found["aleatoric"] ** 2 + found["epistemic"] ** 2, found["sd"] ** 2, rtol=1e-6)
 
 
 def test_a_track_is_predicted_alike_alone_and_among_others(served) -> None:
@@ -132,32 +155,53 @@ def test_levels_name_their_columns(served) -> None:
 def test_info_says_what_it_takes_and_how_it_was_evaluated(served) -> None:
     info = served.model.info
     assert (info.driver_unit, info.signal_unit, info.frame_interval_s) == ("nm", "a.u.", 30.0)
-    assert info.evaluated == "network_recalibrated" and info.metrics["nll"]["estimate"] == 2.5
+    assert info.evaluated == served.form and info.networks == 1 + (served.form == "ensemble")
+    assert info.metrics["nll"]["estimate"] == 2.5
     assert "8 tracks (488 frames" in str(info) and "nll 2.5" in str(info) and "every 30 s" in str(info)
     assert 20 < info.gate_midpoint < 800
 
 
-def test_a_model_without_its_recalibration_is_served_as_it_is_unless_it_was_evaluated_so(served, tmp_path) -> None:
+def test_without_a_description_what_is_there_is_served(served, tmp_path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes((served.folder / "model.safetensors").read_bytes())
     bare = TracksModel.read(weights)
     network, _ = load_model(weights)
     batch = batch_of(served.new)
-    mean, sd = predict(network, model_input(network.task, batch), batch.observed, 16)
+    form = predict_signal(network, model_input(network.task, batch), batch.observed, 16)
     found = bare.predict(served.new)
-    np.testing.assert_allclose(found["mean"], mean.ravel(), atol=1e-6)
-    np.testing.assert_allclose(found["q95"], mean.ravel() + 1.6448536269514722 * sd.ravel(), atol=1e-5)
+    np.testing.assert_allclose(found["mean"], form.mean, atol=1e-6)
+    np.testing.assert_allclose(found["q95"], form.quantile(0.95), atol=1e-5)
     assert bare.info.evaluated == "network" and bare.info.metrics == {}
     with pytest.raises(InputError, match=r"came without serving.json: how far"):
         bare.drift(served.new)
-    (tmp_path / "serving.json").write_bytes((served.folder / "serving.json").read_bytes())
-    with pytest.raises(InputError, match=r"recalibration.json is missing"):
+    (tmp_path / "recalibration.json").write_bytes((served.folder / "recalibration.json").read_bytes())
+    assert TracksModel.read(weights).info.evaluated == "network_recalibrated"
+
+
+def test_what_was_evaluated_must_be_there(served, tmp_path) -> None:
+    copied(served, tmp_path)
+    if served.form == "ensemble":
+        shutil.rmtree(tmp_path / "ensemble")
+        message = "ensemble is missing: the model was evaluated as an ensemble"
+    else:
+        (tmp_path / "recalibration.json").unlink()
+        message = "recalibration.json is missing"
+    with pytest.raises(InputError, match=message):
+        TracksModel.read(tmp_path)
+
+
+def test_members_of_another_configuration_are_named(served, tmp_path) -> None:
+    if served.form != "ensemble":
+        pytest.skip("one network has no members")
+    copied(served, tmp_path)
+    spec = replace(served.model.spec, signal_unit="counts")
+    save_ensemble(list(served.model.ensemble.members), spec, tmp_path / "ensemble")
+    with pytest.raises(InputError, match=r"ensemble: its networks are of another configuration than model.safetensors"):
         TracksModel.read(tmp_path)
 
 
 def test_a_damaged_description_is_named(served, tmp_path) -> None:
-    for path in served.folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copied(served, tmp_path)
     described = read_json(tmp_path / "serving.json")
     del described["training"]["quantities"][0]["unit"]
     write_json(tmp_path / "serving.json", described)

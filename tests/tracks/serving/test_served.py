@@ -15,7 +15,6 @@ from contactlens.base.errors import InputError
 from contactlens.tracks.serving.served import log_served_model, served_table
 from same_prediction import assert_same_prediction
 
-FILES = ("model.safetensors", "recalibration.json", "serving.json")
 CLEAN = """
 import json, sys
 class Refuse:
@@ -45,7 +44,7 @@ def test_a_clean_process_predicts_what_the_model_predicts(logged: Path, served, 
     assert Path(answer["package"]).is_relative_to(logged)
     wanted = served.model.predict(table[table["frame"] % 7 != 3])
     found = pd.DataFrame(answer["found"])
-    assert found["epistemic"].isna().all()
+    assert found["epistemic"].isna().all() == wanted["epistemic"].isna().all() == (served.form != "ensemble")
     assert_same_prediction(found, wanted)
     assert found["track_id"].tolist() == wanted["track_id"].tolist()
 
@@ -73,7 +72,7 @@ def test_its_signature_and_example_are_in_the_models_units(logged: Path, served)
         "driver_unit": "nm",
         "signal_unit": "a.u.",
         "frame_interval_s": 30.0,
-        "evaluated": "network_recalibrated",
+        "evaluated": served.form,
     }
 
 
@@ -91,9 +90,9 @@ def test_a_version_is_loaded_by_its_alias_its_number_and_the_run_that_registered
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     with mlflow.start_run(experiment_id=mlflow.create_experiment("served", (tmp_path / "kept").as_uri())) as run:
-        info = log_served_model([served.folder / name for name in FILES], served.tracks)
-        for name in FILES:
-            mlflow.log_artifact(str(served.folder / name), "weights")
+        info = log_served_model(served.files, served.tracks)
+        for path in served.files:
+            mlflow.log_artifact(str(path), "weights")
     mlflow.register_model(info.model_uri, "toy")
     mlflow.MlflowClient().set_registered_model_alias("toy", "champion", "1")
     wanted = served.model.predict(served.new)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contactlens.tracks.models.heads import DecodedGaussianHead, SignalScale
 from contactlens.tracks.models.heads.gaussian import gaussian_crps, gaussian_nll
+from contactlens.tracks.models.heads.mixture import MixtureConfig, MixtureHead
 from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.training.objectives import (
     ElboConfig,
@@ -79,6 +80,28 @@ def test_every_gaussian_term_is_what_its_name_says() -> None:
     late = gaussian_terms(y, prediction, gate, observed, 6, settings)
     assert late["variance"].item() == late["variance_prior"].item() == 0
     assert late["contact"].item() == terms["contact"].item()
+
+
+def test_calibration_terms_act_on_the_variance_of_the_whole_mixture() -> None:
+    """Of two Gaussians the law of total variance, worked out by hand; the terms move the components' means too."""
+    head = MixtureHead(3, MixtureConfig(2), (-8.0, 4.0))
+    weights, means, logvars = (
+        torch.tensor([0.25, 0.75]).log(),
+        torch.tensor([1.0, 5.0]),
+        torch.tensor([0.0, math.log(4)]),
+    )
+    parameters = torch.cat([weights, means, logvars])[None, :, None].repeat(1, 1, 2).requires_grad_()
+    settings = config(lambda_var=0.1, lambda_prior=0.01, target_logvar=-1.0)
+    objective, given = SignalObjective(settings, head, SCALE), Output(parameters, torch.zeros(1, 2))
+    terms = objective.terms(torch.zeros(1, 2), given, torch.ones(1, 2, dtype=torch.bool), 0)
+    variance = 0.25 * 1 + 0.75 * 4 + 0.25 * (1 - 4) ** 2 + 0.75 * (5 - 4) ** 2
+    assert terms["variance"].item() == pytest.approx(0.1 * variance, rel=1e-6)
+    assert terms["variance_prior"].item() == pytest.approx(0.01 * (math.log(variance) + 1) ** 2, rel=1e-6)
+    (slope,) = torch.autograd.grad(terms["variance"], parameters)
+    low, high = slope[0, 2, 0].item(), slope[0, 3, 0].item()  # of the two means: apart from each other it is larger
+    assert low == pytest.approx(-high) and low < 0
+    late = objective.terms(torch.zeros(1, 2), given, torch.ones(1, 2, dtype=torch.bool), 6)
+    assert late["variance"].item() == late["variance_prior"].item() == 0
 
 
 def test_beta_nll_weights_frames_by_variance_without_a_gradient_through_the_weight() -> None:

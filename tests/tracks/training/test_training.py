@@ -17,7 +17,8 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import split_tracks
 from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models import Scaling
-from contactlens.tracks.models.checkpoint import ModelSpec
+from contactlens.tracks.models.checkpoint import ModelSpec, load_model
+from contactlens.tracks.models.ensemble import load_ensemble
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from contactlens.tracks.training import training
@@ -192,13 +193,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("output", ["model.safetensors", "history.csv", "seeds.csv"])
+@pytest.mark.parametrize("output", ["model.safetensors", "ensemble", "history.csv", "seeds.csv"])
 def test_a_stage_that_fails_before_its_last_output_keeps_its_epochs(
     output: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, trained = load_script("tracks_train"), counted_epochs(monkeypatch)
     monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
-    written = {"write_aside": pipeline.write_aside, "save_model": pipeline.save_model}
+    written = {name: getattr(pipeline, name) for name in ("write_aside", "save_model", "save_ensemble")}
 
     def failing(name: str) -> Any:
         def write(*arguments: Any) -> Any:
@@ -224,4 +225,9 @@ def test_a_stage_that_fails_before_its_last_output_keeps_its_epochs(
     assert run() == [(seed, epoch) for seed in seeds for epoch in (0, 1)]
     assert trained == [0, 1, 0, 1] and list((project / STATES).rglob("*.pt")) == []
     assert all((project / "reports/tracks" / name).is_file() for name in ("history.csv", "seeds.csv"))
+    ensemble, spec = load_ensemble(project / "models/tracks/ensemble")
+    best, own = load_model(project / "models/tracks/model.safetensors")
+    assert len(ensemble.members) == 2 and spec == own
+    same = [all(map(torch.equal, one.parameters(), best.parameters())) for one in ensemble.members]
+    assert same.count(True) == 1  # the single network is the best of the seeds
     assert run() and trained == [0, 1, 0, 1] * 2

@@ -13,6 +13,8 @@ Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
 RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
 Evaluated = Literal["network", "network_recalibrated"]
+EvaluatedSignal = Literal["network", "network_recalibrated", "ensemble", "ensemble_recalibrated"]
+Score = Literal["nll", "crps"]
 Relation = Literal["below", "above", "at least"]
 
 
@@ -49,27 +51,30 @@ class Rules(Protocol):
 
 @settings
 class PromotionRules:
-    """Rules of promotion for predicted signals; a champion's score is its NLL.
+    """Rules of promotion for predicted signals.
 
     registered_model: name in the MLflow registry
-    evaluated: row of metrics.json that is evaluated, `network` or `network_recalibrated`
-    must_beat: rows whose NLL must be higher
+    evaluated: row of metrics.json that is evaluated: `network` or `ensemble`, as it is or `_recalibrated`
+    must_beat: rows whose score must be higher
     max_coverage_error_90: largest |coverage of the 90 % band - 0.9|
     max_mace: largest mean absolute calibration error
+    score: what is compared, also with a champion. The NLL of a distribution with an atom can't be compared with that of
+        a density (see `heads.hurdle`); the CRPS can
     """
 
     registered_model: ModelName
-    evaluated: Evaluated
+    evaluated: EvaluatedSignal
     must_beat: tuple[str, ...]
     max_coverage_error_90: OpenUnit
     max_mace: OpenUnit
+    score: Score
 
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
-        what, nll = f"NLL of {self.evaluated}", estimate(metrics, self.evaluated, "nll")
-        baselines = {name: estimate(metrics, name, "nll") for name in self.must_beat}
-        checks = [_check(what, nll, "below", f"that of {name}", other) for name, other in baselines.items()]
-        checks += _beside_champion(what, nll, "below", champion_score)
+        what, score = f"{self.score.upper()} of {self.evaluated}", estimate(metrics, self.evaluated, self.score)
+        rivals = {name: estimate(metrics, name, self.score) for name in self.must_beat}
+        checks = [_check(what, score, "below", f"that of {name}", other) for name, other in rivals.items()]
+        checks += _beside_champion(what, score, "below", champion_score)
         error = abs(estimate(metrics, self.evaluated, "coverage_90") - 0.9)
         checks.append(
             _check("error of the 90 % band's coverage", error, "below", "the limit", self.max_coverage_error_90)
@@ -105,6 +110,11 @@ class ClassifierRules:
         ece = estimate(metrics, self.evaluated, "ece")
         checks.append(_check(f"ECE of {self.evaluated}", ece, "below", "the limit", self.max_ece))
         return _decision(checks)
+
+
+def single_form(evaluated: EvaluatedSignal) -> EvaluatedSignal:
+    """The same form of one network."""
+    return "network" if evaluated in ("network", "ensemble") else "network_recalibrated"
 
 
 def estimate(metrics: Metrics, model: str, metric: str) -> float:

@@ -25,39 +25,48 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import RECALIBRATED, Baseline, ConstantGaussian, SignalView, fit_baselines
 from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
 from contactlens.tracks.evaluation.table import (
+    ENSEMBLE,
     NETWORK,
+    SAME_FORM,
     EvaluatedModel,
     TaskEvaluation,
     add_differences,
     interval_table,
 )
+from contactlens.tracks.models import TrackModel
+from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import model_input
-from contactlens.tracks.training.predictive import predict_signal
+from contactlens.tracks.training.predictive import predict_signal, spread_parts
 
 Array = np.ndarray
 BAND = 0.9
 PROPER_SCORES = ("nll", "crps")
+ALL_FORMS = (*SAME_FORM, ("", RECALIBRATED))
 
 
 def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
-    """See `evaluate_task`. Predictions: mean, sd, low90, high90 of the recalibrated distribution, a.u."""
-    model, calibration, test = evaluated.model, evaluated.batches["calibration"], evaluated.test
+    """See `evaluate_task`. Predictions: see `predicted_frames`, of what is served."""
+    calibration, test = evaluated.batches["calibration"], evaluated.test
+    task = evaluated.model.task
 
-    def of_network(batch: TrackBatch) -> Predictive:
-        return predict_signal(model, model_input(model.task, batch), batch.observed, evaluated.batch_size)
+    def predicted(model: TrackModel | Ensemble, batch: TrackBatch) -> Predictive:
+        return predict_signal(model, model_input(task, batch), batch.observed, evaluated.batch_size)
 
     def baseline(one: Baseline, batch: TrackBatch) -> Predictive:
         return gaussian_of(one.predict(batch), batch)
 
-    forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: of_network}
+    forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: partial(predicted, evaluated.model)}
+    if evaluated.ensemble is not None:
+        forms[ENSEMBLE] = partial(predicted, evaluated.ensemble)
     forms |= {name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()}
     models = {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
-    evaluation = score_signal(calibration, test, models, config.signal, seed)
-    predicted = predicted_frames(evaluation.recalibration.of(models[NETWORK].test))
+    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served)
+    before = models[evaluated.served.removesuffix(RECALIBRATED)].test
+    frames = predicted_frames(_signal(test), evaluation.served, before)
     return TaskEvaluation(
         metrics=evaluation.metrics,
         tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
-        predictions=evaluated.frames().join(predicted),
+        predictions=evaluated.frames().join(frames),
         recalibration=evaluation.recalibration.to_json(),
     )
 
@@ -72,10 +81,11 @@ class SignalPredictions(NamedTuple):
 @dataclass(frozen=True)
 class SignalEvaluation:
     """metrics: model, metric, estimate, low, high. Difference rows are named `nll_minus_<baseline>`.
+    Of what is served, as it is and recalibrated:
     reliability: model, level, expected, observed, low, high. `level` counts the quantile levels from 1.
     pit: model, bin_left, bin_right, density, low, high.
     ence_bins: model, bin, rmv, rmse.
-    recalibration: the network's.
+    recalibration: its recalibration; served: its prediction of the test frames, in the form that is served.
     """
 
     metrics: pd.DataFrame
@@ -83,6 +93,7 @@ class SignalEvaluation:
     pit: pd.DataFrame
     ence_bins: pd.DataFrame
     recalibration: Recalibration | NormalScores
+    served: Predictive
 
     TABLES = ("metrics", "reliability", "pit", "ence_bins")
 
@@ -93,12 +104,14 @@ def score_signal(
     models: Mapping[str, SignalPredictions],
     config: SignalEvaluationConfig,
     seed: int,
+    served: str = NETWORK + RECALIBRATED,
 ) -> SignalEvaluation:
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
-    models: by name, `network` among them; the others are its baselines. All share one set of resampled
-    tracks. The network is compared with a baseline as it is, the recalibrated network with the recalibrated
-    baseline.
+    models: by name, `network` among them and perhaps `ensemble`; the others are baselines. All share one set of
+        resampled tracks. Network and ensemble are compared with every baseline as it is and recalibrated, recalibrated
+        with the recalibrated baseline; and the ensemble with the network.
+    served: the form that is served
     """
     evaluator = _SignalEvaluator.of(test, config, seed)
     recalibrations = {
@@ -110,27 +123,38 @@ def score_signal(
         forms[name] = model.test
         forms[name + RECALIBRATED] = recalibrations[name].of(model.test)
     metrics = {name: evaluator.metrics(form) for name, form in forms.items()}
-    add_differences(metrics, [name for name in models if name != NETWORK], PROPER_SCORES)
-    shown = {name: forms[name] for name in (NETWORK, NETWORK + RECALIBRATED)}
+    own = [name for name in (NETWORK, ENSEMBLE) if name in models]
+    baselines = [name for name in models if name not in own]
+    for name in own:
+        add_differences(metrics, baselines, PROPER_SCORES, name, ALL_FORMS)
+    add_differences(metrics, own[:-1], PROPER_SCORES, own[-1])
+    served_model = served.removesuffix(RECALIBRATED)
+    shown = {name: forms[name] for name in (served_model, served_model + RECALIBRATED)}
     return SignalEvaluation(
         metrics=interval_table(metrics, evaluator.resamples),
         reliability=_stack(shown, evaluator.reliability),
         pit=_stack(shown, evaluator.pit),
         ence_bins=_stack(shown, evaluator.variance_bins),
-        recalibration=recalibrations[NETWORK],
+        recalibration=recalibrations[served_model],
+        served=forms[served],
     )
 
 
-def predicted_frames(predicted: Predictive) -> pd.DataFrame:
-    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90, a.u."""
-    return pd.DataFrame(
-        {
-            "mean": predicted.mean,
-            "sd": predicted.sd,
-            "low90": predicted.quantile((1 - BAND) / 2),
-            "high90": predicted.quantile((1 + BAND) / 2),
-        }
-    )
+def predicted_frames(y: Array, served: Predictive, before: Predictive) -> pd.DataFrame:
+    """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90; of an
+    ensemble aleatoric and epistemic, the parts of the sd; all in the signal's unit; and frame_nll, in nats.
+
+    y: (n,) the signal; before: the same prediction before recalibration, where it was recalibrated
+    """
+    columns = {
+        "mean": served.mean,
+        "sd": served.sd,
+        "low90": served.quantile((1 - BAND) / 2),
+        "high90": served.quantile((1 + BAND) / 2),
+        "frame_nll": served.nll(y),
+    }
+    parts = spread_parts(served, before)
+    return pd.DataFrame(columns if parts is None else {**columns, "aleatoric": parts[0], "epistemic": parts[1]})
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,16 @@ from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation import EvaluatedModel, EvaluationConfig, evaluate_task
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.evaluation.table import NETWORK
+from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import Task, task_named
-from contactlens.tracks.training.training import SeedsConfig, TrainingConfig, spec_of, train_seeds
+from contactlens.tracks.training.training import (
+    SeedsConfig,
+    TrainingConfig,
+    best_of,
+    members_of,
+    spec_of,
+    train_seeds,
+)
 
 SHOWN = {
     "signal": ("nll", "crps", "r2"),
@@ -38,7 +46,7 @@ class System:
 
 
 def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]], seed: int) -> pd.DataFrame:
-    """Train, keep the best seed on validation, and evaluate it on the test split.
+    """Train, and evaluate on the test split the best seed on validation and, of several, the ensemble.
 
     Columns: command, task, model, gate_midpoint (in the driver's unit), row (the network or a baseline), metric,
     estimate, low, high. The same seed gives the same table.
@@ -49,8 +57,15 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
     seeds = [seed + i for i in range(system.train.n_seeds)]
     with tempfile.TemporaryDirectory() as states:
         runs = train_seeds(spec, system.training, train, validation, seeds, states, lambda seed, log: None)
-    best = min(runs, key=lambda one: one.result.best_score)
-    evaluated = EvaluatedModel(best.model.cpu(), tracks, batches, system.training.fit.batch_size)
+    best = best_of(runs)
+    members = [model.cpu() for model in members_of(runs, system.train, system.task)]
+    evaluated = EvaluatedModel(
+        best.model.cpu(),
+        tracks,
+        batches,
+        system.training.fit.batch_size,
+        ensemble=Ensemble(members) if len(members) > 1 else None,
+    )
     metrics = evaluate_task(evaluated, system.evaluation, seed).metrics.rename(columns={"model": "row"})
     described = {
         "command": system.command,

@@ -1,6 +1,6 @@
 """The table of metrics with intervals that every kind of target fills, and the files that an evaluation leaves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.models import TrackModel
+from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import model_input
 
-NETWORK = "network"
+NETWORK, ENSEMBLE = "network", "ensemble"
 TRUTH = "truth"
+SAME_FORM = (("", ""), (RECALIBRATED, RECALIBRATED))
 INTERVAL_COLUMNS = ["estimate", "low", "high"]
 
 
@@ -27,6 +29,9 @@ INTERVAL_COLUMNS = ["estimate", "low", "high"]
 class EvaluatedModel:
     """A trained model and the tracks that it is evaluated on.
 
+    ensemble: of several seeds, of which `model` is one; None where there is none
+    served: the row of the metrics that promotion looks at and that is served: `network` or `ensemble`, as it is or
+        `_recalibrated`
     batches: train, validation, calibration and test split of `tracks`
     batch_size: tracks in one pass of the model
     """
@@ -35,6 +40,8 @@ class EvaluatedModel:
     tracks: TrackSet
     batches: Mapping[str, TrackBatch]
     batch_size: int
+    ensemble: Ensemble | None = None
+    served: str = NETWORK + RECALIBRATED
 
     @property
     def test(self) -> TrackBatch:
@@ -92,14 +99,19 @@ def interval_table(
     return pd.DataFrame(rows, columns=["model", name_column, *INTERVAL_COLUMNS])
 
 
-def add_differences(metrics: Mapping[str, dict[str, Metric]], baselines: Iterable[str], scores: Iterable[str]) -> None:
-    """Add `<score>_minus_<baseline>` to the network's metrics, as it is and recalibrated, for each of the scores."""
+def add_differences(
+    metrics: Mapping[str, dict[str, Metric]],
+    baselines: Iterable[str],
+    scores: Sequence[str],
+    model: str = NETWORK,
+    forms: Sequence[tuple[str, str]] = SAME_FORM,
+) -> None:
+    """Add `<score>_minus_<baseline>` to the model's metrics for each of the scores; forms: suffixes of the model and of
+    the baseline that are compared."""
     for baseline in baselines:
-        for suffix in ("", RECALIBRATED):
-            network, other = metrics[NETWORK + suffix], metrics[baseline + suffix]
-            network |= {
-                f"{score}_minus_{baseline}{suffix}": difference(network[score], other[score]) for score in scores
-            }
+        for own, others in forms:
+            form, other = metrics[model + own], metrics[baseline + others]
+            form |= {f"{score}_minus_{baseline}{others}": difference(form[score], other[score]) for score in scores}
 
 
 def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -98,8 +98,5 @@ def check_fit(task: Task, config: ModelConfig) -> None:
     if config.name not in fitting(task):
         known = ", ".join(fitting(task)) or "none"
         raise InputError(f"tracks.model.name: {config.name} does not fit task {task.name}; fitting: {known}")
-    if config.head.name != "gaussian" and (task.latent or task.target == "state"):
-        own = "the Gaussian of its decoder" if task.latent else "the log odds of a state"
-        raise InputError(f"tracks.model.head.name: task {task.name} predicts {own}, not {config.head.name}")
     if task.may_copy_signal and not config.gated:
         raise InputError(f"tracks.model.gated: task {task.name} needs the gate, or MS2 is copied to the output")

@@ -45,7 +45,13 @@ class Task:
     @property
     def may_copy_signal(self) -> bool:
         """Whether only the gate keeps the model from copying MS2 from its input to its output."""
-        return self.signal_input and self.target == "signal" and not self.latent
+        return self.signal_input and self.predicts_signal
+
+    @property
+    def predicts_signal(self) -> bool:
+        """Whether it predicts MS2 from something else, by the head that `model.head` names; states and latents have a
+        head of their own."""
+        return self.target == "signal" and not self.latent
 
 
 TASKS = {

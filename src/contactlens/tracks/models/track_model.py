@@ -107,7 +107,7 @@ class TrackModel(nn.Module):
         plan = Plan(config, in_channels, context_channels, scaling, grid)
         self.backbone = ARCHITECTURES[config.name].build(plan)
         self.context = SignalContext(config.context_frames, context_channels) if task.conditioned else None
-        self.head_name = "bernoulli" if task.target == "state" else config.head.name
+        self.head_name = _head_name(task, config)
         self.head = _head(task, config, scaling)
 
     @property
@@ -208,6 +208,12 @@ class TrackModel(nn.Module):
     def distribution(self, channels: Tensor) -> Distribution:
         """Of the signal, in its unit, from what the model gives (B, K, T), or (n, K) for a flat list of frames."""
         return self.signal_head.read(channels)
+
+
+def _head_name(task: Task, config: ModelConfig) -> str:
+    if task.target == "state":
+        return "bernoulli"
+    return "gaussian" if task.latent else config.head.name
 
 
 def _head(task: Task, config: ModelConfig, scaling: Scaling) -> Head | BernoulliHead:

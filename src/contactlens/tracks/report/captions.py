@@ -55,11 +55,11 @@ CAPTIONS = {
         while the midpoint moves, the data do not decide it. Right: without the regulariser; points on
         the dotted line would never have left their start.""",
     "comparison": """
-        Proper scores of the network and its baselines on the test split. Lower is better; bars are
-        95 % intervals from a bootstrap over tracks.""",
+        Proper scores of the network, the ensemble of its seeds and the baselines on the test split.
+        Lower is better; bars are 95 % intervals from a bootstrap over tracks.""",
     "differences": """
-        Network less baseline, paired by track. Below zero the network is better; an interval that
-        holds zero decides nothing.""",
+        What is served less each baseline, and the ensemble less one network, paired by track. Below
+        zero the first is better; an interval that holds zero decides nothing.""",
     "accuracy": "Accuracy on the test split. In brackets the 95 % interval over tracks.",
     "reliability": """
         Reliability diagram. Share of frames below each predicted quantile; on the dashed line the
@@ -73,6 +73,10 @@ CAPTIONS = {
         Actual against predicted error, in bins of predicted variance. A model that knows which
         frames are hard spreads along the line; a constant uncertainty would put every bin at one
         place on the horizontal axis.""",
+    "spread_parts": """
+        What the predicted spread is made of, on the same three tracks as above. Aleatoric is the mean
+        of the seeds' variances, what none of them can foresee; epistemic the variance between their
+        means, what they disagree about. The squares of both add up to that of the whole spread.""",
     "calibration": "Calibration on the test split. In brackets the 95 % interval over tracks.",
     "sweep": """
         Validation NLL against every searched key. Lower is better; a key whose points show no trend

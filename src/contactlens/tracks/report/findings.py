@@ -10,6 +10,7 @@ from contactlens.tracks.data.track_set import Driver
 
 EstimateLowHigh = tuple[float, float, float]
 RECALIBRATED = "_recalibrated"
+OWN = ("network", "ensemble")  # names of the models that are no baselines start so
 
 
 def metric(metrics: pd.DataFrame, model: str, name: str) -> EstimateLowHigh | None:
@@ -21,10 +22,12 @@ def metric(metrics: pd.DataFrame, model: str, name: str) -> EstimateLowHigh | No
     return float(estimate), float(low), float(high)
 
 
-def best_baseline(metrics: pd.DataFrame, suffix: str = "") -> str | None:
-    """The baseline with the lowest NLL, as it is or, with the suffix `_recalibrated`, after recalibration."""
-    rows = metrics[(metrics["metric"] == "nll") & ~metrics["model"].str.startswith("network")]
-    rows = rows[rows["model"].str.endswith(RECALIBRATED) == bool(suffix)]
+def best_baseline(metrics: pd.DataFrame, served: str) -> str | None:
+    """The row with the lowest NLL that what is served is compared with: of all baselines, as they are and recalibrated,
+    or the recalibrated ones where it is recalibrated itself."""
+    rows = metrics[(metrics["metric"] == "nll") & ~metrics["model"].str.startswith(OWN)]
+    compared = set(metrics.loc[metrics["model"] == served, "metric"])
+    rows = rows[[f"nll_minus_{model}" in compared for model in rows["model"]]]
     return None if rows.empty else str(rows["model"].iloc[int(rows["estimate"].argmin())])
 
 
@@ -42,43 +45,48 @@ def gate_finding(seeds: pd.DataFrame, driver: Driver, shows_signal: bool) -> Fin
     return Finding(question, f"{midpoint.mean():.4g} {unit}", detail)
 
 
-def _difference(metrics: pd.DataFrame, suffix: str) -> tuple[str, EstimateLowHigh] | None:
-    """The best baseline and the network's NLL less its own, paired by track, both as they are or both recalibrated."""
-    baseline = best_baseline(metrics, suffix)
-    found = metric(metrics, f"network{suffix}", f"nll_minus_{baseline}") if baseline else None
-    return None if baseline is None or found is None else (baseline, found)
-
-
-def nll_finding(metrics: pd.DataFrame) -> Finding | None:
-    """Network against the best baseline, with the interval of the difference paired by track."""
-    raw, recalibrated = _difference(metrics, ""), _difference(metrics, RECALIBRATED)
-    if raw is None:
+def nll_finding(metrics: pd.DataFrame, served: str) -> Finding | None:
+    """What is served against the best baseline, with the interval of the difference paired by track."""
+    baseline = best_baseline(metrics, served)
+    found = metric(metrics, served, f"nll_minus_{baseline}") if baseline else None
+    if baseline is None or found is None:
         return None
-    baseline, (estimate, low, high) = raw
+    estimate, low, high = found
     verdict: Verdict = "good" if high < 0 else "bad" if low > 0 else "neutral"
     detail = (
-        f"NLL per frame on test less that of the best baseline ({plain(baseline)}), paired by track: below zero is "
-        f"better; 95 % interval {low:+.3f} to {high:+.3f}."
+        f"NLL per frame on test of the {plain(served)} less that of the best baseline ({plain(baseline)}), paired by "
+        f"track: below zero is better; 95 % interval {low:+.4f} to {high:+.4f}."
     )
-    if recalibrated is not None:
-        other, (estimate_r, low_r, high_r) = recalibrated
-        detail += f" Both recalibrated ({plain(other)}): {estimate_r:+.4f}, interval {low_r:+.4f} to {high_r:+.4f}."
     question = "Does the network predict better than simpler models?"
     return Finding(question, f"{estimate:+.3f} nats", detail, verdict)
 
 
-def coverage_finding(metrics: pd.DataFrame) -> Finding | None:
-    """Coverage of the 90 % band after recalibration, beside before; good where the interval holds 0.9."""
-    before = metric(metrics, "network", "coverage_90")
-    after = metric(metrics, "network_recalibrated", "coverage_90")
+def coverage_finding(metrics: pd.DataFrame, served: str) -> Finding | None:
+    """Coverage of the 90 % band of what is served, beside its other form; good where the interval holds 0.9."""
+    raw = served.removesuffix(RECALIBRATED)
+    before, after = (metric(metrics, form, "coverage_90") for form in (raw, raw + RECALIBRATED))
     if before is None or after is None:
         return None
-    verdict: Verdict = "good" if after[1] <= 0.9 <= after[2] else "bad"
+    own, other = (before, after) if served == raw else (after, before)
+    verdict: Verdict = "good" if own[1] <= 0.9 <= own[2] else "bad"
+    stages = ("before", "after") if served == raw else ("after", "before")
     detail = (
-        f"Share of test frames inside the 90 % band after recalibration, interval {100 * after[1]:.1f} to "
-        f"{100 * after[2]:.1f} %; {100 * before[0]:.1f} % before it."
+        f"Share of test frames inside the 90 % band of the {plain(raw)} {stages[0]} recalibration, interval "
+        f"{100 * own[1]:.1f} to {100 * own[2]:.1f} %; {100 * other[0]:.1f} % {stages[1]} it."
     )
-    return Finding("Is its uncertainty the right size?", f"{100 * after[0]:.1f} %", detail, verdict)
+    return Finding("Is its uncertainty the right size?", f"{100 * own[0]:.1f} %", detail, verdict)
+
+
+def epistemic_finding(predictions: pd.DataFrame) -> Finding | None:
+    """How much of the predicted variance lies between the seeds; None of one network."""
+    if "epistemic" not in predictions:
+        return None
+    share = (predictions["epistemic"] ** 2).sum() / (predictions["sd"] ** 2).sum()
+    detail = (
+        "Share of the variance, over all test frames, that lies between the means of the seeds (epistemic); the rest is"
+        " the mean of their own variances (aleatoric), which more tracks would not remove."
+    )
+    return Finding("How unsure is it of itself?", f"{100 * share:.1f} %", detail)
 
 
 def explanation_finding(faithfulness: pd.DataFrame) -> Finding | None:

@@ -25,6 +25,7 @@ class ReportInputs:
     figures: the folder that PNG and CSV of every figure are written to
     true_radius: in the driver's unit, promoter_state: track_id, start_s, end_s; None where not known
     promotion_reasons: one sentence a rule, `passed: ...` or `failed: ...`; none where nothing was decided
+    served: the row of metrics.csv that is evaluated for promotion, and served
     """
 
     reports: Path
@@ -34,10 +35,16 @@ class ReportInputs:
     true_radius: float | None = None
     promoter_state: pd.DataFrame | None = None
     promotion_reasons: Sequence[str] = ()
+    served: str = "network"
 
     @classmethod
     def of(
-        cls, track_set: TrackSet, reports: Path, figures: Path, promotion_reasons: Sequence[str] = ()
+        cls,
+        track_set: TrackSet,
+        reports: Path,
+        figures: Path,
+        promotion_reasons: Sequence[str] = (),
+        served: str = "network",
     ) -> "ReportInputs":
         """What is known of a track set: its driver and units and, where it was simulated, the truth."""
         truth = track_set.truth
@@ -49,6 +56,7 @@ class ReportInputs:
             true_radius=None if truth is None else float(truth.parameters["contact_radius_nm"]),
             promoter_state=None if truth is None else truth.promoter_state,
             promotion_reasons=promotion_reasons,
+            served=served,
         )
 
     def table(self, name: str) -> pd.DataFrame | None:

@@ -22,15 +22,15 @@ def metric_table(metrics: pd.DataFrame, chosen: Iterable[str], signal_unit: str)
 
 
 def difference_blocks(metrics: pd.DataFrame, caption: str) -> list[Block]:
-    """The network's scores less each baseline's, paired by track, where they were evaluated."""
+    """A model's scores less each other one's, paired by track, where they were evaluated."""
     paired = metrics[metrics["metric"].str.contains(DIFFERENCE, regex=False)]
     if paired.empty:
         return []
     named = paired["metric"].str.partition(DIFFERENCE)
     table = pd.DataFrame(
         {
-            "network": paired["model"].map(plain),
-            "baseline": named[2].map(plain),
+            "model": paired["model"].map(plain),
+            "less": named[2].map(plain),
             "score": named[0].map(metric_name),
             "difference": with_interval(paired),
         }

@@ -23,6 +23,7 @@ from contactlens.tracks.report.figures.sweep import searched_keys
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
+    epistemic_finding,
     explanation_finding,
     gate_finding,
     loading_finding,
@@ -118,8 +119,14 @@ def comparison_section(inputs: ReportInputs) -> list[Block]:
     return [
         inputs.figure("comparison", figure, metrics, caption("comparison")),
         TableBlock(metric_table(metrics, ACCURACY, inputs.signal_unit), caption("accuracy")),
-        *difference_blocks(metrics, caption("differences")),
+        *difference_blocks(_served_or_ensemble(metrics, inputs.served), caption("differences")),
     ]
+
+
+def _served_or_ensemble(metrics: pd.DataFrame, served: str) -> pd.DataFrame:
+    """Rows of what is served, and what the ensemble gains over one network."""
+    gain = metrics["metric"].str.contains(f"{DIFFERENCE}network", regex=False)
+    return metrics[(metrics["model"] == served) | gain]
 
 
 def calibration_section(inputs: ReportInputs) -> list[Block]:
@@ -134,12 +141,23 @@ def calibration_section(inputs: ReportInputs) -> list[Block]:
         for name, table in tables.items()
         if table is not None
     ]
+    blocks += _spread_parts(inputs)
     metrics = _signal_metrics(inputs)
     if metrics is not None:
         names = dict.fromkeys(metrics["metric"])
         chosen = [name for name in names if name not in ACCURACY and DIFFERENCE not in name]
         blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), caption("calibration")))
     return blocks
+
+
+def _spread_parts(inputs: ReportInputs) -> list[Block]:
+    """Aleatoric and epistemic spread of the example tracks; nothing of one network."""
+    predictions = inputs.predictions()
+    if predictions is None or "epistemic" not in predictions:
+        return []
+    examples = figures.example_frames(predictions, figures.choose_examples(predictions))
+    figure = figures.spread_parts_figure(examples, inputs.driver, inputs.signal_unit)
+    return [inputs.figure("spread_parts", figure, examples, caption("spread_parts"))]
 
 
 def is_loading(metrics: pd.DataFrame) -> pd.Series:
@@ -276,7 +294,12 @@ def _prediction_findings(inputs: ReportInputs) -> list[Finding | None]:
         return [state_finding(metrics), dwell_finding(dwell) if dwell is not None else None]
     loading = loading_finding(metrics)
     # What a model of latents predicts is its own input: less than a constant's NLL says nothing of it.
-    return [loading, coverage_finding(metrics)] if loading else [nll_finding(metrics), coverage_finding(metrics)]
+    coverage = coverage_finding(metrics, inputs.served)
+    if loading:
+        return [loading, coverage]
+    predictions = inputs.predictions()
+    unsure = None if predictions is None else epistemic_finding(predictions)
+    return [nll_finding(metrics, inputs.served), coverage, unsure]
 
 
 def _fair(metrics: pd.DataFrame, inputs: ReportInputs) -> pd.DataFrame:

@@ -52,7 +52,16 @@ def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]
         f"- Another driver, unit or frame interval than {info.frame_interval_s:g} s is refused; tracks that are"
         " interpolated to it have less noise than the training set.",
         "- Where new tracks differ from the training set more than held-out tracks did, calibration is not known.",
-        "- One network: how unsure it is of itself (epistemic) is not known.",
+        f"- {_epistemic(info.networks)}",
         "- It says which moments of closeness predict the signal. That they cause it is not shown.",
     )
     return card.text()
+
+
+def _epistemic(networks: int) -> str:
+    if networks == 1:
+        return "One network: how unsure it is of itself (epistemic) is not known."
+    return (
+        f"How unsure it is of itself (epistemic) is the spread of {networks} seeds: on tracks unlike the training set's"
+        " all of them may be wrong alike."
+    )

@@ -22,8 +22,7 @@ def conform(tracks: TrackSet, spec: ModelSpec, resample: bool = False) -> TrackS
     """
     tracks = replace(_with_driver(tracks, spec), truth=None)
     _require_signal(tracks, spec)
-    ratio = tracks.frame_interval_s / spec.frame_interval_s
-    if abs(ratio - 1) <= SAME_INTERVAL:
+    if same_interval(tracks.frame_interval_s, spec.frame_interval_s):
         return tracks
     if not resample:
         raise InputError(
@@ -31,6 +30,10 @@ def conform(tracks: TrackSet, spec: ModelSpec, resample: bool = False) -> TrackS
             f" {spec.frame_interval_s:g} s; image at that interval, or ask for interpolation (--resample)"
         )
     return resampled(tracks, spec.frame_interval_s)
+
+
+def same_interval(first_s: float, second_s: float) -> bool:
+    return abs(first_s / second_s - 1) <= SAME_INTERVAL
 
 
 def _with_driver(tracks: TrackSet, spec: ModelSpec) -> TrackSet:

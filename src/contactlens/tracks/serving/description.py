@@ -18,7 +18,7 @@ from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.serving.training_set import TrainingSet
 
 FILE = "serving.json"
-Form = Literal["network", "network_recalibrated"]
+Form = Literal["network", "network_recalibrated", "ensemble", "ensemble_recalibrated"]
 Interval = dict[str, float | None]
 
 
@@ -54,7 +54,8 @@ class Description:
         explain: ExplainConfig,
         seed: int,
     ) -> "Description":
-        """Of a network that was trained on the named tracks of a set; the others of the set were held out."""
+        """Of a network (of an ensemble: the seed that is explained) that was trained on the named tracks of a set; the
+        others of the set were held out."""
         from contactlens.tracks.explanation.explainer import reference_input  # needs captum, which serving does without
 
         batch = batch_of(tracks, train)

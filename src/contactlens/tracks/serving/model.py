@@ -19,6 +19,7 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
+from contactlens.tracks.models.ensemble import Ensemble, load_ensemble
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.serving.conform import conform
@@ -28,7 +29,14 @@ from contactlens.tracks.serving.predicted import LEVELS, PredictedSignal, Predic
 from contactlens.tracks.training.fit import predict_state
 from contactlens.tracks.training.predictive import predict_signal
 
-WEIGHTS, RECALIBRATION = "model.safetensors", "recalibration.json"
+WEIGHTS, ENSEMBLE, RECALIBRATION = "model.safetensors", "ensemble", "recalibration.json"
+PARTS: dict[Form, tuple[bool, bool]] = {
+    "network": (False, False),
+    "network_recalibrated": (False, True),
+    "ensemble": (True, False),
+    "ensemble_recalibrated": (True, True),
+}
+FORMS = {parts: form for form, parts in PARTS.items()}  # (of an ensemble, recalibrated) -> its name
 BATCH_SIZE = 16
 CHUNK = 64  # most tracks in one batch
 Array = np.ndarray
@@ -42,7 +50,8 @@ class ModelInfo:
     task: a row of the table of systems; target: `signal` or `state`; sees_signal: whether MS2 is an input
     driver, driver_unit, driver_columns: what switches the gene
     signal_unit: of MS2, and of predicted means; frame_interval_s: of its training tracks, which new ones must have
-    evaluated: `network` as it is, or `network_recalibrated`; what is predicted is that
+    evaluated: `network` or `ensemble` as it is, or `_recalibrated`; what is predicted is that
+    networks: how many predict together
     metrics: of that form on the test split, {metric: {estimate, low, high}}; empty where they did not come with the
         model
     trained_on: in words; None where that did not come with the model
@@ -59,16 +68,19 @@ class ModelInfo:
     signal_unit: str
     frame_interval_s: float
     evaluated: Form
+    networks: int
     metrics: dict[str, Interval]
     trained_on: str | None
     gate_midpoint: float
 
     def __str__(self) -> str:
         extra = " and the signal" if self.sees_signal else ""
+        together = f" of {self.networks} networks" if self.networks > 1 else ""
+        trained_on = self.trained_on or "tracks that are not described beside it"
         lines = [
             f"{self.task}: predicts the {self.target} from the {self.driver} ({self.driver_unit}){extra}",
             f"a frame every {self.frame_interval_s:g} s; signal in {self.signal_unit}",
-            f"serves {self.evaluated}; trained on {self.trained_on or 'tracks that are not described beside it'}",
+            f"serves {self.evaluated}{together}; trained on {trained_on}",
         ]
         scores = [f"{name} {ends['estimate']:.4g}" for name, ends in self.metrics.items() if _is_own(name, ends)]
         return "\n".join([*lines, *([f"test split: {', '.join(scores)}"] if scores else [])])
@@ -79,8 +91,10 @@ def _is_own(name: str, ends: Interval) -> bool:
 
 
 class TracksModel:
-    """A trained network with the recalibration that it was evaluated with.
+    """A trained network or an ensemble of such, with the recalibration that it was evaluated with.
 
+    network: predicts where there is no ensemble, and is what is explained
+    ensemble: what predicts, of several seeds of which the network is one; None where one network predicts
     description: None where the model came without one; then it can't tell how far new tracks are from its own
     """
 
@@ -90,25 +104,32 @@ class TracksModel:
         spec: ModelSpec,
         recalibration: dict[str, Any] | None,
         description: Description | None,
+        ensemble: Ensemble | None = None,
     ) -> None:
         self.network, self.spec, self.description = network.eval(), spec, description
-        evaluated = description.evaluated if description else "network_recalibrated" if recalibration else "network"
-        if evaluated == "network_recalibrated" and recalibration is None:
+        self.evaluated: Form = (
+            description.evaluated if description else FORMS[ensemble is not None, recalibration is not None]
+        )
+        of_ensemble, recalibrated = PARTS[self.evaluated]
+        if recalibrated and recalibration is None:
             raise InputError(f"{RECALIBRATION} is missing: the model was evaluated with its recalibration")
-        self.evaluated: Form = evaluated
-        self.recalibration = recalibration
+        if of_ensemble and ensemble is None:
+            raise InputError(f"{ENSEMBLE} is missing: the model was evaluated as an ensemble")
+        self.ensemble = ensemble if of_ensemble else None
+        self.recalibration, self.recalibrated = recalibration, recalibrated
 
     @classmethod
     def read(cls, path: Path | str) -> "TracksModel":
-        """From a folder with model.safetensors, recalibration.json and serving.json, such as models/tracks/champion, or
-        from the path of its model.safetensors. Without recalibration.json the network is served as it is.
+        """From a folder with model.safetensors, ensemble, recalibration.json and serving.json, such as
+        models/tracks/champion, or from the path of its model.safetensors. Without serving.json what is there is served:
+        all seeds of an ensemble, recalibrated if there is a recalibration.json.
 
         Raises InputError where a file is missing, damaged or of something else.
         """
         path = Path(path)
         weights = path / WEIGHTS if path.is_dir() else path
-        beside = (weights.with_name(name) for name in (RECALIBRATION, FILE))
-        return cls.of_files([weights, *(file for file in beside if file.is_file())])
+        beside = (weights.with_name(name) for name in (ENSEMBLE, RECALIBRATION, FILE))
+        return cls.of_files([weights, *(file for file in beside if file.exists())])
 
     @classmethod
     def of_files(cls, files: Sequence[Path]) -> "TracksModel":
@@ -120,6 +141,7 @@ class TracksModel:
             spec,
             read_json(named[RECALIBRATION]) if RECALIBRATION in named else None,
             Description.read(named[FILE]) if FILE in named else None,
+            _ensemble(named[ENSEMBLE], spec) if ENSEMBLE in named else None,
         )
 
     @property
@@ -139,6 +161,7 @@ class TracksModel:
             signal_unit=spec.signal_unit,
             frame_interval_s=spec.frame_interval_s,
             evaluated=self.evaluated,
+            networks=1 if self.ensemble is None else len(self.ensemble.members),
             metrics=described.metrics if described else {},
             trained_on=trained_on,
             gate_midpoint=self.network.gate_midpoint,
@@ -211,6 +234,8 @@ class TracksModel:
     ) -> pd.DataFrame:
         """Which frames of a track drive what the network says of one of its frames: see `explain_frames`.
 
+        Of an ensemble its best seed on validation is explained, as in the pipeline's report.
+
         frames: numbers of the frames explained, in every track; by default each track's highest prediction
         """
         from contactlens.tracks.serving.explanation import explain_frames  # needs captum, which predicting does without
@@ -231,14 +256,16 @@ class TracksModel:
     def _columns(self, batch: TrackBatch, levels: Sequence[float]) -> dict[str, Array]:
         if self.spec.resolved_task.target == "state":
             return self._state(batch).columns()
-        columns = self._signal(batch).columns(levels)
+        columns = self.signal(batch).columns(levels)
         return columns | ({"loading": self._loading(batch)} if self.spec.resolved_task.latent else {})
 
-    def _signal(self, batch: TrackBatch) -> PredictedSignal:
-        form = predict_signal(self.network, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
-        if self.evaluated == "network" or self.recalibration is None:
-            return PredictedSignal.of_one_network(form)
-        return PredictedSignal.of_one_network(recalibration_from_json(self.recalibration).of(form))
+    def signal(self, batch: TrackBatch) -> PredictedSignal:
+        """At the observed frames of a batch, track after track, in the form that was evaluated."""
+        model = self.ensemble or self.network
+        before = predict_signal(model, model_input(self.network.task, batch), batch.observed, BATCH_SIZE)
+        if not self.recalibrated or self.recalibration is None:
+            return PredictedSignal.of(before, before)
+        return PredictedSignal.of(recalibration_from_json(self.recalibration).of(before), before)
 
     def _state(self, batch: TrackBatch) -> PredictedState:
         x = model_input(self.network.task, batch)
@@ -246,7 +273,7 @@ class TracksModel:
         if self.recalibration is None:
             return PredictedState.of_one_network(raw, raw >= 0.5)
         platt = Platt.from_json(self.recalibration["recalibration"])
-        p_on = raw if self.evaluated == "network" else expit(platt(logit_of(raw)))
+        p_on = expit(platt(logit_of(raw))) if self.recalibrated else raw
         return PredictedState.of_one_network(p_on, raw >= self.recalibration["threshold"])
 
     @torch.no_grad()
@@ -256,6 +283,14 @@ class TracksModel:
         latent = torch.cat([self.network.latent(x[i], batch.observed[i]) for i in rows])  # (N, T k)
         expected = latent.unflatten(1, (-1, bins)).sum(dim=2)  # (N, T)
         return expected.double().numpy()[batch.observed.numpy()]
+
+
+def _ensemble(folder: Path, spec: ModelSpec) -> Ensemble | None:
+    """The ensemble of a network's spec; None where it has one member, which is that network."""
+    ensemble, own = load_ensemble(folder)
+    if own != spec:
+        raise InputError(f"{folder}: its networks are of another configuration than {WEIGHTS}")
+    return ensemble if len(ensemble.members) > 1 else None
 
 
 def _chunks(tracks: TrackSet) -> Iterator[tuple[Array, TrackBatch]]:

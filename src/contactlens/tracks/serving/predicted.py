@@ -8,6 +8,7 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.calibration import Predictive
+from contactlens.tracks.training.predictive import spread_parts
 
 Array = np.ndarray
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -20,6 +21,7 @@ class PredictedSignal:
     form: mean, sd, quantiles, cdf in the signal's unit
     aleatoric, epistemic: (n,) standard deviations in that unit; the squares of both add up to that of `form.sd`.
         One network can't tell how unsure it is of itself: without an ensemble, epistemic is NaN and aleatoric is all.
+        Of an ensemble they are the mean of its members' variances and the variance between their means.
     """
 
     form: Predictive
@@ -27,9 +29,10 @@ class PredictedSignal:
     epistemic: Array
 
     @classmethod
-    def of_one_network(cls, form: Predictive) -> "PredictedSignal":
-        sd = form.sd
-        return cls(form, sd, np.full_like(sd, np.nan))
+    def of(cls, form: Predictive, before: Predictive) -> "PredictedSignal":
+        """before: the prediction before it was recalibrated, `form` itself where it was not."""
+        parts = spread_parts(form, before)
+        return cls(form, *((form.sd, np.full_like(form.sd, np.nan)) if parts is None else parts))
 
     def columns(self, levels: Sequence[float] = LEVELS) -> dict[str, Array]:
         """mean, sd, a quantile for each level (q05, ...), aleatoric, epistemic."""

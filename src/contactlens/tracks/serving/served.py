@@ -43,7 +43,7 @@ def served_prediction(model: TracksModel, tracks: Any) -> pd.DataFrame:
 def log_served_model(files: Sequence[Path], tracks: TrackSet) -> "ModelInfo":
     """Log the model to the active run, with the package that it needs, and give MLflow's description of it.
 
-    files: model.safetensors, recalibration.json and serving.json, in one folder or several
+    files: model.safetensors, recalibration.json, serving.json and, where that is served, ensemble; wherever they lie
     tracks: of which the first frames of two become the example of its input
     """
     import mlflow.pyfunc

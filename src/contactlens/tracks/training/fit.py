@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.models.track_model import Output, TrackModel
 from contactlens.tracks.training.objectives import LossConfig, objective_of
 from contactlens.training.loop import EpochLog, LoopConfig, Trainer, TrainingResult, Validation
+
+if TYPE_CHECKING:
+    from contactlens.tracks.models.ensemble import Ensemble
 
 
 @settings
@@ -103,7 +107,7 @@ def fit(
 
 
 @torch.no_grad()
-def outputs(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> Tensor:
+def outputs(model: "TrackModel | Ensemble", x: Tensor, observed: Tensor, batch_size: int) -> Tensor:
     """What the model gives for each frame, (N, K, T) float64 on the CPU."""
     model.eval()
     device = model.signal_mean.device

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contactlens.calibration import Gaussian, Predictive
+from contactlens.tracks.models.ensemble import Ensemble, MixedDistribution
 from contactlens.tracks.models.heads import Distribution
 from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.training.fit import outputs, predict
@@ -21,7 +22,7 @@ PIT_SEED = 0
 class HeadPredictive:
     """The distributions of any head at n frames (a `Predictive`).
 
-    channels: (n, K) float64, what a model gives of each frame; read: its `TrackModel.distribution`
+    channels: (n, K) float64, what a model gives of each frame; read: its `distribution`
     """
 
     channels: Tensor
@@ -63,10 +64,25 @@ class HeadPredictive:
         return torch.cat([value(self.read(channels), own) for channels, own in chunks]).numpy()
 
 
-def predict_signal(model: TrackModel, x: Tensor, observed: Tensor, batch_size: int) -> Predictive:
+@torch.no_grad()
+def spread_parts(form: Predictive, before: Predictive) -> tuple[Array, Array] | None:
+    """Aleatoric and epistemic standard deviation of an ensemble's prediction, (n,) each, whose squares add up to that
+    of `form.sd`; None of one network, which can't tell how unsure it is of itself.
+
+    before: the prediction before it was recalibrated, `form` itself where it was not; a recalibrated variance is made
+        of the same shares
+    """
+    mixed = before.read(before.channels) if isinstance(before, HeadPredictive) else None
+    if not isinstance(mixed, MixedDistribution):
+        return None
+    epistemic = (mixed.epistemic / (mixed.aleatoric + mixed.epistemic)).numpy()
+    return form.sd * np.sqrt(1 - epistemic), form.sd * np.sqrt(epistemic)
+
+
+def predict_signal(model: TrackModel | Ensemble, x: Tensor, observed: Tensor, batch_size: int) -> Predictive:
     """The predictive distribution of the signal at the observed frames, track after track, in its unit."""
     mask = observed.cpu()
-    if model.head_name == "gaussian":
+    if isinstance(model, TrackModel) and model.head_name == "gaussian":
         mean, sd = predict(model, x, observed, batch_size)
         return Gaussian(mean[mask.numpy()], sd[mask.numpy()])
     channels = outputs(model, x, observed, batch_size).transpose(1, 2)[mask]  # (n, K)

@@ -1,7 +1,7 @@
 """From a configuration and two splits to a trained model: what the sweep's trials and the final training share."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec
-from contactlens.tracks.models.tasks import task_named
+from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.training.fit import FitConfig, fit
 from contactlens.tracks.training.objectives import LossConfig
@@ -43,9 +43,16 @@ class TrainingConfig:
 
 @settings
 class SeedsConfig:
-    """n_seeds: trainings that differ in their seed alone; the best on validation is kept."""
+    """n_seeds: trainings that differ in their seed alone; the best on validation is kept as the single network
+    ensemble: whether all of them together are one model too, where a signal is predicted
+    """
 
     n_seeds: PositiveInt
+    ensemble: bool
+
+    def is_ensemble(self, task: Task) -> bool:
+        """Whether a task's model is an ensemble of more than one network."""
+        return self.ensemble and self.n_seeds > 1 and task.predicts_signal
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,10 @@ class Trained:
 def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> ModelSpec:
     """The spec of the model that `config` means on these data; the scaling, and what a head reads from the signal, are
     measured on the training split."""
-    latent = task_named(config.task).latent
+    task = task_named(config.task)
     dt = track_set.frame_interval_s
-    head = config.model.head.resolved(train.signal[train.observed])
+    head = config.model.head
+    head = head.resolved(train.signal[train.observed]) if task.predicts_signal else head
     return ModelSpec(
         task=config.task,
         driver=track_set.driver,
@@ -82,7 +90,7 @@ def spec_of(config: TrainingConfig, track_set: TrackSet, train: TrackBatch) -> M
         scaling=Scaling.of(train),
         frame_interval_s=dt,
         signal_unit=track_set.signal_unit or "",
-        grid=config.reporter.grid(dt, config.model.bernoulli_vae.bins_per_frame) if latent else None,
+        grid=config.reporter.grid(dt, config.model.bernoulli_vae.bins_per_frame) if task.latent else None,
     )
 
 
@@ -118,6 +126,16 @@ def train_seeds(
         train_model(spec, config, train, validation, seed, state, partial(on_epoch, seed))
         for seed, state in counted(states.items(), "seeds trained")
     ]
+
+
+def best_of(runs: Sequence[Trained]) -> Trained:
+    """The run of the lowest validation NLL."""
+    return min(runs, key=lambda one: one.result.best_score)
+
+
+def members_of(runs: Sequence[Trained], config: SeedsConfig, task: Task) -> list[TrackModel]:
+    """The networks of the ensemble, in the order of their seeds: all of them, or the best alone where there is none."""
+    return [one.model for one in runs] if config.is_ensemble(task) else [best_of(runs).model]
 
 
 def code_digest() -> str:

@@ -1,7 +1,8 @@
 """The strong baseline: gradient-boosted trees on windowed features, one for the mean, one for the sd."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from itertools import product
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -16,21 +17,32 @@ from contactlens.tracks.evaluation.baselines.frames import Array, Frames
 LOG_FLOOR = 0.01
 # Bins of the map from the sd ensemble's output to the rms residual on validation frames.
 SD_BINS = 20
+LeafCount = Annotated[int, Field(ge=2)]
+
+
+class TreeSize(NamedTuple):
+    """Most leaves of a tree, and fewest frames in a leaf."""
+
+    max_leaves: int
+    min_leaf_frames: int
 
 
 @settings
 class BoostedTreesConfig:
-    """max_rows: frames drawn for training (and as many for early stopping).
+    """max_rows: frames drawn for training (and as many for early stopping); null: all, as the network has them.
     folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
+    max_leaves, min_leaf_frames: sizes of a tree that are tried against each other.
+    search_rows: frames drawn to try them.
     patience: trees without a gain on validation tracks before an ensemble stops.
     """
 
     features: FeatureConfig
-    max_rows: PositiveInt
+    max_rows: PositiveInt | None
     folds: Annotated[int, Field(ge=2)]
     max_trees: PositiveInt
-    max_leaves: Annotated[int, Field(ge=2)]
-    min_leaf_frames: PositiveInt
+    max_leaves: Annotated[list[LeafCount], Field(min_length=1)]
+    min_leaf_frames: Annotated[list[PositiveInt], Field(min_length=1)]
+    search_rows: PositiveInt
     learning_rate: PositiveFloat
     patience: PositiveInt
 
@@ -45,9 +57,11 @@ class BoostedTrees:
     corrects; gamma deviance, which would need no map, diverges on leaves whose residuals are all near 0.
 
     thresholds: contact thresholds of the features, driver units; view: what the features read of MS2.
+    size: of the trees, that of the lowest validation error of those tried
     """
 
     config: BoostedTreesConfig
+    size: TreeSize
     thresholds: Array
     view: SignalView
     means: list[HistGradientBoostingRegressor]
@@ -63,23 +77,25 @@ class BoostedTrees:
         seed: int,
         view: SignalView,
     ) -> "BoostedTrees":
-        """Fit on train; validation tracks stop the growth and set the sd map."""
+        """Fit on train; validation tracks choose the trees' size, stop their growth and set the sd map."""
         frames = Frames.of(train)
         thresholds = np.quantile(frames.distance[frames.observed], config.features.contact_quantiles)
         rng = np.random.default_rng(seed)
         x, y, track = _rows(frames, config, thresholds, view, rng)
         x_val, y_val, _ = _rows(Frames.of(validation), config, thresholds, view, rng)
+        size = _best_size(x, y, x_val, y_val, config, seed)
         fold = rng.permutation(len(train))[track] % config.folds
         means, out_of_fold = [], np.empty_like(y)
         for k in range(config.folds):
             left_out = fold == k
-            means.append(_grow(x[~left_out], y[~left_out], x_val, y_val, config, seed))
+            means.append(_grow(x[~left_out], y[~left_out], x_val, y_val, config, size, seed))
             out_of_fold[left_out] = means[-1].predict(x[left_out])
         mean_val = _average(means, x_val)
         x_sd, x_sd_val = np.column_stack([x, out_of_fold]), np.column_stack([x_val, mean_val])
-        log_square = _grow(x_sd, _log_square(y - out_of_fold), x_sd_val, _log_square(y_val - mean_val), config, seed)
+        squares, squares_val = _log_square(y - out_of_fold), _log_square(y_val - mean_val)
+        log_square = _grow(x_sd, squares, x_sd_val, squares_val, config, size, seed)
         sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), SD_BINS)
-        return cls(config, thresholds, view, means, log_square, sd_map)
+        return cls(config, size, thresholds, view, means, log_square, sd_map)
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
         x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, self.view)
@@ -96,10 +112,10 @@ def _rows(
     view: SignalView,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Features (n, F), signal (n,) and track index (n,) of at most max_rows observed frames, at random."""
+    """Features (n, F), signal (n,) and track index (n,) of all observed frames, or of max_rows of them at random."""
     x = windowed_features(frames, config.features, thresholds, view)
     at = np.flatnonzero(frames.observed)
-    if at.size > config.max_rows:
+    if config.max_rows is not None and at.size > config.max_rows:
         at = np.sort(rng.choice(at, config.max_rows, replace=False))
     return x[at], frames.signal.ravel()[at], at // frames.observed.shape[1]
 
@@ -113,14 +129,29 @@ def _log_square(residual: Array) -> Array:
     return np.log(square + LOG_FLOOR * square.mean())
 
 
+def _best_size(x: Array, y: Array, x_val: Array, y_val: Array, config: BoostedTreesConfig, seed: int) -> TreeSize:
+    """The size whose ensemble on search_rows frames has the lowest squared error on the validation frames; the first of
+    equals."""
+    sizes = [TreeSize(*both) for both in product(config.max_leaves, config.min_leaf_frames)]
+    if len(sizes) == 1:
+        return sizes[0]
+    rows = np.random.default_rng(seed).permutation(len(y))[: config.search_rows]
+
+    def error(size: TreeSize) -> float:
+        model = _grow(x[rows], y[rows], x_val, y_val, config, size, seed)
+        return float(np.mean((model.predict(x_val) - y_val) ** 2))
+
+    return min(sizes, key=error)
+
+
 def _grow(
-    x: Array, y: Array, x_val: Array, y_val: Array, config: BoostedTreesConfig, seed: int
+    x: Array, y: Array, x_val: Array, y_val: Array, config: BoostedTreesConfig, size: TreeSize, seed: int
 ) -> HistGradientBoostingRegressor:
     model = HistGradientBoostingRegressor(
         learning_rate=config.learning_rate,
         max_iter=config.max_trees,
-        max_leaf_nodes=config.max_leaves,
-        min_samples_leaf=config.min_leaf_frames,
+        max_leaf_nodes=size.max_leaves,
+        min_samples_leaf=size.min_leaf_frames,
         early_stopping=True,
         n_iter_no_change=config.patience,
         random_state=seed,

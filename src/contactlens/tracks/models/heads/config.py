@@ -12,7 +12,8 @@ from contactlens.tracks.models.heads.negative_binomial import NegativeBinomialCo
 
 @settings
 class HeadConfig:
-    """name: an entry of `heads.HEADS`, the form of a predicted signal; a predicted state has its own
+    """name: an entry of `heads.HEADS`, the form of a predicted signal; a predicted state and a decoder of latents have
+        their own, whatever is named here
     mixture, hurdle, negative_binomial: what only such a head has
     """
 

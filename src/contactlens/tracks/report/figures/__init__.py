@@ -32,7 +32,12 @@ from contactlens.tracks.report.figures.states import (
 )
 from contactlens.tracks.report.figures.sweep import MeasuredRadius, gate_midpoint_figure, sweep_figure
 from contactlens.tracks.report.figures.temporal_motifs import motif_figure, motif_frame, motif_lag_figure
-from contactlens.tracks.report.figures.tracks_examples import choose_examples, example_frames, examples_figure
+from contactlens.tracks.report.figures.tracks_examples import (
+    choose_examples,
+    example_frames,
+    examples_figure,
+    spread_parts_figure,
+)
 from contactlens.tracks.report.figures.training import training_figure
 
 __all__ = [
@@ -74,6 +79,7 @@ __all__ = [
     "reliability_figure",
     "roc_figure",
     "save_figure",
+    "spread_parts_figure",
     "state_examples_figure",
     "state_reliability_figure",
     "sweep_figure",

@@ -15,9 +15,10 @@ from contactlens.reporting.figure_style import (
     with_unit,
 )
 
+BEFORE, AFTER = ("before recalibration", ORANGE, "o"), ("after recalibration", BLUE, "s")
 STAGES = {
-    "network": ("before recalibration", ORANGE, "o"),
-    "network_recalibrated": ("after recalibration", BLUE, "s"),
+    **dict.fromkeys(("network", "ensemble"), BEFORE),
+    **dict.fromkeys(("network_recalibrated", "ensemble_recalibrated"), AFTER),
 }
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from contactlens.reporting.figure_style import BLUE, GREY, legend_below, new_figure, plain, spread, styled, with_unit
 from contactlens.reporting.metric_names import metric_name, metric_unit
 
-NETWORK, RECALIBRATED = "network", "_recalibrated"
+NETWORK, ENSEMBLE, RECALIBRATED = "network", "ensemble", "_recalibrated"
 MARKERS = "sD^vPX*<>h"
 LABEL_CHARACTERS = 36
 LABELS = {"r2": "R² of the signal", "balanced_accuracy": "balanced accuracy of the promoter's state"}
@@ -19,7 +19,7 @@ LABELS = {"r2": "R² of the signal", "balanced_accuracy": "balanced accuracy of 
 
 def _draw_metric(axis: Axes, rows: pd.DataFrame, models: list[str]) -> None:
     rows = rows.set_index("model").reindex(models)
-    is_network = np.array([model.startswith("network") for model in models])
+    is_network = np.array([model.startswith((NETWORK, ENSEMBLE)) for model in models])
     heights = np.arange(len(models))
     for mine, color in ((is_network, BLUE), (~is_network, GREY)):
         some = rows[mine]

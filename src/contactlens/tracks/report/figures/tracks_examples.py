@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import norm
 
 from contactlens.reporting.figure_style import (
     BLACK,
@@ -23,6 +22,11 @@ from contactlens.reporting.figure_style import (
 from contactlens.tracks.data.track_set import Driver
 
 PERCENTILES = (10.0, 50.0, 90.0)
+PARTS = {
+    "sd": ("all", BLACK),
+    "aleatoric": ("aleatoric", BLUE),
+    "epistemic": ("epistemic", VERMILION),
+}  # of the predicted spread
 
 
 def frame_nll(predictions: pd.DataFrame) -> np.ndarray:
@@ -30,7 +34,7 @@ def frame_nll(predictions: pd.DataFrame) -> np.ndarray:
     if "p_on" in predictions:
         likely = np.where(predictions["state"], predictions["p_on"], 1 - predictions["p_on"])
         return -np.log(np.maximum(likely, np.finfo(np.float64).tiny))
-    return -np.asarray(norm.logpdf(predictions["ms2"], predictions["mean"], predictions["sd"]))
+    return predictions["frame_nll"].to_numpy()
 
 
 def choose_examples(predictions: pd.DataFrame, percentiles: Sequence[float] = PERCENTILES) -> pd.DataFrame:
@@ -91,7 +95,7 @@ def example_title(track: pd.DataFrame) -> str:
 
 
 def draw_signal(axis: Axes, track: pd.DataFrame) -> None:
-    """The signal with the predicted mean and the recalibrated 90 % band."""
+    """The signal with the predicted mean and 90 % band."""
     minutes = track["time_s"] / 60
     axis.fill_between(minutes, track["low90"], track["high90"], color=BLUE, alpha=0.25, linewidth=0, label="90 % band")
     axis.plot(minutes, track["ms2"], color=BLACK, linewidth=0.8, label="measured")
@@ -153,4 +157,37 @@ def examples_figure(
         axes[1, 0].set_ylabel(with_unit("gate", "open = 1"))
     axes[-1, 0].set_ylabel(with_unit("signal", signal_unit))
     legend_below(figure, [axes[0, 0], axes[-1, 0]])
+    return figure
+
+
+def _draw_parts(axis: Axes, track: pd.DataFrame) -> None:
+    for name, (label, color) in PARTS.items():
+        axis.plot(track["time_s"] / 60, track[name], color=color, linewidth=0.9, label=label)
+    axis.set_ylim(bottom=0)
+
+
+@styled
+def spread_parts_figure(examples: pd.DataFrame, driver: Driver, signal_unit: str) -> Figure:
+    """Driver, signal with its band, and the parts of the predicted spread, one column a track.
+
+    examples: as `example_frames` returns them, of predictions with `aleatoric` and `epistemic`
+    """
+    tracks = [track for _, track in examples.groupby("percentile", sort=True)]
+    figure = new_figure(1.2 + 3.3 * len(tracks), 5.8)
+    axes = figure.subplots(3, len(tracks), sharey="row", squeeze=False, height_ratios=[1.6, 2.4, 2.4])
+    for (upper, middle, lower), track in zip(axes.T, tracks, strict=True):
+        full = with_gaps(track)
+        upper.plot(full["time_s"] / 60, full[driver.gate_column], color=GREY, linewidth=0.9)
+        draw_signal(middle, full)
+        _draw_parts(lower, full)
+        upper.set_title(example_title(track))
+        lower.set_xlabel(with_unit("time", "min"))
+        share_time([upper, middle, lower])
+    for axis, (name, unit) in zip(
+        axes[:, 0],
+        ((driver.name, driver.unit), ("signal", signal_unit), ("standard deviation", signal_unit)),
+        strict=True,
+    ):
+        axis.set_ylabel(with_unit(name, unit))
+    legend_below(figure, [axes[1, 0], axes[2, 0]])
     return figure
