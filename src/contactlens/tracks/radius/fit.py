@@ -161,8 +161,16 @@ def _climb(
             whitened = np.concatenate([whitened, sd * (own - own.mean())])
         return -value, -whitened
 
-    options = {"maxfun": evaluations + (10 if fitted else 0), "ftol": 1e-15, "gtol": np.sqrt(tolerance)}
-    minimize(loss, np.zeros(count + sd.size), jac=True, method="L-BFGS-B", options=options)
+    start = np.zeros(count + sd.size)
+    at_start = loss(start)
+    length = max(float(np.linalg.norm(at_start[1])), 1.0)  # of a Newton step; L-BFGS-B's own first one has length 1
+
+    def scaled(x: Floats) -> tuple[float, Floats]:
+        value, gradient = loss(length * x) if x.any() else at_start
+        return value, length * gradient
+
+    options = {"maxfun": evaluations + (10 if fitted else 0), "ftol": 1e-15, "gtol": length * np.sqrt(tolerance)}
+    minimize(scaled, start, jac=True, method="L-BFGS-B", options=options)
     value, theta, amplitude = best[0]
     return theta, amplitude, value
 

@@ -23,6 +23,8 @@ from contactlens.tracks.radius.model.observations import Observations
 
 Floats = NDArray[Any]
 NOISE_BANKS = 61
+LANES = 4  # columns of a table are summed as many at once
+FLAT = 1e-9  # difference in H within a substep that counts as none
 NEAR_STEP = 8.0  # side of a cell in SDs of the distance / 100 up to one SD; beyond, cells grow in proportion
 
 
@@ -31,43 +33,61 @@ class Exposure:
     """N tracks, T - 1 intervals, S completions of the directions (1 where vectors were measured), M cells.
 
     cell: (N, T - 1, S) index of each interval's cell
-    distance: (M, K, substeps) bin of `grid` of each drawn path
+    distance: (M, K, substeps) bin of `grid` of each drawn path; nearest: (M, K) the lowest of them
     smoothing: (BINS, BINS) distribution of a substep's distance about what was drawn of it
     step_s: seconds per substep
     """
 
     cell: NDArray[np.int32]
     distance: NDArray[np.uint8]
+    nearest: NDArray[np.uint8]
     smoothing: Floats
     grid: DistanceGrid
     step_s: float
 
     def integrate(self, h: Floats, dh: Floats) -> tuple[Floats, Floats]:
         """H of every interval (N, T - 1) and its derivatives (N, T - 1, P), for a hazard h (per s) and dh (P, BINS)."""
-        table = np.empty((BINS, 1 + len(dh)), dtype=np.float32)
+        width = 1 + len(dh)
         survival = np.exp(-h * self.step_s)
-        smooth = self.smoothing @ survival
-        table[:, 0] = -np.log(np.maximum(smooth, 1e-30))
-        table[:, 1:] = (self.smoothing @ (survival * dh * self.step_s).T) / np.maximum(smooth, 1e-30)[:, None]
-        per_cell = _integrate_cells(self.distance, table)
-        return _spread(self.cell, per_cell)
+        smooth = np.maximum(self.smoothing @ survival, 1e-30)
+        exact = np.column_stack([-np.log(smooth), (self.smoothing @ (survival * dh * self.step_s).T) / smooth[:, None]])
+        table = np.zeros((BINS, -(-width // LANES) * LANES), dtype=np.float32)
+        table[:, :width] = exact
+        differs = (np.abs(exact - exact[-1]) > FLAT).any(axis=1)
+        flat = int(np.flatnonzero(differs)[-1]) + 1 if differs.any() else 0
+        per_cell = _integrate_cells(self.distance, self.nearest, table, flat)
+        return _spread(self.cell, per_cell[:, :width])
 
 
 @njit(nogil=True, cache=True)
-def _integrate_cells(distance: NDArray[np.uint8], table: NDArray[np.float32]) -> Floats:
-    """(M, 1 + P): H and its derivatives of each cell."""
+def _integrate_cells(
+    distance: NDArray[np.uint8], nearest: NDArray[np.uint8], table: NDArray[np.float32], flat: int
+) -> Floats:
+    """(M, columns of `table`): H and its derivatives of each cell; from bin `flat` on all rows of `table` are alike."""
     cells, draws, steps = distance.shape
     width = table.shape[1]
     out = np.empty((cells, width))
+    far = table[-1] * np.float32(steps)
+    far_weight = np.exp(-np.float64(far[0]))
+    total = np.empty(width)
+    part = np.empty(width, dtype=np.float32)
     for c in range(cells):
-        total = np.zeros(width)
-        part = np.empty(width, dtype=np.float32)
+        total[:] = 0
         for k in range(draws):
-            part[:] = 0
-            for j in range(steps):
-                b = distance[c, k, j]
-                for p in range(width):
-                    part[p] += table[b, p]
+            if nearest[c, k] >= flat:
+                total[0] += far_weight
+                for p in range(1, width):
+                    total[p] += far_weight * far[p]
+                continue
+            for p in range(0, width, 4):  # LANES at a time, so that the sums stay in registers
+                s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+                for j in range(steps):
+                    b = distance[c, k, j]
+                    s0 += table[b, p]
+                    s1 += table[b, p + 1]
+                    s2 += table[b, p + 2]
+                    s3 += table[b, p + 3]
+                part[p], part[p + 1], part[p + 2], part[p + 3] = s0, s1, s2, s3
             weight = np.exp(-np.float64(part[0]))
             total[0] += weight
             for p in range(1, width):
@@ -130,7 +150,9 @@ def exposure_of(
     distance = _draw(
         centre, member_of, kriging.factor.astype(np.float32), np.concatenate([half, -half], axis=1), grid.width
     )
-    return Exposure(cell, distance, smoothing_matrix(grid, kriging.independent_nm2), grid, dt / substeps)
+    return Exposure(
+        cell, distance, distance.min(axis=2), smoothing_matrix(grid, kriging.independent_nm2), grid, dt / substeps
+    )
 
 
 def _cells(norms: Floats, pattern: NDArray[np.int64], scale: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -198,7 +220,8 @@ def _scalar_exposure(observations: Observations, substeps: int) -> Exposure:
     n, t = value.shape[0], value.shape[1] - 1
     cell = np.arange(n * t, dtype=np.int32).reshape(n, t, 1)
     step_s = observations.frame_interval_s / substeps
-    return Exposure(cell, index.reshape(n * t, 1, substeps), np.eye(BINS), grid, step_s)
+    path_bins = index.reshape(n * t, 1, substeps)
+    return Exposure(cell, path_bins, path_bins.min(axis=2), np.eye(BINS), grid, step_s)
 
 
 def filled(values: Floats) -> Floats:

@@ -94,24 +94,29 @@ def _transcribe(
     start_on: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Floats:
-    """(N, n_frames) sum of the responses of the polymerases loaded, event by event; candidate on-events come at the
-    largest hazard and take effect in proportion to that of the distance."""
+    """(N, n_frames) sum of the responses of the polymerases loaded, event by event. The promoter switches on where the
+    hazard, added up over substeps, has used up an exponential variable: that costs the same at any rate."""
     n, times = distance.shape
     out = np.zeros((n, n_frames))
-    fastest = hazard.max()
     end = (n_frames - 1) * dt
     for i in range(n):
         t = -lead
         on = start_on[i]
         while t < end:
             if not on:
-                t += rng.exponential(1 / fastest)
+                left = rng.exponential(1.0)
+                place = int((t + lead) / step)
+                while t < end:
+                    bin_ = min(max(int((distance[i, min(place, times - 1)] - low) / width), 0), hazard.size - 1)
+                    after = (place + 1) * step - lead
+                    if hazard[bin_] * (after - t) >= left:
+                        t += left / hazard[bin_]
+                        break
+                    left -= hazard[bin_] * (after - t)
+                    t = after
+                    place += 1
                 if t >= end:
                     break
-                place = min(int((t + lead) / step), times - 1)
-                bin_ = min(max(int((distance[i, place] - low) / width), 0), hazard.size - 1)
-                if rng.random() * fastest >= hazard[bin_]:
-                    continue
             stop = t + rng.exponential(1 / k_off)
             on = False
             if loading[i] > 0:
