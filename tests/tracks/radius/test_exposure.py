@@ -7,7 +7,7 @@ from radius_inputs import CHAIN, experiment
 from contactlens.tracks.data.motion import Motion, covariance_sums, distance_sums, motion_of
 from contactlens.tracks.radius.model.exposure import exposure_of, smoothing_matrix
 from contactlens.tracks.radius.model.kriging import PathSampler, local_kriging, patterns_of
-from contactlens.tracks.radius.model.laws import LAWS, hazard, maxwell_cdf, separation_grid
+from contactlens.tracks.radius.model.laws import LAWS, hazard, maxwell_cdf, separation_grid, survival
 
 MOTION = Motion(35_000.0, 2000.0, 0.5, 1e-3, 30.0)
 
@@ -47,8 +47,8 @@ def test_integrated_hazard_equals_dense_sampling() -> None:
     observations = experiment(8, 40, seed=6)
     exposure = exposure_of(observations, MOTION, 10, 256, 1, seed=0)
     q = np.array([np.log(120.0), np.log(4e-3), np.log(1e-6)])
-    h, dh = hazard("step", q, exposure.grid)
-    integrated, _ = exposure.integrate(h, dh)
+    h, _ = hazard("step", q, exposure.grid)
+    integrated, _ = exposure.integrate(*survival("step", q, exposure.grid, exposure.step_s))
     rate = h[0]
     rng = np.random.default_rng(7)
     frames = (np.arange(6) - 2) * 30.0

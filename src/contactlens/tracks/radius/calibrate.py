@@ -21,17 +21,19 @@ from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, 
 from contactlens.tracks.radius.model.laws import hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.radius.ridge import DEEPEST, RADIUS, Ridge, ridge_of
 from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
 PER_PATH = 4  # experiments on each draw of the paths
-RADIUS = 0  # its place among the parameters
-LEAST_BLOCK = 3.5  # half the width of the first round, in standard errors
+FIRST_DEPTH = 8.0  # nats below the maximum to which the first round goes
+LEAST_HALF = 0.05  # of its width on each side, in logarithms
 FOLDS = 10
 CENTRINGS = 4  # most first rounds, each about the truth that the one before points to
 NEAR_CENTRE = 2.5  # SDs of the fitted parameters within which the data's must lie of the first round's
 LARGEST_MOVE = 0.8
 EXTENSIONS = 4  # of the range of simulated radii, while its edge is not excluded
+FINER = 16  # bins of the simulated hazard for one of the likelihood's: a sharp radius stays sharp
 EDGE = 0.01  # p-value at which it is
 
 
@@ -70,7 +72,7 @@ def drawn_amplitude(likelihood: Likelihood, rng: np.random.Generator) -> Floats:
 def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, scale: float) -> PromoterModel:
     """The simulation's parameters for the likelihood's, the signal back in a.u."""
     count = len(theta) - 5
-    h, _ = hazard(likelihood.law, theta[:count], likelihood.exposure.grid)
+    h, _ = hazard(likelihood.law, theta[:count], likelihood.exposure.grid.finer(FINER))
     k_off, log_amplitude, unit, background, noise = theta[count:]
     loading = np.exp(log_amplitude - unit) * amplitude
     return PromoterModel(
@@ -79,17 +81,17 @@ def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, sca
 
 
 def run_experiments(
-    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, design: Design, stream: int
+    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, ridge: Ridge, design: Design, stream: int
 ) -> Experiments:
     """Simulate and fit an experiment for each row of `truths`.
 
-    Each search starts at the fit of the data: from its own truth it would stop a little on that side of the maximum,
+    Each search starts on the ridge of the data: from its own truth it would stop a little on that side of the maximum,
     and the estimates would spread less than the data's.
     """
     groups = [list(range(i, min(i + PER_PATH, len(truths)))) for i in range(0, len(truths), PER_PATH)]
     likelihood = replace(likelihood, workers=1)
     observations, dt = design.observations, design.observations.frame_interval_s
-    lead = lead_frames(design.reporter, dt)
+    lead, grid = lead_frames(design.reporter, dt), likelihood.exposure.grid.finer(FINER)
 
     def one(number: int) -> list[Floats]:
         rng = np.random.default_rng([design.seed, stream, number])
@@ -98,33 +100,18 @@ def run_experiments(
         done = []
         for m in groups[number]:
             model = promoter_model(truths[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
-            drawn = draw_signal(
-                paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
-            )
+            drawn = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng)
             signal = observations.with_signal(drawn).signal
             own = replace(likelihood, signal=likelihood.response.blocks(signal) / design.scale)
-            found = maximise(own, prior, fit.theta, metric=fit.covariance, rounds=1, evaluations=12, tolerance=0.01)
+            found = maximise(
+                own, prior, ridge.best(own, prior), metric=fit.covariance, rounds=1, evaluations=12, tolerance=0.01
+            )
             done.append(found.theta)
         return done
 
     with ThreadPoolExecutor(design.workers) as pool:
         estimates = [estimate for group in pool.map(one, range(len(groups))) for estimate in group]
     return Experiments(truths, np.array(estimates))
-
-
-def spread_about(centre: Floats, cov: Floats, low: float, high: float, count: int, rng: np.random.Generator) -> Floats:
-    """(count, P) parameters: log radius evenly over [low, high], the others from their distribution given it."""
-    radius = low + (high - low) * (np.arange(count) + rng.uniform(size=count)) / count
-    radius = rng.permutation(radius)
-    rest = np.arange(1, len(centre))
-    slope = cov[rest, RADIUS] / cov[RADIUS, RADIUS]
-    left = cov[np.ix_(rest, rest)] - np.outer(slope, cov[RADIUS, rest])
-    root = np.linalg.cholesky(left + 1e-9 * np.diag(np.diag(left)))
-    out = np.empty((count, len(centre)))
-    out[:, RADIUS] = radius
-    noise = np.clip(rng.standard_normal((count, rest.size)), -2.5, 2.5)
-    out[:, rest] = centre[rest] + (radius - centre[RADIUS])[:, None] * slope + noise @ root.T
-    return out
 
 
 @dataclass(frozen=True)
@@ -218,12 +205,15 @@ def calibrate(
 ) -> Calibration:
     """Two rounds of experiments: a wide one, and one over what it leaves possible. bounds: of the log radius."""
     rng = np.random.default_rng([design.seed, 7])
-    wide = LEAST_BLOCK * float(np.clip(1.2 * fit.standard_error("log_radius"), 0.015, 0.7))
+    ridge = ridge_of(likelihood, prior, fit, bounds)
+    bounds = ridge.within(DEEPEST)
+    likely = ridge.within(FIRST_DEPTH)
+    below, above = (max(abs(end - fit.theta[RADIUS]), LEAST_HALF) for end in likely)
     centre = fit.theta.copy()
     for turn in range(CENTRINGS):
-        low, high = max(bounds[0], centre[RADIUS] - wide), min(bounds[1], centre[RADIUS] + wide)
-        truths = spread_about(centre, fit.covariance, low, high, count // 3, rng)
-        first = run_experiments(truths, likelihood, prior, fit, design, 11 + 100 * turn)
+        low, high = max(bounds[0], centre[RADIUS] - below), min(bounds[1], centre[RADIUS] + above)
+        truths = ridge.spread(centre - fit.theta, low, high, count // 3, rng)
+        first = run_experiments(truths, likelihood, prior, fit, ridge, design, 11 + 100 * turn)
         away = np.abs(fit.theta - first.estimate.mean(axis=0)) / (first.estimate.std(axis=0) + 1e-9)
         if away.max() < NEAR_CENTRE:
             break
@@ -236,9 +226,8 @@ def calibrate(
     # Where the first round's edge was still possible, go beyond it.
     a = max(bounds[0], low - 0.5 * (high - low)) if rough.below[0] < 0.998 else a
     b = min(bounds[1], high + 0.5 * (high - low)) if rough.below[-1] > 0.002 else b
-    second = run_experiments(
-        spread_about(centre, fit.covariance, a, b, count - count // 3, rng), likelihood, prior, fit, design, 12
-    )
+    truths = ridge.spread(centre - fit.theta, a, b, count - count // 3, rng)
+    second = run_experiments(truths, likelihood, prior, fit, ridge, design, 12)
     inside = (first.truth[:, RADIUS] > a - 0.3 * (b - a)) & (first.truth[:, RADIUS] < b + 0.3 * (b - a))
     experiments = second.joined(Experiments(first.truth[inside], first.estimate[inside]))
     for turn in range(EXTENSIONS):
@@ -250,8 +239,8 @@ def calibrate(
         if not new:
             break
         for side, (x, y) in enumerate(new):
-            truths = spread_about(centre, fit.covariance, x, y, max(count // 6, 8), rng)
-            more = run_experiments(truths, likelihood, prior, fit, design, 13 + 2 * turn + side)
+            truths = ridge.spread(centre - fit.theta, x, y, max(count // 6, 8), rng)
+            more = run_experiments(truths, likelihood, prior, fit, ridge, design, 13 + 2 * turn + side)
             experiments = experiments.joined(more)
         a, b = wider_a, wider_b
     truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
@@ -270,7 +259,8 @@ def _recentred(centre: Floats, tried: Experiments, observed: Floats, bounds: tup
     weights = np.linalg.solve(x.T @ x + ridge, x.T @ y)
     expected = tried.truth.mean(axis=0) + (observed - tried.estimate.mean(axis=0)) @ weights
     moved = centre + np.clip(expected - centre, -LARGEST_MOVE, LARGEST_MOVE)
-    moved[RADIUS] = np.clip(moved[RADIUS], bounds[0] + 0.2, bounds[1] - 0.2)
+    inner = min(0.2, (bounds[1] - bounds[0]) / 4)
+    moved[RADIUS] = np.clip(moved[RADIUS], bounds[0] + inner, bounds[1] - inner)
     return moved
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.calibrate import PER_PATH, RADIUS, Design, drawn_amplitude, promoter_model
+from contactlens.tracks.radius.calibrate import FINER, PER_PATH, RADIUS, Design, drawn_amplitude, promoter_model
 from contactlens.tracks.radius.fit import Fit, Penalty, maximise, rows_of
 from contactlens.tracks.radius.model.generate import draw_paths, draw_signal, lead_frames
 from contactlens.tracks.radius.model.kriging import PathSampler
@@ -54,7 +54,7 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
     observations, dt = design.observations, design.observations.frame_interval_s
     distance = observations.distance
     levels = np.nanquantile(distance, DISTANCE_LEVELS)
-    lead = lead_frames(design.reporter, dt)
+    lead, grid = lead_frames(design.reporter, dt), likelihood.exposure.grid.finer(FINER)
     groups = [list(range(i, min(i + PER_PATH, len(draws)))) for i in range(0, len(draws), PER_PATH)]
 
     def measured(signal: Floats) -> tuple[dict[str, Floats], Floats]:
@@ -67,9 +67,7 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
         out = []
         for m in groups[number]:
             model = promoter_model(draws[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
-            signal = draw_signal(
-                paths, likelihood.exposure.grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng
-            )
+            signal = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng)
             out.append(measured(observations.with_signal(signal).signal))
         return out
 

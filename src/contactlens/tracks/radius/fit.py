@@ -20,6 +20,8 @@ STARTS = (0.002, 0.01, 0.04, 0.12, 0.3)  # shares of the time below the radius t
 START_TRACKS = 30
 LARGEST_STEP = 1.5  # of any parameter, in one search
 SPREAD_SEEN = 8.0  # excess of the scores' variance times sqrt(N) from which loading differs between tracks
+FIRST_STEP = 4.0  # standard errors
+LEAST_CURVATURE = 0.3
 SMALLEST_SPREAD = 0.1  # of log loading, that is worth a parameter per track
 
 
@@ -163,7 +165,8 @@ def _climb(
 
     start = np.zeros(count + sd.size)
     at_start = loss(start)
-    length = max(float(np.linalg.norm(at_start[1])), 1.0)  # of a Newton step; L-BFGS-B's own first one has length 1
+    # The first step is Newton's, but no longer than FIRST_STEP; L-BFGS-B's own would have length 1.
+    length = float(np.clip(np.linalg.norm(at_start[1]), 1.0, FIRST_STEP))
 
     def scaled(x: Floats) -> tuple[float, Floats]:
         value, gradient = loss(length * x) if x.any() else at_start
@@ -200,7 +203,11 @@ def with_loading_spread(likelihood: Likelihood, fit: Fit) -> Likelihood:
 
 
 def information(likelihood: Likelihood, prior: Penalty, fit: Fit) -> Floats:
-    """Inverse of minus the second derivatives of the penalised log likelihood, by differences of the gradient."""
+    """Inverse of minus the second derivatives of the penalised log likelihood, by differences of the gradient.
+
+    In no direction is it taken for less than LEAST_CURVATURE of what the scores of the tracks say: on a ridge, or
+    beside the maximum, second derivatives vanish or change sign.
+    """
     likelihood = replace(likelihood, amplitude=fit.amplitude)
     p = len(fit.theta)
     second = np.zeros((p, p))
@@ -212,9 +219,10 @@ def information(likelihood: Likelihood, prior: Penalty, fit: Fit) -> Floats:
         behind = likelihood(fit.theta - shift)[1].sum(axis=0)
         second[:, j] = (behind - ahead) / (2 * step[j])
     matrix = 0.5 * (second + second.T) + np.diag(1 / prior.sd**2)
-    value, vector = np.linalg.eigh(matrix)
-    lowest = float((1 / prior.sd**2).min()) * 0.5
-    return (vector / np.maximum(value, lowest)) @ vector.T
+    root = np.linalg.cholesky(fit.covariance)
+    value, vector = np.linalg.eigh(root.T @ matrix @ root)
+    back = root @ vector
+    return (back / np.maximum(value, LEAST_CURVATURE)) @ back.T
 
 
 def fit_law(likelihood: Likelihood, starts: list[Floats] | None = None) -> tuple[Fit, Penalty]:

@@ -45,12 +45,12 @@ class Exposure:
     grid: DistanceGrid
     step_s: float
 
-    def integrate(self, h: Floats, dh: Floats) -> tuple[Floats, Floats]:
-        """H of every interval (N, T - 1) and its derivatives (N, T - 1, P), for a hazard h (per s) and dh (P, BINS)."""
-        width = 1 + len(dh)
-        survival = np.exp(-h * self.step_s)
+    def integrate(self, survival: Floats, slopes: Floats) -> tuple[Floats, Floats]:
+        """H of every interval (N, T - 1) and its derivatives (N, T - 1, P), for the probability to stay off over a
+        substep in each bin (BINS,) and its derivatives (P, BINS)."""
+        width = 1 + len(slopes)
         smooth = np.maximum(self.smoothing @ survival, 1e-30)
-        exact = np.column_stack([-np.log(smooth), (self.smoothing @ (survival * dh * self.step_s).T) / smooth[:, None]])
+        exact = np.column_stack([-np.log(smooth), -(self.smoothing @ slopes.T) / smooth[:, None]])
         table = np.zeros((BINS, -(-width // LANES) * LANES), dtype=np.float32)
         table[:, :width] = exact
         differs = (np.abs(exact - exact[-1]) > FLAT).any(axis=1)

@@ -23,7 +23,10 @@ MONOTONE_PIECES = 6
 
 @dataclass(frozen=True)
 class DistanceGrid:
-    """BINS bins of one width from `low`; the last one holds all beyond. occupancy: share of the time in each."""
+    """Bins of one width from `low`, BINS but in `finer`; the last one holds all beyond.
+
+    occupancy: share of the time in each
+    """
 
     low: float
     width: float
@@ -31,11 +34,15 @@ class DistanceGrid:
 
     @property
     def edges(self) -> Floats:
-        return self.low + self.width * np.arange(BINS + 1)
+        return self.low + self.width * np.arange(self.occupancy.size + 1)
 
     @property
     def middles(self) -> Floats:
-        return self.low + self.width * (np.arange(BINS) + 0.5)
+        return self.low + self.width * (np.arange(self.occupancy.size) + 0.5)
+
+    def finer(self, times: int) -> "DistanceGrid":
+        """The same with every bin cut into as many; the time in it is shared evenly."""
+        return DistanceGrid(self.low, self.width / times, np.repeat(self.occupancy / times, times))
 
     def quantiles(self, levels: Floats) -> Floats:
         """The distances below which the driver is for these shares of the time."""
@@ -83,9 +90,10 @@ def step_distances(grid: DistanceGrid) -> Floats:
 
 
 def hazard(law: Law, q: Floats, grid: DistanceGrid) -> tuple[Floats, Floats]:
-    """h (per s) in each bin, (BINS,), and its derivatives, (parameters, BINS), at the law's parameters q."""
+    """h (per s) in each bin, (bins,), its mean where a step lies in it, and its derivatives, (parameters, bins), at the
+    law's parameters q."""
     if law == "none":
-        flat = np.full(BINS, np.exp(q[0]))
+        flat = np.full(grid.occupancy.size, np.exp(q[0]))
         return flat, flat[None].copy()
     if law == "monotone":
         return _monotone(q, grid)
@@ -101,6 +109,27 @@ def hazard(law: Law, q: Floats, grid: DistanceGrid) -> tuple[Floats, Floats]:
     return h, np.array([*derivatives, along(d_soft)] if law == "logistic" else derivatives)
 
 
+def survival(law: Law, q: Floats, grid: DistanceGrid, step_s: float) -> tuple[Floats, Floats]:
+    """Probability to stay off for `step_s` in each bin, (bins,), and its derivatives, (parameters, bins).
+
+    In the bin that holds a step's radius it is the mean of both sides, not that of their mean hazard: contact that
+    hardly any promoter survives would fill the bin as soon as it enters it, and every edge of a bin be a maximum.
+    """
+    if law != "step":
+        h, dh = hazard(law, q, grid)
+        left = np.exp(-h * step_s)
+        return left, -step_s * left * dh
+    inside, by_radius, _ = _shape(law, q, grid)
+    share, rate, floor = float(inside @ grid.occupancy), np.exp(q[1]), np.exp(q[2])
+    near, far = rate * ((1 - floor) / share + floor), rate * floor
+    d_near = np.array([-rate * (1 - floor) / share**2 * float(by_radius @ grid.occupancy), near, far * (1 - 1 / share)])
+    d_far = np.array([0.0, far, far])
+    left_near, left_far = np.exp(-near * step_s), np.exp(-far * step_s)
+    slopes = -step_s * (np.outer(d_near * left_near, inside) + np.outer(d_far * left_far, 1 - inside))
+    slopes[0] += by_radius * (left_near - left_far)
+    return left_far + inside * (left_near - left_far), slopes
+
+
 def contact_rate(law: Law, q: Floats, grid: DistanceGrid) -> float:
     """k_on (per s): the hazard at distance 0 that contact adds."""
     shape, _, _ = _shape(law, q, grid)
@@ -110,7 +139,7 @@ def contact_rate(law: Law, q: Floats, grid: DistanceGrid) -> float:
 def _shape(law: Law, q: Floats, grid: DistanceGrid) -> tuple[Floats, Floats, Floats]:
     """s in each bin, ds / d log radius and ds / d log softness."""
     radius, d = np.exp(q[0]), grid.middles
-    none = np.zeros(BINS)
+    none = np.zeros(d.size)
     if law == "step":
         inside = (radius - grid.edges[:-1]) / grid.width
         edge = (inside > 0) & (inside < 1)
