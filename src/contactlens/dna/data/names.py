@@ -2,6 +2,7 @@
 
 NETWORK = "network"
 RECALIBRATED = "_recalibrated"
-# Column of the history whose least value names the epoch that is kept: see `contactlens.dna.training.fit.refined_loss`.
-CRITERION = "validation_refined_loss"
+# Column of the history whose least value names the epoch that is kept: the NLL of the validation windows as they are,
+# which keeps logits in a range where they can be explained.
+CRITERION = "validation_loss"
 CHECKPOINT = "data/import_dna/checkpoint"  # where a run keeps a copy of the backbone that it was given

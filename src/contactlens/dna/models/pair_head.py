@@ -1,9 +1,13 @@
 """From states per base to one logit: masked means over the regions, their comparison, and a small MLP."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from contactlens.dna.models.caduceus.operations import UsesOperations
+
+Drop = Callable[[Tensor], Tensor]
 
 
 class RegionHead(nn.Module, UsesOperations):
@@ -48,8 +52,10 @@ class RegionHead(nn.Module, UsesOperations):
         product = self.operations.product(enhancer, promoter)
         return torch.cat([enhancer, promoter, (enhancer - promoter).abs(), product], dim=-1)
 
-    def forward(self, states: Tensor, regions: Tensor) -> Tensor:
+    def forward(self, states: Tensor, regions: Tensor, drop: Drop | None = None) -> Tensor:
+        """drop: what training does to the features and to the hidden units, such as dropout"""
+        kept: Drop = drop or (lambda x: x)
         v = self.operations.add_bias(self.pooled(states, regions) * self.gain, self.bias)
-        x = self.features(v) @ self.hidden.weight.T
-        x = torch.relu(self.operations.add_bias(x, self.hidden.bias))
+        x = kept(self.features(v)) @ self.hidden.weight.T
+        x = kept(torch.relu(self.operations.add_bias(x, self.hidden.bias)))
         return self.operations.add_bias(x @ self.out.weight.T, self.out.bias).squeeze(-1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import NonNegativeInt, settings
+from contactlens.base.settings import Field, NonNegativeInt, settings
 from contactlens.base.torch_setup import available_memory, resolve_device
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.pair_head import Drop
 from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
@@ -28,10 +29,15 @@ class FineTuneConfig:
         or more also train the embedding
     cache_frozen: keep what the frozen blocks give in memory (2 L d_model floats a window) instead of running them
         again in every epoch
+    dropout: of the head's features and of its hidden units, in training
+    label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
+        log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
     """
 
     unfrozen_layers: NonNegativeInt
     cache_frozen: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     trainer: TrainerConfig
 
 
@@ -67,9 +73,9 @@ def auroc(label: np.ndarray, score: np.ndarray) -> float:
 def refined_loss(label: Tensor, logit: Tensor) -> float:
     """Cross-entropy (nats) after the scale and shift of the logits (N,) that make it least.
 
-    What is left when calibration is put right afterwards, which it is; over-confidence, which grows with every epoch,
-    does not count. A proper score all the same. Source: Berta et al. 2025, "Rethinking early stopping: refine, then
-    calibrate" (arXiv 2501.19195).
+    What is left when calibration is put right afterwards; over-confidence, which grows with every epoch, does not
+    count. Beside the plain cross-entropy, by which the epoch is kept, it tells whether more than that has changed.
+    Source: Berta et al. 2025, "Rethinking early stopping: refine, then calibrate" (arXiv 2501.19195).
     """
     label, logit = label.double().cpu(), logit.double().cpu()
     parameters = [torch.zeros(1, dtype=torch.float64, requires_grad=True) for _ in range(2)]  # log of scale, shift
@@ -84,6 +90,16 @@ def refined_loss(label: Tensor, logit: Tensor) -> float:
     with torch.enable_grad():
         optimizer.step(loss)
         return float(loss().detach())
+
+
+def dropping(share: float, random: torch.Generator) -> Drop:
+    """Dropout that draws from `random`, so that a training that is taken up again draws the same."""
+
+    def drop(x: Tensor) -> Tensor:
+        kept = (torch.rand(x.shape, generator=random) >= share).to(x.device)
+        return x * kept / (1 - share)
+
+    return drop
 
 
 class _FineTuning:
@@ -139,17 +155,19 @@ class _FineTuning:
         train, head = self.train, self.model.head
         head.standardise(torch.cat([head.pooled(self.states(train, i), train.regions[i]) for i in self.rows(train)]))
 
-    def logit(self, batch: WindowBatch, rows: Tensor) -> Tensor:
+    def logit(self, batch: WindowBatch, rows: Tensor, drop: Drop | None = None) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return self.model.head(self.states(batch, rows), batch.regions[rows]).float()
+            return self.model.head(self.states(batch, rows), batch.regions[rows], drop).float()
 
     def optimizer(self) -> torch.optim.Optimizer:
         return adamw(self.model, self.config.trainer)
 
     def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
         rows = rows.to(self.device)
-        loss = F.binary_cross_entropy_with_logits(self.logit(self.train, rows), self.train.label[rows])
-        return {"loss": loss}
+        smoothing, label = self.config.label_smoothing, self.train.label[rows]
+        drop = dropping(self.config.dropout, random) if self.config.dropout else None
+        target = label * (1 - smoothing) + smoothing / 2
+        return {"loss": F.binary_cross_entropy_with_logits(self.logit(self.train, rows, drop), target)}
 
     @torch.no_grad()
     def validate(self) -> Validation:
@@ -158,8 +176,8 @@ class _FineTuning:
         label = self.validation.label
         one_by_one = logit.double().cpu()
         scores = {
-            "validation_loss": float(F.binary_cross_entropy_with_logits(logit, label)),
-            CRITERION: refined_loss(label, logit),
+            CRITERION: float(F.binary_cross_entropy_with_logits(logit, label)),
+            "validation_refined_loss": refined_loss(label, logit),
             "validation_auroc": auroc(label.cpu().numpy(), one_by_one.numpy()),
             "validation_accuracy": float(((logit > 0) == (label > 0.5)).float().mean()),
         }
@@ -175,8 +193,8 @@ def fine_tune(
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
 ) -> FineTuned:
-    """Train `model` in place with binary cross-entropy; it is left with the weights of its best epoch, by
-    `refined_loss` on the validation windows.
+    """Train `model` in place with binary cross-entropy; it is left with the weights of its best epoch, by the
+    cross-entropy of the validation windows.
 
     A window and its reverse complement have one logit, so adding the other strand as data would add nothing.
     `on_epoch` gets each epoch's losses, validation AUROC and accuracy.
@@ -184,7 +202,13 @@ def fine_tune(
     tuning = _FineTuning(model, train, validation, config)
     data = fingerprint(x for batch in (train, validation) for x in (batch.ids, batch.regions, batch.label))
     tuning.standardise_head()
-    described = [config.unfrozen_layers, model.backbone.config.to_mapping(), data]
+    described = [
+        config.unfrozen_layers,
+        config.dropout,
+        config.label_smoothing,
+        model.backbone.config.to_mapping(),
+        data,
+    ]
     result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)
     return FineTuned(result, torch.stack(result.validation_outputs).numpy())
 
