@@ -6,6 +6,7 @@ from collections.abc import Iterable
 # One or more names, then a colon: what a line about an argument, a field or a file begins with.
 TERM = re.compile(r"^(?P<names>[a-z_][\w./]*(?:, [a-z_][\w./]*)*): (?P<meaning>.+)$")
 FORMULA = "    "
+EXAMPLE = ">>> "
 CODE = re.compile(r"`+([^`]+)`+")
 SPECIAL = re.compile(r"([*|\\]|(?<=\w)_(?=\W|$))")
 
@@ -14,6 +15,9 @@ def as_rst(lines: Iterable[str]) -> list[str]:
     """Each block apart, so that nothing in it is taken for a list, a quotation or a definition."""
     rst: list[str] = []
     for block in _blocks(lines):
+        if block.startswith(EXAMPLE):
+            rst += ["", *block.splitlines()]
+            continue
         if block.startswith(FORMULA):
             rst += ["", "::", "", *block.splitlines()]
             continue
@@ -26,13 +30,15 @@ def as_rst(lines: Iterable[str]) -> list[str]:
 
 def _blocks(lines: Iterable[str]) -> list[str]:
     """Paragraphs and terms, each on one line: an indented line goes on with what is above it. Formulas, indented after
-    an empty line, keep their lines."""
+    an empty line, keep their lines, and so do examples."""
     blocks: list[str] = []
     apart = True
     for line in lines:
         starts = apart or (TERM.match(line) is not None and not line.startswith(" "))
         if line.startswith(FORMULA) and (apart or blocks[-1].startswith(FORMULA)):
             blocks += [line.rstrip()] if apart else [f"{blocks.pop()}\n{line.rstrip()}"]
+        elif line.strip() and not apart and blocks[-1].startswith(EXAMPLE):
+            blocks.append(f"{blocks.pop()}\n{line.rstrip()}")
         elif line.strip() and starts:
             blocks.append(line.strip())
         elif line.strip():

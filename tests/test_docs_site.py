@@ -22,6 +22,7 @@ from docstrings import as_rst  # noqa: E402
         ("Is.\n\nx: (B, L)\n    and more\nu, v: the rest", "Is.\n\n* **x**: (B, L) and more\n* **u, v**: the rest"),
         ("Keys:\n    on\n\nThen.", "Keys: on\n\nThen."),
         ("So:\n\n    h_t = *a\n    y = `h`\n\nThen.", "So:\n\n::\n\n    h_t = *a\n    y = `h`\n\nThen."),
+        ("As:\n\n>>> f(1)  # one\nvalue: a_\n>>> g()\n\nEnd.", "As:\n\n>>> f(1)  # one\nvalue: a_\n>>> g()\n\nEnd."),
         ("Raises InputError: never a list\n- of this", "Raises InputError: never a list - of this"),
     ],
 )  # fmt: skip

@@ -22,6 +22,15 @@ def load(reference: str | Path, tracking_uri: str | None = None) -> "TracksModel
     tracking_uri: of the MLflow server; MLFLOW_TRACKING_URI, or the checkout's own store, if left out
 
     Raises InputError where there is no such model, or a file of it is damaged.
+
+    >>> import contactlens as cl
+    >>> cl.load("models/tracks/champion").info.driver
+    'E-P distance'
+    >>> cl.load("models/dna").info.columns
+    ['sequence']
+    >>> cl.load("models/none")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    contactlens.base.errors.InputError: models/none: no such folder or file, and no models:/NAME@ALIAS, ...
     """
     path = Path(reference)
     if path.exists():

@@ -61,6 +61,15 @@ class WindowsModel:
 
     description: None where the model came without one; then windows of any length are taken, and it can't tell how
         far they are from its own
+
+    >>> import contactlens as cl
+    >>> model = cl.load("models/dna")
+    >>> windows = cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=model.info.window_bp)
+    >>> model.predict(windows).shape
+    (12, 6)
+    >>> print(model.info)  # doctest: +ELLIPSIS
+    region: classifies windows of 500 bp, one region each
+    ...
     """
 
     def __init__(
@@ -97,6 +106,15 @@ class WindowsModel:
         are left out.
 
         Raises InputError, with the failed expectations and their first rows; and where the model came without limits.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/dna")
+        >>> windows = cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=model.info.window_bp)
+        >>> len(model.check(windows).windows)
+        12
+        >>> model.check(cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=400))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        contactlens.base.errors.InputError: peaks.narrowPeak: windows of 400 bp, but the model was trained on 500 bp; ...
         """
         from contactlens.dna.data.checks import validate_windows
 
@@ -109,6 +127,13 @@ class WindowsModel:
         """How far the windows are from the training set: see `TrainingWindows.drift`.
 
         Raises InputError where the model came without a description of that.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/dna")
+        >>> windows = cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=model.info.window_bp)
+        >>> drift = model.drift(windows)
+        >>> list(drift["quantity"].unique())
+        ['GC content', 'unknown bases']
         """
         self._require_taken(windows)
         return self.described("how far windows are from its training set").training.drift(windows)
@@ -126,6 +151,15 @@ class WindowsModel:
         One classifier can't tell how unsure it is of itself, so there is no epistemic part.
         Raises InputError where the windows are of another task or length than the model's, or a row has no sequence, or
         no element in it.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/dna")
+        >>> windows = cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=model.info.window_bp)
+        >>> table = model.predict(windows)
+        >>> list(table)
+        ['window_id', 'chrom', 'win_start', 'win_end', 'logit', 'probability']
+        >>> bool(table["probability"].between(0, 1).all())
+        True
         """
         if isinstance(windows, pd.DataFrame):
             return predict_table(self.classifier, self.recalibration, self._of_length(windows))
@@ -140,6 +174,13 @@ class WindowsModel:
         method: one of those of `contactlens dna attribute`; ig_steps: nodes of those along a path
 
         Raises InputError for an unknown method, and where the windows are of another task or length than the model's.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/dna")
+        >>> windows = cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=model.info.window_bp)
+        >>> why = model.explain(windows, "saliency")
+        >>> len(why) == 12 * 500, "".join(why["base"][:500]) == windows.sequences()[0]
+        (True, True)
         """
         from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 

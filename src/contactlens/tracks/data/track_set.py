@@ -112,6 +112,14 @@ class TrackSet:
         sorted by track_id and frame; a frame that was not observed has no row.
     frame_interval_s: seconds between frames.
     signal_unit: unit of `ms2`; None where there is no signal.
+
+    >>> import contactlens as cl
+    >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm", signal="ms2")
+    >>> tracks.driver.name, tracks.driver.unit, tracks.columns
+    ('E-P distance', 'nm', ['track_id', 'group', 'frame', 'time_s', 'ep_distance_nm', 'ms2'])
+    >>> tracks.write("lab_tracks")
+    >>> bool((cl.TrackSet.read("lab_tracks").frames == tracks.frames).all(axis=None))
+    True
     """
 
     frames: pd.DataFrame

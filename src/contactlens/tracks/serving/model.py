@@ -57,6 +57,11 @@ class ModelInfo:
     trained_on: in words; None where that did not come with the model
     gate_midpoint: distance at which the gate is half open, in the driver's unit; NaN without a gate. It is a
         regularised part of the predictor and no measurement of the contact radius
+
+    >>> import contactlens as cl
+    >>> info = cl.load("models/tracks/champion").info
+    >>> info.task, info.driver, info.driver_unit, info.frame_interval_s
+    ('ep_to_ms2', 'E-P distance', 'nm', 30.0)
     """
 
     task: str
@@ -96,6 +101,16 @@ class TracksModel:
     network: predicts where there is no ensemble, and is what is explained
     ensemble: what predicts, of several seeds of which the network is one; None where one network predicts
     description: None where the model came without one; then it can't tell how far new tracks are from its own
+
+    >>> import contactlens as cl
+    >>> model = cl.load("models/tracks/champion")
+    >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+    >>> model.predict(tracks).shape
+    (488, 12)
+    >>> print(model.info)  # doctest: +ELLIPSIS
+    ep_to_ms2: predicts the signal from the E-P distance (nm)
+    a frame every 30 s; signal in a.u.
+    ...
     """
 
     def __init__(
@@ -178,6 +193,15 @@ class TracksModel:
         min_frames: fewest observed frames of a track, in place of the training set's limit
 
         Raises InputError, with the failed expectations and their first rows; and where the model came without limits.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/tracks/champion")
+        >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+        >>> model.check(tracks).frames["track_id"].nunique()
+        8
+        >>> model.check(tracks, min_frames=100)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        contactlens.base.errors.InputError: ...
         """
         from contactlens.tracks.data.checks import validate_tracks
 
@@ -191,6 +215,13 @@ class TracksModel:
         """How far the tracks are from the training set: see `TrainingSet.drift`.
 
         Raises InputError where the model came without a description of that.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/tracks/champion")
+        >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+        >>> drift = model.drift(tracks)
+        >>> list(drift["quantity"].unique())
+        ['E-P distance', 'frames per track']
         """
         return self.described("how far tracks are from its training set").training.drift(self.taken(tracks))
 
@@ -210,6 +241,15 @@ class TracksModel:
         resample: interpolate tracks of another frame interval to the model's
 
         Raises InputError where driver, unit, frame interval or signal are not the model's.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/tracks/champion")
+        >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+        >>> table = model.predict(tracks, levels=(0.1, 0.9))
+        >>> list(table)
+        ['track_id', 'frame', 'time_s', 'mean', 'sd', 'q10', 'q90', 'aleatoric', 'epistemic']
+        >>> bool((table["q10"] < table["mean"]).all())
+        True
         """
         taken = self.taken(tracks, resample)
         table = taken.frames[["track_id", "frame", "time_s"]].reset_index(drop=True)
@@ -219,6 +259,13 @@ class TracksModel:
         """Stretches in which the promoter is decoded as on or off: see `on_intervals`.
 
         Raises InputError where the model predicts no states.
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/tracks/champion")
+        >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+        >>> model.states(tracks)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        contactlens.base.errors.InputError: this model (task ep_to_ms2) predicts the signal, no states; ...
         """
         if self.spec.resolved_task.target != "state":
             known = "a model of a task such as epms2_to_states does"
@@ -237,6 +284,15 @@ class TracksModel:
         Of an ensemble its best seed on validation is explained, as in the pipeline's report.
 
         frames: numbers of the frames explained, in every track; by default each track's highest prediction
+
+        >>> import contactlens as cl
+        >>> model = cl.load("models/tracks/champion")
+        >>> tracks = cl.read_tracks("lab.csv", track="cell", time="t_s", distance="ep_nm", length_unit="nm")
+        >>> why = model.explain(tracks, frames=[20])
+        >>> sorted(set(why["output"])), set(why["frame"])
+        (['logvar', 'mean'], {20})
+        >>> float(why.loc[why["input_frame"] == 18, "lag_s"].iloc[0])  # a frame 60 s before the explained one
+        60.0
         """
         from contactlens.tracks.serving.explanation import explain_frames  # needs captum, which predicting does without
 

@@ -27,6 +27,11 @@ def read_windows(
     max_n_fraction: largest share of unknown bases in the elements, or in a region
 
     Raises InputError, naming file, column and rows, for what can't be read.
+
+    >>> import contactlens as cl
+    >>> windows = cl.read_windows("pairs.tsv", "hg38.fa", window_bp=65_536)
+    >>> windows.task, len(windows.windows), windows.length
+    ('pair', 48, 65536)
     """
     source = Path(source)
     if source.is_dir():

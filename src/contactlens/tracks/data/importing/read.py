@@ -72,6 +72,13 @@ def read_tracks(
 
     Raises InputError, naming file, column, count and first offending rows, for what can't be read as tracks, and for
     what can be read but looks wrong.
+
+    >>> import contactlens as cl
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"cell": ["a"] * 3, "t": [0, 30, 60], "d": [0.21, 0.19, 0.24], "ms2": [0.0, 3.1, 5.2]})
+    >>> tracks = cl.read_tracks(table, track="cell", time="t", distance="d", length_unit="um", signal="ms2")
+    >>> tracks.frame_interval_s, tracks.frames["ep_distance_nm"].round(6).tolist()
+    (30.0, [210.0, 190.0, 240.0])
     """
     arguments = dict(locals())
     return import_tracks(arguments.pop("source"), **arguments).track_set
