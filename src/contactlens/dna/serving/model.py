@@ -114,7 +114,7 @@ class WindowsModel:
         12
         >>> model.check(cl.read_windows("peaks.narrowPeak", "hg38.fa", window_bp=400))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        contactlens.base.errors.InputError: peaks.narrowPeak: windows of 400 bp, but the model was trained on 500 bp; ...
+        contactlens.base.errors.InputError: peaks.narrowPeak: windows of 400 bp, but the model was ... 500 bp; ...
         """
         from contactlens.dna.data.checks import validate_windows
 
