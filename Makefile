@@ -42,9 +42,9 @@ reliability: install
 ui: install
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false contactlens ui --port $(UI_PORT)
 
-# The documentation site -> docs/_build/index.html.
+# The documentation site, with its notebooks executed -> docs/_build/html/index.html.
 docs: install
-	python -m sphinx -q -W --keep-going -b html docs docs/_build
+	python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 bench: install
 	python benchmarks/cli_start.py

@@ -1,4 +1,4 @@
-"""The documentation site: `make docs` -> docs/_build. Nothing is fetched."""
+"""The documentation site: `make docs` -> docs/_build/html. Nothing is fetched."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,11 @@ sys.path.insert(0, str(DOCS))
 from docstrings import as_rst  # noqa: E402
 
 project = "contactlens"
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "force"  # the notebooks are kept without outputs: each build runs them
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_output_stderr = "remove"
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = project

@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contactlens.api.load import load
+    from contactlens.base.errors import InputError
     from contactlens.dna.data.importing.read import read_windows
     from contactlens.dna.serving.model import WindowsModel
     from contactlens.tracks.data.importing.read import read_tracks
     from contactlens.tracks.data.track_set import TrackSet
     from contactlens.tracks.serving.model import ModelInfo, TracksModel
 
-__all__ = ["ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks", "read_windows"]
+__all__ = ["InputError", "ModelInfo", "TrackSet", "TracksModel", "WindowsModel", "load", "read_tracks", "read_windows"]
 
 __version__ = "0.2.0"
 _MODULES = {
+    "InputError": "contactlens.base.errors",
     "ModelInfo": "contactlens.tracks.serving.model",
     "TrackSet": "contactlens.tracks.data.track_set",
     "TracksModel": "contactlens.tracks.serving.model",

@@ -2,7 +2,15 @@
 
 
 class InputError(ValueError):
-    """Bad input. The message names the file, the column or key, and the offending rows."""
+    """Bad input. The message names the file, the column or key, and the offending rows.
+
+    >>> import contactlens as cl
+    >>> try:
+    ...     cl.read_tracks("lab.csv", track="nucleus", time="t_s", distance="ep_nm", length_unit="nm")
+    ... except cl.InputError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    lab.csv: no column 'nucleus'...
+    """
 
 
 class WriteError(OSError):
