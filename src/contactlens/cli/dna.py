@@ -25,7 +25,6 @@ dna = typer.Typer(help="Windows of genomic sequence.", no_args_is_help=True)
 KINDS = (*PAIR_FORMATS, "regions")
 IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for imported windows
 CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
-REGION_SUFFIXES = {".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak"}
 
 FASTA = typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")
 WINDOW_BP = typer.Option(help="Bases of every window.")
@@ -33,7 +32,8 @@ Fasta = Annotated[Path, FASTA]
 OptionalFasta = Annotated[Path | None, FASTA]
 WindowBp = Annotated[int, WINDOW_BP]
 OptionalWindowBp = Annotated[int | None, WINDOW_BP]
-RowsPerPass = Annotated[int, typer.Option(help="Most windows in one pass; bounds memory.", min=1)]
+ROWS = "Most windows in one pass; bounds memory."
+RowsPerPass = Annotated[int, typer.Option(help=ROWS, min=1)]
 IgSteps = Annotated[int, typer.Option(help="Nodes of integrated gradients.")]
 Method = Annotated[str, typer.Option(help=", ".join(METHODS))]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
@@ -126,10 +126,11 @@ def _importer(
 
     Raises InputError for an unknown kind, and where a flag that it needs is missing.
     """
+    from contactlens.dna.data.importing.read import is_peaks
+
     if kind is not None and kind not in KINDS:
         raise InputError(f"--kind: no kind {kind!r}; there are {', '.join(KINDS)}")
-    suffix = Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
-    chosen = kind or ("regions" if suffix in REGION_SUFFIXES else "pairs")
+    chosen = kind or ("regions" if is_peaks(file) else "pairs")
     if window_bp is None:
         raise InputError(f"{file}: give the length of the windows with --window-bp")
     if chosen == "regions":
@@ -231,6 +232,24 @@ def check_windows(
     typer.echo(f"{folder}: all {len(result.results)} expectations hold")
 
 
+def _say_what_is_not_read(checkpoint: str) -> None:
+    """A head that was fine-tuned elsewhere is not explained: name it, once."""
+    from contactlens.dna.models.caduceus.checkpoint import unread_tensors
+    from contactlens.dna.models.classifier import DESCRIPTION
+
+    folder = Path(checkpoint)
+    if not folder.is_dir() or (folder / DESCRIPTION).exists():
+        return
+    unread = unread_tensors(folder)
+    if unread:
+        named = ", ".join(unread[:3])
+        typer.echo(
+            f"note: {checkpoint} holds tensors beside the backbone ({named}), which are not read: what is explained is"
+            " how much the backbone expects the bases, not the class of the fine-tuned head",
+            err=True,
+        )
+
+
 @dna.command("attribute")
 def attribute_dna(
     checkpoint: Annotated[
@@ -242,7 +261,7 @@ def attribute_dna(
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
     context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
     ig_steps: IgSteps = 32,
-    rows_per_pass: RowsPerPass = 8,
+    rows_per_pass: Annotated[int, typer.Option(help=ROWS)] = 8,
     device: Device = "cpu",
 ) -> None:
     """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
@@ -254,6 +273,7 @@ def attribute_dna(
     from contactlens.ops.progress import progress_shown
 
     settings = AttributionSettings(ig_steps, rows_per_pass)
+    _say_what_is_not_read(checkpoint)
     with progress_shown("attribute"):
         found = attribute_windows(
             checkpoint, fasta, bed, method, context_bp=context_bp, settings=settings, device=device

@@ -103,7 +103,7 @@ BAD: dict[str, Bad] = {
     "too large": table(GOOD + ROW.replace("250", "9" * 30), "'enh_end': 1 coordinates are too large", "line 6"),
     "end before start": table(GOOD + ROW.replace("390", "320"), "'prom_end': 1 ends are not above", "line 6 ('320')"),
     "label 2": table(GOOD + ROW.replace("\t1\n", "\t2\n"), "column 'label': 1 labels are not 0 or 1", "line 6 ('2')"),
-    "label of text": table(GOOD + ROW.replace("\t1\n", "\tTrue\n"), "column 'label': 1 labels", "line 6 ('True')"),
+    "label of text": table(GOOD + ROW.replace("\t1\n", "\tyes\n"), "column 'label': 1 labels", "line 6 ('yes')"),
     # pairs: nothing left
     "1 for chr1": table(
         GOOD.replace("chr1", "1").replace("chr2", "2"), "no window is left of 4", "2, 1:200", "FASTA calls '1' 'chr1'"

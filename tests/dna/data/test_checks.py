@@ -136,10 +136,10 @@ FAULTS: dict[str, tuple[Fault, dict[tuple[str, str], int]]] = {
     "backward promoter": (put("prom_rel_end", [30], 149), {("prom_bp", "be_between"): 1}),
     "overlapping elements": (put("enh_rel_end", [0], 81), {("bp_between_elements", "be_between"): 1}),
     "same pair twice": (same_pair, {(KEY, "compound_columns_to_be_unique"): 2}),
-    "foreign letters": (spell("chr2", 310, "RYK"), {("foreign_letters", "be_between"): 1}),
     # Window 9 is chr2:300-500, its enhancer 310-340, its promoter 420-450.
     "N in a window": (spell("chr2", 450, "N" * 25), {("n_fraction", "be_between"): 1}),
     "N in an enhancer": (spell("chr2", 311, "NN"), {("enh_n_fraction", "be_between"): 1}),
+    "IUPAC letters in an enhancer": (spell("chr2", 311, "RY"), {("enh_n_fraction", "be_between"): 1}),
     "N in a promoter": (spell("chr2", 429, "NNNN"), {("prom_n_fraction", "be_between"): 1}),
     "distance tells the label": (
         both(put("prom_rel_start", list(range(1, 32, 4)), 165), put("prom_rel_end", list(range(1, 32, 4)), 195)),

@@ -58,7 +58,7 @@ def tensors(change: Callable[[torch.Tensor], torch.Tensor], name: str = WEIGHTS)
 
 
 def renamed(folder: Path) -> None:
-    save_file({f"model.{name}": value for name, value in load_file(folder / WEIGHTS).items()}, folder / WEIGHTS)
+    save_file({f"student.{name}": value for name, value in load_file(folder / WEIGHTS).items()}, folder / WEIGHTS)
 
 
 class Code:

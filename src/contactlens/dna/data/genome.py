@@ -1,11 +1,12 @@
 """Sequences by record and interval, from an indexed FASTA or from memory."""
 
 import gzip
+import os
 import shutil
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ class Genome:
 
     @classmethod
     def open(cls, path: Path | str) -> "Genome":
-        """Open a FASTA through pyfaidx; the index is written beside it, and anew where it does not fit the file.
+        """Open a FASTA through pyfaidx; the index is written beside it, and anew where it does not fit the file. In a
+        folder that can't be written it is made in the temporary folder, for as long as this genome is in use.
 
         bgzip is read in place. Plain gzip, as genome browsers offer it, can't be read by position: it is decompressed
         into the temporary folder, for as long as this genome is in use.
@@ -45,8 +47,10 @@ class Genome:
         path = Path(path)
         _refuse_unreadable(path)
         if _is_plain_gzip(path):
-            return cls._of_plain_gzip(path)
+            return cls._of_copy(path, _decompress)
         index = Path(f"{path}.fai")
+        if not os.access(path.parent, os.W_OK) and not (index.exists() and _index_fits(path, index)):
+            return cls._of_copy(path, _link)
         compressed = path.suffix in (".gz", ".bgz")
         try:
             if not compressed and index.exists() and not _index_fits(path, index):
@@ -64,11 +68,11 @@ class Genome:
         return cls(path, {name: record.rlen for name, record in fasta.faidx.index.items()}, fasta)
 
     @classmethod
-    def _of_plain_gzip(cls, path: Path) -> "Genome":
+    def _of_copy(cls, path: Path, make: Callable[[Path, Path], None]) -> "Genome":
         folder = Path(tempfile.mkdtemp(prefix="contactlens-"))
-        copy = folder / path.name.removesuffix(".gz")
+        copy = folder / (path.name.removesuffix(".gz") if make is _decompress else path.name)
         try:
-            _decompress(path, copy)
+            make(path, copy)
             opened = cls.open(copy)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -147,6 +151,10 @@ def _is_plain_gzip(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(14)
     return head.startswith(GZIP_MAGIC) and head[12:] != b"BC"
+
+
+def _link(path: Path, copy: Path) -> None:
+    copy.symlink_to(path.resolve())
 
 
 def _decompress(path: Path, copy: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,10 @@ class IntervalTable:
             hint = "; are its columns separated by tabs?" if one else ""
             raise InputError(f"{self.path}: no column {names}; the table has {have}{hint}")
 
+    def without(self, rows: np.ndarray) -> "IntervalTable":
+        """The table without the rows that are flagged."""
+        return IntervalTable(self.path, self.cells[~rows], self.row_word)
+
     def names(self, column: str) -> pd.Series:
         """Text without white space; refuse empty cells."""
         cells = self.cells[column]
@@ -70,24 +75,35 @@ class IntervalTable:
         return first, last
 
     def labels(self, column: str) -> pd.Series:
-        """0 and 1 as int64; refuse all else."""
-        numbers = pd.to_numeric(self.cells[column], errors="coerce")
+        """0 and 1 as int64, also where they are spelled true and false; refuse all else."""
+        words = self.cells[column].str.lower().replace({"true": "1", "false": "0"})
+        numbers = pd.to_numeric(words, errors="coerce")
         self.refuse(column, ~numbers.isin([0, 1]).to_numpy(), "labels are not 0 or 1")
         return numbers.astype("int64")
+
+
+def kind_of(path: Path) -> str:
+    """Ending of a file's name that tells its kind, in small letters, whether or not it is gzipped: .bed, .fa, ..."""
+    return Path(path.stem if is_gzip(path) else path.name).suffix.lower()
+
+
+def is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def read_table(path: Path | str, header: Sequence[str] | None) -> IntervalTable:
     """Read a .parquet table, or a text table (gzip where the name ends in .gz).
 
     header: names of the columns of a text file without header, tab-separated, where lines starting with "#", "track"
-        or "browser" are comments and columns beyond the names get their number (from 1) as name; None for a text
-        file whose first line names the columns, separated by tab, comma or semicolon.
+        or "browser" are comments, columns beyond the names get their number (from 1) as name, and a quotation mark
+        without its fellow is a letter; None for a text file whose first line names the columns, separated by tab, comma
+        or semicolon.
 
     Raises InputError where the file is missing, empty or damaged, has no rows, or rows of unequal length.
     """
     path = Path(path)
     require_file(path)
-    table = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path, header)
+    table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_text(path, header)
     if table.cells.empty:
         raise InputError(f"{path}: the table has no rows")
     return table
@@ -110,7 +126,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
+    if is_gzip(path):
         return gzip.open(path, "rt", encoding="utf-8-sig")
     return path.open(encoding="utf-8-sig")
 
@@ -122,13 +138,21 @@ def _read_text(path: Path, header: Sequence[str] | None) -> IntervalTable:
     if not lines:
         raise InputError(f"{path}: the file is empty")
     separator = max("\t,;", key=lines[0][1].count) if header is None else "\t"
+    texts = [line for _, line in lines]
     try:
-        rows = list(csv.reader((line for _, line in lines), delimiter=separator, strict=True))
+        rows = [_cells(line) for line in texts] if header else list(csv.reader(texts, delimiter=separator, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}: not a readable table ({error})") from error
     if len(rows) != len(lines):
         raise InputError(f"{path}: a quoted cell spans several lines")
     return _table(path, [number for number, _ in lines], rows, header)
+
+
+def _cells(line: str) -> list[str]:
+    """Cells of a line of BED, which knows no quotes; some programs write them, others mean a prime or an inch."""
+    with suppress(csv.Error):
+        return next(csv.reader([line], delimiter="\t", strict=True)) if '"' in line else line.split("\t")
+    return line.split("\t")
 
 
 def _table(path: Path, numbers: list[int], rows: list[list[str]], header: Sequence[str] | None) -> IntervalTable:

@@ -14,6 +14,7 @@ from contactlens.dna.data.importing.report import ImportedWindows, Sieve
 from contactlens.dna.data.negatives import DistanceMatching, distance_matched
 from contactlens.dna.data.window_set import WINDOW_COLUMNS, WindowSet
 
+UNKNOWN_END = "with an end that is not known"  # BEDPE's "." and -1
 TWO_CHROMOSOMES = "on two chromosomes"
 OVERLAP = "with overlapping elements"
 NO_CHROMOSOME = "on a chromosome that the FASTA lacks"
@@ -63,6 +64,8 @@ def windows_of_pairs(
 ) -> ImportedWindows:
     """Put each pair of `pairs_of` into a window of `window_bp` bases, centred on the pair's middle.
 
+    pairs: rows that could not become pairs are in its `attrs`, by reason `UNKNOWN_END`
+
     The window is shifted to stay on its chromosome. Pairs that bring `win_start` and `window_id` keep them. Dropped,
     with counts in the report: pairs on two chromosomes, with overlapping elements, outside of the FASTA, too far
     apart, repeated, given with both labels, with more than `max_n_fraction` of the elements' bases unknown, or not
@@ -73,6 +76,8 @@ def windows_of_pairs(
     require_rules(window_bp, max_n_fraction)
     genome = Genome.open(fasta)
     sieve = Sieve(pairs)
+    sieve.leave_out(UNKNOWN_END, pairs.attrs.get(UNKNOWN_END, []))
+    sieve.require_some(str(source))
     records = RecordMap(genome)
     _place(sieve, records, window_bp)
     _drop_repeats(sieve)

@@ -7,7 +7,7 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.base.files import require_file
 from contactlens.dna.data.genome import IUPAC_LETTERS, Genome
-from contactlens.dna.data.importing.interval_table import IntervalTable, read_lines, read_table
+from contactlens.dna.data.importing.interval_table import IntervalTable, kind_of, read_lines, read_table
 from contactlens.dna.data.importing.placement import RecordMap, is_other_strand, naming_hint, placement
 from contactlens.dna.data.importing.report import Sieve
 
@@ -35,8 +35,8 @@ def read_peaks(path: Path, genome: Genome | None, window_bp: int) -> Sieve:
 
     Raises InputError, naming file and line or record, for what can't be read as peaks.
     """
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix in BED_SUFFIXES:
+    suffix = kind_of(path)
+    if suffix in map(str.lower, BED_SUFFIXES):
         if genome is None:
             raise InputError(f"{path}: intervals need a genome FASTA to take their sequence from")
         return _from_genome(path, _bed_centres(read_table(path, BED_COLUMNS), suffix), genome, window_bp)
@@ -59,7 +59,7 @@ def _bed_centres(table: IntervalTable, suffix: str) -> pd.DataFrame:
     table.require(BED_COLUMNS)
     start, end = table.interval("start", "end")
     centre = (start + end) // 2
-    if suffix == ".narrowPeak" or _is_narrow_peak(table, end - start):
+    if suffix == ".narrowpeak" or _is_narrow_peak(table, end - start):
         table.require([SUMMIT])
         summit = pd.to_numeric(table.cells[SUMMIT], errors="coerce")
         table.refuse(SUMMIT, (summit % 1 != 0).to_numpy(), "summits are not whole numbers")

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from contactlens.base.errors import InputError
+from contactlens.dna.data.importing.interval_table import kind_of
+from contactlens.dna.data.importing.peaks import BED_SUFFIXES, FASTA_SUFFIXES
 from contactlens.dna.data.importing.regions import unlabelled_regions
 from contactlens.dna.data.importing.report import ImportedWindows
 from contactlens.dna.data.importing.windows import import_windows
 from contactlens.dna.data.window_set import WindowSet
-
-PEAKS = (".fa", ".fasta", ".fna", ".bed", ".narrowPeak", ".broadPeak")
 
 
 def read_windows(
@@ -39,14 +39,18 @@ def read_windows(
     return new_windows(source, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction).window_set
 
 
+def is_peaks(path: Path) -> bool:
+    """Whether the file's name is one of peaks, by intervals or by sequences; else it is taken for pairs."""
+    return kind_of(path) in map(str.lower, (*FASTA_SUFFIXES, *BED_SUFFIXES))
+
+
 def new_windows(
     source: Path, fasta: Path | str | None, *, window_bp: int | None, max_n_fraction: float
 ) -> ImportedWindows:
     """As `read_windows` of a file, with a report of what was kept and what was left out."""
     if window_bp is None:
         raise InputError(f"{source}: give the length of the windows, window_bp (--window-bp)")
-    suffix = Path(source.stem).suffix if source.suffix == ".gz" else source.suffix
-    if suffix in PEAKS:
+    if is_peaks(source):
         return unlabelled_regions(source, window_bp=window_bp, max_n_fraction=max_n_fraction, genome=fasta)
     if fasta is None:
         raise InputError(f"{source}: pairs need the FASTA of their chromosomes, fasta (--fasta)")

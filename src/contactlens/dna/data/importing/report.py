@@ -1,6 +1,6 @@
 """What an import kept, and what it left out and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +64,13 @@ class Sieve:
         if bad.any():
             self.examples.setdefault(reason, str(self.rows["where"].to_numpy()[bad.argmax()]))
             self.rows = self.rows[~bad]
+
+    def leave_out(self, reason: str, where: Sequence[str]) -> None:
+        """Count rows that never were among `rows`, by the words for where they came from."""
+        if where:
+            self.read += len(where)
+            self.dropped[reason] = len(where)
+            self.examples[reason] = where[0]
 
     def require_some(self, source: str, hint: str = "") -> None:
         """Raise InputError with the counts where nothing is left."""

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.importing.interval_table import IntervalTable, read_table
-from contactlens.dna.data.importing.pair_windows import pairs_of, place_names, windows_of_pairs
+from contactlens.dna.data.importing.interval_table import IntervalTable, kind_of, read_table
+from contactlens.dna.data.importing.pair_windows import UNKNOWN_END, pairs_of, place_names, windows_of_pairs
 from contactlens.dna.data.importing.report import ImportedWindows
 from contactlens.dna.data.negatives import DistanceMatching
 
@@ -44,10 +45,10 @@ def import_windows(
 
 
 def _read_pairs(path: Path, window_bp: int, label_column: str | None, labelled: bool) -> pd.DataFrame:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    suffix = kind_of(path)
     if suffix == ".bedpe":
         return _bedpe_pairs(read_table(path, BEDPE_COLUMNS), label_column or "score" if labelled else None)
-    if suffix not in TABLE_SUFFIXES and path.suffix != ".parquet":
+    if suffix not in TABLE_SUFFIXES and suffix != ".parquet":
         known = ", ".join([".bedpe", *TABLE_SUFFIXES])
         raise InputError(f"{path}: not a known kind of table; known are {known} (each also .gz), .parquet")
     table = read_table(path, None)
@@ -66,7 +67,14 @@ def _named(label: str | None) -> dict[str, str]:
 
 def _bedpe_pairs(table: IntervalTable, label: str | None) -> pd.DataFrame:
     columns = {"enh_chrom": "chrom1", "enh_start": "start1", "enh_end": "end1", **_named(label)}
-    return pairs_of(table, {**columns, "prom_chrom": "chrom2", "prom_start": "start2", "prom_end": "end2"})
+    columns |= {"prom_chrom": "chrom2", "prom_start": "start2", "prom_end": "end2"}
+    table.require(BEDPE_COLUMNS[:6])
+    cells = table.cells
+    known = [cells[f"chrom{end}"] != "." for end in (1, 2)] + [cells[f"start{end}"] != "-1" for end in (1, 2)]
+    unknown = ~np.logical_and.reduce(known)
+    pairs = pairs_of(table.without(unknown), columns)
+    pairs.attrs[UNKNOWN_END] = [f"{table.row_word} {row}" for row in cells.index[unknown]]
+    return pairs
 
 
 def _pairs_in_windows(table: IntervalTable, window_bp: int, label: str | None) -> pd.DataFrame:

@@ -21,6 +21,9 @@ HEADS = ("lm_head.weight", "lm_head.lm_head.weight")
 WEIGHTS, OLD_WEIGHTS = "model.safetensors", "pytorch_model.bin"
 FOLDER_HINT = "give a folder that holds config.json and model.safetensors (`hf download NAME --local-dir FOLDER`)"
 SHOWN = 5
+WRAPPED = re.compile(
+    r"^(?:(?:module|model|_orig_mod)\.)+(?=(?:caduceus|backbone|embeddings|layers|norm_f|lm_head|score)\.)"
+)
 
 
 def published_names(model: MaskedLanguageModel) -> dict[str, Tensor]:
@@ -60,16 +63,14 @@ def load_caduceus(source: Path | str, dtype: torch.dtype = torch.float32) -> Cad
     """The model in `source`: a folder in the published format, or a name on the hub (which needs a network), where
     NAME@REVISION pins the content by a commit, a tag or a branch.
 
-    Weights are read from model.safetensors, or from pytorch_model.bin with torch's loader of plain tensors, so
-    loading runs no code of the checkpoint's.
+    Weights are read from model.safetensors or its shards, or from pytorch_model.bin, its shards or a trainer's .ckpt
+    with torch's loader of plain tensors, so loading runs no code of the checkpoint's.
 
     Raises InputError where the folder, a file, a tensor or its shape is not what config.json asks for.
     """
     folder = _folder(source)
     config = CaduceusConfig.read(folder)
     tensors, path = _read_tensors(folder)
-    if not any(name.startswith(MODEL) for name in tensors):  # saved without a head, which leaves the outer name away
-        tensors = {f"{MODEL}{name}": value for name, value in tensors.items()}
     _check(tensors, config, path)
     model = CaduceusForMaskedLM(config)
     for name, value in published_names(model).items():
@@ -117,14 +118,56 @@ def _downloaded(name: str) -> Path:
         ) from error
 
 
+def unread_tensors(source: Path | str) -> list[str]:
+    """Names of tensors in a folder that `load_caduceus` passes over: a head that was fine-tuned over the backbone."""
+    return sorted(name for name in _read_tensors(_folder(source))[0] if not name.startswith((MODEL, "lm_head.")))
+
+
 def _read_tensors(folder: Path) -> tuple[dict[str, Tensor], Path]:
-    path = folder / WEIGHTS
+    """Tensors under their published names, and a file for messages. What wraps a model when it is saved (`module.`,
+    `model.`) is left away."""
+    files = _weights_files(folder)
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        tensors |= _read_file(path)
+    tensors = {WRAPPED.sub("", name): value for name, value in tensors.items()}
+    if not any(name.startswith(MODEL) for name in tensors):  # saved without a head, which leaves the outer name away
+        tensors = {f"{MODEL}{name}": value for name, value in tensors.items()}
+    return tensors, files[0]
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    """The file of the weights, its shards in the order of their index, or the one checkpoint of a trainer."""
+    for name in (WEIGHTS, OLD_WEIGHTS):
+        if (folder / name).is_file():
+            return [folder / name]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return _shards(index)
+    found = sorted(folder.glob("*.ckpt"))
+    if len(found) == 1:
+        return found
+    several = f", and {len(found)} .ckpt files: leave one" if found else ", nor an index of shards, nor a .ckpt file"
+    raise InputError(f"{folder}: holds neither {WEIGHTS} nor {OLD_WEIGHTS}{several}")
+
+
+def _shards(index: Path) -> list[Path]:
     try:
-        if path.is_file():
-            return load_tensors(path), path
-        path = folder / OLD_WEIGHTS
-        if path.is_file():
-            return _load_old(path), path
+        names = list(dict.fromkeys(json.loads(index.read_text())["weight_map"].values()))
+        plain = all(Path(name).name == name for name in names)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise InputError(f"{index}: not an index of shards ({type(error).__name__}: {error})") from error
+    if not names or not plain:
+        raise InputError(f"{index}: must name files of its own folder, found {names[:SHOWN]}")
+    missing = [name for name in names if not index.with_name(name).is_file()]
+    if missing:
+        raise InputError(f"{index}: {len(missing)} of {len(names)} shards are not there: {missing[:SHOWN]}")
+    return [index.with_name(name) for name in names]
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_tensors(path) if path.suffix == ".safetensors" else _load_old(path)
     except pickle.UnpicklingError as error:  # torch's own message tells how to run what the file names
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"it names {named[1]}" if named else "not a pickle of tensors"
@@ -132,7 +175,6 @@ def _read_tensors(folder: Path) -> tuple[dict[str, Tensor], Path]:
     except Exception as error:  # safetensors and zipfile each raise their own
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: truncated or not a checkpoint ({reason})") from error
-    raise InputError(f"{folder}: holds neither {WEIGHTS} nor {OLD_WEIGHTS}")
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -145,6 +187,8 @@ def _load_old(path: Path) -> dict[str, Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on the pickle's protocol
         tensors = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
+        tensors = tensors["state_dict"]  # as trainers save it, beside the epoch
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ValueError("it holds no table of tensors")
     return tensors
