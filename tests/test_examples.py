@@ -66,7 +66,7 @@ def test_the_example_says_what_happens(name: str, folder: Path, monkeypatch: pyt
 
 def test_the_methods_are_all_that_a_model_is_asked_for() -> None:
     """A new public method of a model gets an example, or is named here as one that users don't need."""
-    inner = {"read", "of_files", "taken", "described", "info"}
+    inner = {"read", "of_files", "taken", "described", "signal", "info"}
     for name, methods in METHODS.items():
         found = {one for one in vars(object_named(name)) if not one.startswith("_")}
         assert found - inner == set(methods)
