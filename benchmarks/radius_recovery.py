@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.measure import measure, measure_interval, prepare, stated
@@ -194,20 +195,25 @@ def _line(name: str, rows: Iterable[dict[str, str]]) -> str:
     column = {
         key: np.array([float(row[key]) for row in rows]) for key in ("truth", "estimate", "low", "high", "seconds")
     }
-    holds, half = (np.mean([row[key] == "True" for row in rows]) for key in ("holds", "holds_50"))
+    holds, half = (_share([row[key] == "True" for row in rows]) for key in ("holds", "holds_50"))
     bounds = np.mean([row["is_bound"] == "True" for row in rows])
     error = np.median(np.abs(np.log(column["estimate"] / column["truth"])))
     width = np.median(np.log(column["high"] / np.maximum(column["low"], 1.0))) / 2
     return (
-        f"{name}: n {len(rows)}, 95 % holds {holds:.3f}, 50 % holds {half:.3f}, bounds {bounds:.2f}, median error "
+        f"{name}: n {len(rows)}, 95 % holds {holds}, 50 % holds {half}, bounds {bounds:.2f}, median error "
         f"{100 * error:.1f} %, half-width {100 * width:.1f} %, {column['seconds'].mean():.0f} s each"
     )
 
 
+def _share(held: list[bool]) -> str:
+    """How many of how many, and the exact binomial 95 % interval of their share."""
+    low, high = binomtest(sum(held), len(held)).proportion_ci()
+    return f"{sum(held)}/{len(held)} [{low:.2f}, {high:.2f}]"
+
+
 def _trap_line(name: str, rows: list[dict[str, str]]) -> str:
-    share = {key: np.mean([row[key] == "True" for row in rows]) for key in ("flagged", "holds", "wrong")}
-    return (
-        f"{name}: n {len(rows)}, flagged {share['flagged']:.2f}, holds {share['holds']:.2f}, wrong {share['wrong']:.2f}"
+    return f"{name}: " + ", ".join(
+        f"{key} {_share([row[key] == 'True' for row in rows])}" for key in ("flagged", "holds", "wrong") if rows[0][key]
     )
 
 

@@ -21,12 +21,12 @@ from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, 
 from contactlens.tracks.radius.model.laws import hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
-from contactlens.tracks.radius.ridge import DEEPEST, RADIUS, Ridge, ridge_of
+from contactlens.tracks.radius.ridge import RADIUS, Ridge, ridge_of
 from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
 PER_PATH = 4  # experiments on each draw of the paths
-FIRST_DEPTH = 8.0  # nats below the maximum to which the first round goes
+FIRST_DEPTH = 6.0  # nats below the maximum to which the first round goes
 LEAST_HALF = 0.05  # of its width on each side, in logarithms
 FOLDS = 10
 CENTRINGS = 4  # most first rounds, each about the truth that the one before points to
@@ -206,7 +206,7 @@ def calibrate(
     """Two rounds of experiments: a wide one, and one over what it leaves possible. bounds: of the log radius."""
     rng = np.random.default_rng([design.seed, 7])
     ridge = ridge_of(likelihood, prior, fit, bounds)
-    bounds = ridge.within(DEEPEST)
+    bounds = ridge.possible()
     likely = ridge.within(FIRST_DEPTH)
     below, above = (max(abs(end - fit.theta[RADIUS]), LEAST_HALF) for end in likely)
     centre = fit.theta.copy()

@@ -18,9 +18,9 @@ Floats = NDArray[Any]
 RADIUS = 0  # its place among the parameters
 HELD = 1e-6  # SD of the log radius where it is held
 STEPS = (0.04, 0.2)  # least and most between two radii, in logarithms; one standard error in between
-DEEPEST = 25.0  # nats below the maximum at which a radius is given up
+DEEPEST = 10.0  # nats below the maximum at which a radius is given up
 STRIDE = 0.15  # least step, in logarithms, of a walk along the ridge
-LEAST_REACH = 0.15  # of the ridge on each side of the estimate
+LEAST_REACH = 0.12  # of the ridge on each side of the estimate, however deep: the likelihood is an approximation
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Ridge:
         top = int(np.argmin(below))
         low = float(np.interp(-nats, -below[: top + 1], radius[: top + 1]))
         return low, float(np.interp(nats, below[top:], radius[top:]))
+
+    def possible(self) -> tuple[float, float]:
+        """Lowest and highest log radius that is not given up."""
+        low, high = self.within(DEEPEST)
+        top, first, last = (float(self.theta[i, RADIUS]) for i in (int(np.argmax(self.value)), 0, -1))
+        return max(min(low, top - LEAST_REACH), first), min(max(high, top + LEAST_REACH), last)
 
     def best(self, likelihood: Likelihood, prior: Penalty) -> Floats:
         """(P,) where on the ridge to start the climb of another likelihood: a walk from the top as long as it rises."""
