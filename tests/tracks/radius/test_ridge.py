@@ -15,6 +15,8 @@ RIDGE = Ridge(
 def test_depth_of_the_ridge_is_that_of_a_normal_likelihood() -> None:
     assert RIDGE.within(2.0) == pytest.approx((4.3, 4.5), abs=0.005)
     assert RIDGE.within(1e9) == (4.0, 5.0)
+    assert RIDGE.closed_below and not Ridge(RIDGE.theta, RIDGE.value / 100, RIDGE.root).closed_below
+    assert RIDGE.possible() == pytest.approx((4.4 - 0.05 * 20**0.5, 4.4 + 0.05 * 20**0.5), abs=0.005)
 
 
 def test_parameters_are_drawn_about_the_ridge_and_its_shift() -> None:

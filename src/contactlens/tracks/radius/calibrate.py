@@ -246,6 +246,8 @@ def calibrate(
     truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
     statistic = RadiusStatistic.fitted(truth, estimate)
     found = confidence(statistic, fit.theta, a, b)
+    if ridge.closed_below and a <= bounds[0]:
+        found.below[0] = 1.0  # no simulation excludes smaller radii, but the likelihood does
     p_values, errors = _cross_validated(truth, estimate, a, b)
     return Calibration(
         experiments, statistic, found, joint_draws(experiments, fit.theta, found, draws, rng), p_values, errors

@@ -48,6 +48,11 @@ class Ridge:
         top, first, last = (float(self.theta[i, RADIUS]) for i in (int(np.argmax(self.value)), 0, -1))
         return max(min(low, top - LEAST_REACH), first), min(max(high, top + LEAST_REACH), last)
 
+    @property
+    def closed_below(self) -> bool:
+        """Whether smaller radii than the ridge's are given up, and not only out of bounds."""
+        return bool(self.value[0] < self.value.max() - DEEPEST)
+
     def best(self, likelihood: Likelihood, prior: Penalty) -> Floats:
         """(P,) where on the ridge to start the climb of another likelihood: a walk from the top as long as it rises."""
 
