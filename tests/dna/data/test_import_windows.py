@@ -288,7 +288,7 @@ MALFORMED = {
     "kind.xlsx": ("x", "not a known kind of table; known are .bedpe, .tsv"),
     "nokind": ("x", "not a known kind of table"),
     "few.bedpe": ("chr1\t1\t2\tchr1\t5\t6\n", "no column 'score'; the table has chrom1, start1"),
-    "unknown.bedpe": ("chr1\t-1\t-1\tchr1\t5\t6\tn\t1\n", "'start1': 1 coordinates are negative"),
+    "unknown.bedpe": ("chr1\t-1\t-1\tchr1\t5\t6\tn\t1\n", "1 with an end that is not known (first: line 1)"),
     "score.bedpe": ("chr1\t1\t2\tchr1\t5\t6\tn\t0.7\n", "'score': 1 labels are not 0 or 1; first at line 1 ('0.7')"),
     "header.bedpe": ("chrom1\ts\te\tc\ts\te\tn\t1\n", "'start1': 1 cells are not whole numbers; first at line 1 ('s')"),
     "comment.bedpe": ("# nothing\n", "the file is empty"),
