@@ -80,6 +80,29 @@ def test_what_an_ensemble_gives_is_read_back(head: str) -> None:
     torch.testing.assert_close(form.aleatoric, within)
 
 
+def test_members_that_are_mixtures_make_one_whose_closed_forms_are_those_of_the_members_average() -> None:
+    torch.manual_seed(4)
+    shape = (3, 1, 2, 40)
+    weights, means, logvars = (torch.randn(shape, dtype=torch.float64) for _ in range(3))
+    parts = [Mixture(w.log_softmax(dim=1), 2 * m, v) for w, m, v in zip(weights, means, logvars, strict=True)]
+    mixed, general = MixedDistribution(tuple(parts)), MixedDistribution(tuple(map(Opaque, parts)))
+    y = 2 * torch.randn(1, 40, dtype=torch.float64)
+    torch.testing.assert_close(mixed.cdf(y), general.cdf(y))
+    torch.testing.assert_close(mixed.crps(y), general.crps(y), atol=2e-4, rtol=2e-4)
+    for level in (0.05, 0.5, 0.9):
+        torch.testing.assert_close(mixed.quantile(level), general.quantile(level))
+
+
+class Opaque:
+    """A distribution whose kind can't be told."""
+
+    def __init__(self, form: Mixture) -> None:
+        self.form = form
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.form, name)
+
+
 def test_one_member_is_that_model() -> None:
     (model,) = members(SPEC, 1)
     ensemble, (x, observed) = Ensemble([model]).eval(), tracks()

@@ -1,7 +1,9 @@
 """Models of one spec that differ in their seed, as one model: a mixture over its members with equal weights."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,9 +14,11 @@ from contactlens.base.files import write_aside
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
 from contactlens.tracks.models.heads import Distribution, SignalScale
 from contactlens.tracks.models.heads.distribution import bisected
+from contactlens.tracks.models.heads.mixture import Mixture
 from contactlens.tracks.models.track_model import TrackModel
 
 FILES = "seed_{}.safetensors"
+GAUSSIANS = ("means", "logvars")  # of a mixture's components
 NODES = 200  # levels of the quadrature of the CRPS
 
 
@@ -23,6 +27,15 @@ class MixedDistribution(Distribution):
     """Members' distributions at the same frames, each with the same weight (Lakshminarayanan et al., NeurIPS 2017)."""
 
     members: tuple[Distribution, ...]
+
+    @cached_property
+    def _as_one(self) -> Mixture | None:
+        """Of mixtures of Gaussians, all their components as one, which has closed forms."""
+        parts = [one for one in self.members if isinstance(one, Mixture)]
+        if len(parts) < len(self.members):
+            return None
+        weights = torch.cat([one.log_weights for one in parts], dim=1) - math.log(len(parts))
+        return Mixture(weights, *(torch.cat([getattr(one, name) for one in parts], dim=1) for name in GAUSSIANS))
 
     def _average(self, value: Callable[[Distribution], Tensor]) -> Tensor:
         return torch.stack([value(one) for one in self.members]).mean(dim=0)
@@ -50,6 +63,8 @@ class MixedDistribution(Distribution):
         return torch.logsumexp(logs, dim=0) - torch.tensor(float(len(logs))).log()
 
     def cdf(self, y: Tensor) -> Tensor:
+        if self._as_one is not None:
+            return self._as_one.cdf(y)
         return self._average(lambda one: one.cdf(y))
 
     def cdf_below(self, y: Tensor) -> Tensor:
@@ -57,6 +72,8 @@ class MixedDistribution(Distribution):
 
     def quantile(self, level: float) -> Tensor:
         """Between the lowest and the highest of the members' own; exactly theirs where they agree."""
+        if self._as_one is not None:
+            return self._as_one.quantile(level)
         ends = torch.stack([one.quantile(level) for one in self.members])
         low, high = ends.amin(dim=0), ends.amax(dim=0)
         # At a jump, bisection ends on the side that has passed the level: the upper one.
@@ -69,6 +86,8 @@ class MixedDistribution(Distribution):
 
         the last integral by the midpoint rule between the members' outermost quantiles.
         """
+        if self._as_one is not None:
+            return self._as_one.crps(y)
         single = self._average(lambda one: one.crps(y))
         if len(self.members) == 1:
             return single
