@@ -19,7 +19,7 @@ def main() -> None:
     chosen = [window_id for name in params.dna.explain.splits for window_id in splits[name]]
     explanation = explain_windows(model, windows, chosen, params.dna.explain, params.seed)
     write_attributions("reports/dna/attributions.npz", explanation.attributions)
-    for name in ("faithfulness", "curves", "conservation"):
+    for name in ("faithfulness", "curves", "conservation", "references", "method_checks"):
         with write_aside(f"reports/dna/{name}.csv") as aside:
             getattr(explanation, name).to_csv(aside, index=False)
 

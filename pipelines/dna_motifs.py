@@ -7,6 +7,7 @@ from pathlib import Path
 from contactlens.base.files import write_aside
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import read_attributions_by
+from contactlens.dna.explanation.checks import read_checks, usable_method
 from contactlens.dna.motifs.analysis import analyse_motifs, write_motifs
 from contactlens.ops.params import load_params
 from contactlens.ops.runs.provenance import provenance
@@ -22,7 +23,10 @@ def main() -> None:
     with write_aside(OUT) as aside:
         aside.mkdir()
         windows = WindowSet.read(CHAMPION / "windows")
-        contributions = read_attributions_by(CHAMPION / "attributions.npz", params.dna.motifs.method)
+        method, refused = usable_method(params.dna.motifs.method, read_checks(CHAMPION))
+        if refused:
+            print(f"{params.dna.motifs.method} is refused for this model: {refused}; {method} takes its place")
+        contributions = read_attributions_by(CHAMPION / "attributions.npz", method)
         found = analyse_motifs(contributions, windows, params.dna.motifs, params.seed, aside / "modisco.h5")
         write_motifs(found, contributions, windows, aside)
     with stage_run("motifs", params.dna.motifs, provenance(params.seed, INPUTS), "dna") as run:

@@ -36,13 +36,14 @@ EXPERIMENT = "dna"
 DATA, SPLITS = "data/dna", "models/dna/splits.json"
 CLASSIFIER, RECALIBRATION = Path("models/dna/classifier"), Path("models/dna/recalibration.json")
 REPORTS = Path("reports/dna")
-ATTRIBUTIONS = REPORTS / "attributions.npz"
+ATTRIBUTIONS, METHOD_CHECKS = REPORTS / "attributions.npz", REPORTS / "method_checks.csv"
 ARTIFACTS = {
     "tables": [REPORTS / name for name in ("metrics.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
-INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, ATTRIBUTIONS]
+EXPLAINED = [ATTRIBUTIONS, METHOD_CHECKS]
+INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, *EXPLAINED]
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 
@@ -102,7 +103,11 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
         history=REPORTS / "history.csv",
         params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
-        artifacts={**ARTIFACTS, ANALYSIS: [ATTRIBUTIONS, kept / "windows", CLASSIFIER, *beside], "card": [kept / CARD]},
+        artifacts={
+            **ARTIFACTS,
+            ANALYSIS: [*EXPLAINED, kept / "windows", CLASSIFIER, *beside],
+            "card": [kept / CARD],
+        },
     )
     done = sync_registry(
         candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT

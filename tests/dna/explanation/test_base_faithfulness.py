@@ -33,6 +33,7 @@ CONFIG = ExplainConfig(
     min_windows=1,
     max_windows=50,
     ig_steps=4,
+    max_completeness_error=0.25,
     faithfulness_windows=10,
     curve_fractions=(0.0, 0.1, 0.3, 1.0),
     replacement_draws=3,
@@ -83,9 +84,11 @@ def test_overlap_is_the_mean_of_the_scores_within_windows(batch):
     rows = overlap_rows(batch, {"m": values}, truth, APART, CONFIG, seed=0)
     free = (batch.ids != PAD).numpy() & ~truth.meaning & ~truth.decoy
     for name, score in (("auroc", roc_auc_score), ("auprc", average_precision_score)):
-        for kind, site in (("planted", truth.meaning), ("decoy", truth.decoy)):
+        inside = batch.regions.any(1).numpy()
+        of_kind = {"planted": (truth.meaning & inside, free & inside), "decoy": (truth.decoy, free)}
+        for kind, (site, others) in of_kind.items():
             expected = [
-                score(site[i][site[i] | free[i]], np.abs(values[i])[site[i] | free[i]])
+                score(site[i][site[i] | others[i]], np.abs(values[i])[site[i] | others[i]])
                 for i in range(N)
                 if site[i].any()
             ]
@@ -100,9 +103,9 @@ def test_perfect_overlap_and_its_controls(batch):
     assert one(rows, method="m", metric="planted_auroc", control=False)["estimate"] == 1
     assert one(rows, method="m", metric="planted_auprc", control=False)["estimate"] == 1
     assert abs(one(rows, method="random", metric="planted_auroc")["estimate"] - 0.5) < 0.1
-    # Permuted inside the enhancer it still beats chance: it knows the element, and nothing more.
+    # Permuted inside the enhancer it knows the element, and nothing more, which inside the elements is little.
     permuted = one(rows, method="m", metric="planted_auroc", control=True)["estimate"]
-    assert 0.5 < permuted < 0.95
+    assert 0.4 < permuted < 0.95
     assert one(rows, method="m", metric="decoy_auroc", control=False)["estimate"] == 0.5
 
 

@@ -40,6 +40,7 @@ CONFIG = ExplainConfig(
     min_windows=2,
     max_windows=10,
     ig_steps=8,
+    max_completeness_error=0.25,
     faithfulness_windows=6,
     curve_fractions=(0.0, 0.1, 0.2, 0.4),
     replacement_draws=4,

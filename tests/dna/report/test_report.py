@@ -49,6 +49,7 @@ EXPLAIN = ExplainConfig(
     min_windows=20,
     max_windows=20,
     ig_steps=2,
+    max_completeness_error=0.9,
     faithfulness_windows=3,
     curve_fractions=(0.0, 0.1, 0.4),
     replacement_draws=1,

@@ -119,7 +119,7 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     )
     history = pd.DataFrame({"epoch": [0, 1], "train_loss": [0.7, 0.6], "validation_auroc": [0.5, float("nan")]})
     history.to_csv(reports / "history.csv", index=False)
-    for name in ("metrics", "roc_per_epoch", "faithfulness"):
+    for name in ("metrics", "roc_per_epoch", "faithfulness", "method_checks"):
         (reports / f"{name}.csv").write_text(f"{name}\n")
     write_json(reports / "validation.json", {"passed": True})
     (reports / "data_docs").mkdir(exist_ok=True)

@@ -102,8 +102,9 @@ def overlap_rows(
     config: ExplainConfig,
     seed: int,
 ) -> Rows:
-    """`planted_auroc`, `planted_auprc` of |contribution| for bases of meaningful sites against bases of no site, and
-    `decoy_auroc`, `decoy_auprc` for bases of decoys; each the mean over windows of the score within a window.
+    """`planted_auroc`, `planted_auprc` of |contribution| for bases of meaningful sites against bases of no site inside
+    the elements, outside of which some methods are 0 by construction, and `decoy_auroc`, `decoy_auprc` for bases of
+    decoys against those anywhere; each the mean over windows of the score within a window.
 
     contributions: (N, L) by method. `n_windows` counts the windows that have such sites.
     """
@@ -115,15 +116,18 @@ def overlap_rows(
         size = np.abs(values)
         ranked += [(method, False, size), (method, True, permuted_within(size, group, rng))]
     rows: Rows = []
-    for kind, site in (("planted", planted.meaning), ("decoy", planted.decoy)):
-        site = site & (group >= 0)
-        chosen = np.flatnonzero(site.any(1) & free.any(1))
+    kinds = (
+        ("planted", planted.meaning & (group > 0), free & (group > 0)),
+        ("decoy", planted.decoy & (group >= 0), free),
+    )
+    for kind, site, others in kinds:
+        chosen = np.flatnonzero(site.any(1) & others.any(1))
         if not len(chosen):
             continue
         bootstrap = Bootstrap.of(clusters[chosen], config, seed)
         for method, control, size in ranked:
             for name, score in (("auroc", auroc_score), ("auprc", auprc_score)):
-                values = np.array([_within(score, size[i], site[i], free[i]) for i in chosen])
+                values = np.array([_within(score, size[i], site[i], others[i]) for i in chosen])
                 metric = ratio_metric(values, np.ones(len(values)))
                 rows.append(bootstrap.row(method, f"{kind}_{name}", metric, control))
     return rows

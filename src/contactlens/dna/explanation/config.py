@@ -19,6 +19,9 @@ class ExplainConfig:
     min_windows: ... and the most probable ones up to this number, where fewer are that probable
     max_windows: at most this many, the most probable ones
     ig_steps: nodes of the path integral
+    max_completeness_error: a method whose contributions miss more than this share of the logit's change from its
+        reference is refused for the model, as is one whose reference has a logit that no real window has; the next of
+        `methods` takes its place
     faithfulness_windows: explained windows, drawn at random, that the curves and `mutation_correlation` are
         averaged over
     curve_fractions: shares of an element's bases that are replaced, or put back, rising from 0; the sites of a motif
@@ -35,6 +38,7 @@ class ExplainConfig:
     min_windows: PositiveInt
     max_windows: PositiveInt
     ig_steps: PositiveInt
+    max_completeness_error: OpenUnit
     faithfulness_windows: PositiveInt
     curve_fractions: tuple[float, ...]
     replacement_draws: PositiveInt

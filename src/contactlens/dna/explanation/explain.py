@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from contactlens.attribution.centring import centred
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.dna.data.batch import WindowBatch, batch_of
@@ -24,11 +25,12 @@ from contactlens.dna.explanation.base_faithfulness import (
     mutation_rows,
     overlap_rows,
 )
+from contactlens.dna.explanation.checks import check_methods, refusals
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
-from contactlens.dna.explanation.methods.integrated_gradients import region_baseline
-from contactlens.dna.explanation.methods.lrp import RULES, one_hot_tokens, relevance
+from contactlens.dna.explanation.methods.lrp import RULES, relevance
 from contactlens.dna.explanation.methods.mutagenesis import scores
+from contactlens.dna.explanation.references import reference_table
 
 GRADIENT = "input_x_gradient"
 
@@ -42,12 +44,15 @@ class Explanation:
     curves: method, control, curve (deletion, insertion), fraction, score, low, high
     conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
         head (shares of bases and of biases), total, gap (total - logit)
+    references, method_checks: `reference_table` and `check_methods` of the explained windows
     """
 
     attributions: dict[str, Attributions]
     faithfulness: pd.DataFrame
     curves: pd.DataFrame
     conservation: pd.DataFrame
+    references: pd.DataFrame
+    method_checks: pd.DataFrame
 
 
 def explain_windows(
@@ -67,16 +72,28 @@ def explain_windows(
         raise InputError(f"{windows.source}: none of the {len(logits)} windows to explain is labelled positive")
     if len(chosen) < config.min_windows:
         print(f"{len(chosen)} windows are labelled positive, fewer than dna.explain.min_windows = {config.min_windows}")
+    everywhere = logits
     batch, logits = batch.select(chosen.tolist()), logits[chosen]
     found = attributions_of(model, batch, logits, config)
+    references = reference_table(model, batch, found, config.rows_per_pass)
+    checks = check_methods(config.methods, references, everywhere, config.max_completeness_error)
+    for sentence in refusals(checks):
+        print(sentence)
     rows: Rows = []
     clusters = window_clusters(windows.select(batch.window_ids))
     planted = Planted.of(windows, batch.window_ids)
     if planted is not None:
-        actual = {method: one.actual for method, one in found.items()}
+        actual = {method: centred_actual(one) for method, one in found.items()}
         rows += overlap_rows(batch, actual, planted, clusters, config, seed)
     curves, metrics, conservation = _faithfulness(model, batch, found, clusters, config, seed)
-    return Explanation(found, pd.DataFrame(rows + metrics), pd.DataFrame(curves), conservation)
+    faithfulness = pd.DataFrame(rows + metrics)
+    return Explanation(found, faithfulness, pd.DataFrame(curves), conservation, references, checks)
+
+
+def centred_actual(found: Attributions) -> np.ndarray:
+    """Contributions (N, L) of the bases that are there, less the mean of the four: all methods are evaluated alike, as
+    motif discovery sees them."""
+    return (centred(found.hypothetical) * found.one_hot).sum(axis=-1)
 
 
 def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -> np.ndarray:
@@ -119,45 +136,15 @@ def _faithfulness(
     few = batch.select(drawn.tolist())
     attributions = {method: one.select(few.window_ids) for method, one in found.items()}
     hypothetical = {method: one.hypothetical for method, one in attributions.items()}
-    contributions = {method: one.actual for method, one in attributions.items()}
+    contributions = {method: centred_actual(one) for method, one in attributions.items()}
     curves, metrics = curve_rows(model, few, contributions, clusters[drawn], config, seed)
     metrics += mutation_rows(model, few, hypothetical, clusters[drawn], config, seed)
     bootstrap = Bootstrap.of(clusters[drawn], config, seed)
-    paths = {
-        "integrated_gradients": [torch.ones_like(few.ids, dtype=torch.bool)],
-        "region_integrated_gradients": few.regions.unbind(1),
-    }
-    for method in (one for one in paths if one in contributions):
-        missed, change = _completeness(model, few, paths[method], attributions[method], config)
-        metrics.append(error_row(method, "completeness_error", missed, change, bootstrap))
+    for method, rows in reference_table(model, few, attributions, config.rows_per_pass).groupby("method", sort=False):
+        missed, change = rows["missed"].to_numpy(), rows["change"].to_numpy()
+        metrics.append(error_row(str(method), "completeness_error", missed, change, bootstrap))
     conservation = conservation_table(model, few, config.rows_per_pass)
     return curves, metrics + _conservation_rows(conservation, bootstrap), conservation
-
-
-def _completeness(
-    model: nn.Module,
-    batch: WindowBatch,
-    parts: Sequence[Tensor],
-    found: Attributions,
-    config: ExplainConfig,
-) -> tuple[np.ndarray, np.ndarray]:
-    """By how much contributions miss the change of the score when each of `parts` (N, L) loses its bases, and
-    that change: (N,) each, absolute values added up over the parts."""
-    changes = [found.logits - _baseline_scores(model, batch, part, config.rows_per_pass) for part in parts]
-    shares = [(found.actual * part.cpu().numpy()).sum(axis=1) for part in parts]
-    missed = np.sum([np.abs(share - change) for share, change in zip(shares, changes, strict=True)], axis=0)
-    return missed, np.abs(changes).sum(axis=0)
-
-
-def _baseline_scores(model: nn.Module, batch: WindowBatch, part: Tensor, rows_per_pass: int) -> np.ndarray:
-    """Scores (N,) with no base in particular in a part (N, L) of each window."""
-    found = []
-    for rows in torch.arange(len(batch)).split(rows_per_pass):
-        few = batch.select(rows)
-        baseline = region_baseline(one_hot_tokens(model, few.ids), few.ids, part[rows.to(part.device)])
-        with torch.no_grad():
-            found.append(model.forward_one_hot(baseline, few.regions).double().cpu())  # type: ignore[operator]
-    return torch.cat(found).numpy()
 
 
 def conservation_table(model: nn.Module, batch: WindowBatch, rows_per_pass: int) -> pd.DataFrame:

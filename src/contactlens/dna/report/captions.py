@@ -78,6 +78,10 @@ CAPTIONS = {
     "faithfulness": """
         Faithfulness of each method. A method whose interval overlaps that of its permutation explains
         nothing by that measure beyond which element matters.""",
+    "method_checks": """
+        Methods that start from a reference, here with a quarter of each base in every place. Their contributions have
+        to add up to the logit's change from it, and its logit has to be one that windows of these data have, or they
+        say nothing. A method that fails is refused for this model, and the next takes its place.""",
     "faithfulness_table": """
         Faithfulness of each method, and of its permutation within elements. In brackets the interval over
         clusters of windows. Areas under deletion, and errors, are better when low, all else when high.""",

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from contactlens.dna.data.motif_database import motif
+from contactlens.dna.explanation.checks import refusals
 from contactlens.dna.report.captions import caption
 from contactlens.dna.report.figures import attribution, helix, helix_html, trust
 from contactlens.dna.report.figures.motifs import motif_figure, motif_frame
@@ -115,9 +116,32 @@ def conservation_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return gaps.rename(columns={"size": "windows", "max": "largest"})
 
 
+def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
+    """A row a method that has a reference: what it misses, and where the reference's logit lies."""
+    rows = checks[checks["reference_logit"].notna()].assign(
+        method=checks["method"].map(name_of),
+        windows=[f"{low:.3g} to {high:.3g}" for low, high in checks[["lowest_logit", "highest_logit"]].to_numpy()],
+        verdict=checks["refused"].isna().map({True: "used", False: "refused"}),
+    )
+    names = {
+        "completeness_error": "missed share of the change",
+        "reference_logit": "logit of the reference",
+        "windows": "logits of windows",
+    }
+    return rows[["method", *names, "verdict"]].rename(columns=names)
+
+
+def _checked(checks: pd.DataFrame) -> list[Block]:
+    rows, refused = check_rows(checks), refusals(checks)
+    formats = {"missed share of the change": ".1%", "logit of the reference": ".3g"}
+    blocks: list[Block] = [TextBlock(f"{name_of(sentence)}.") for sentence in refused]
+    return blocks if rows.empty else [*blocks, TableBlock(rows, caption("method_checks"), formats)]
+
+
 def faithfulness_section(inputs: DnaReportInputs) -> list[Block]:
     curves, scores, conservation = (inputs.table(name) for name in ("curves", "faithfulness", "conservation"))
-    blocks: list[Block] = []
+    checks = inputs.table("method_checks")
+    blocks: list[Block] = [] if checks is None else _checked(checks)
     if curves is not None:
         blocks.append(inputs.figure("deletion", trust.curves_figure(curves), curves, caption("deletion")))
     if scores is not None:

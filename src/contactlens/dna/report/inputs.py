@@ -13,6 +13,7 @@ from contactlens.base.files import read_json
 from contactlens.base.parquet_file import read_parquet
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions, read_attributions_by
+from contactlens.dna.explanation.checks import read_checks, usable_method
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.discover import BASES, Discovery, Pattern
 from contactlens.reporting.blocks import FigureBlock
@@ -29,7 +30,7 @@ class DnaReportInputs:
     windows: all of them, with the truth where it is known
     reports: the folder of validation.json, pretrain_history.csv, pretrain_loss.csv, history.csv, roc_per_epoch.csv,
         metrics.csv, roc.csv, pr.csv, reliability.csv, predictions.parquet, attributions.npz, faithfulness.csv,
-        curves.csv, conservation.csv and motifs/; what is missing leaves its part of the report out
+        curves.csv, conservation.csv, method_checks.csv and motifs/; what is missing leaves its part of the report out
     figures: the folder that PNG and CSV of every figure are written to
     method: attribution method that is drawn; max_q: largest q-value at which a motif counts as matched
     splits: window ids of each split
@@ -54,8 +55,10 @@ class DnaReportInputs:
         splits: Splits | None = None,
         promotion_reasons: Sequence[str] = (),
     ) -> "DnaReportInputs":
-        """With the attribution method, and what counts as a match, of the motif analysis."""
-        return cls(windows, reports, figures, motifs.method, motifs.max_q, splits, promotion_reasons)
+        """With what the motif analysis counts as a match, and its attribution method, or the one that takes its place
+        where it is refused for the model."""
+        method, _ = usable_method(motifs.method, read_checks(reports))
+        return cls(windows, reports, figures, method, motifs.max_q, splits, promotion_reasons)
 
     def table(self, name: str) -> pd.DataFrame | None:
         """`name`.csv of the reports folder; None where there is none, or it has no rows."""
