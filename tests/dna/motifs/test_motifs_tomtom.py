@@ -1,10 +1,11 @@
 """Tomtom's q-values and alignments against independent computations."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from contactlens.dna.data.motif_database import jaspar_core
-from contactlens.dna.motifs.tomtom import all_matches, called_names, top_matches
+from contactlens.dna.motifs.tomtom import all_matches, called_matches, called_names, top_matches
 
 TARGETS = jaspar_core()[::12]
 
@@ -79,5 +80,16 @@ def test_a_piece_of_a_motif_is_found_where_it_was_cut() -> None:
     assert best.loc["piece", ["strand", "offset", "overlap"]].tolist() == ["+", 3, 10]
     assert best.loc["reverse", ["strand", "offset"]].tolist() == ["-", length - 13]
     assert best.loc["flanked", ["strand", "offset", "overlap"]].tolist() == ["+", -4, length]
-    assert called_names(best.reset_index(), 0.05)["piece"] == "piece:CTCF"
-    assert called_names(best.reset_index(), 1e-300) == {}
+    assert called_names(best.reset_index(), None, 0.05)["piece"] == "piece:CTCF"
+    assert called_names(best.reset_index(), None, 1e-300) == {}
+
+
+def test_a_match_counts_only_where_no_shuffled_copy_of_the_pattern_matches_as_well() -> None:
+    """Two patterns of the same q: a copy of one matches as well, those of the other match nothing."""
+    matches = pd.DataFrame(
+        {"pattern": ["pos_0", "pos_1", "pos_2"], "rank": 1, "name": ["CTCF", "ZNF354A", "SPI1"], "q": [1e-4, 1e-4, 0.2]}
+    )
+    control = pd.DataFrame({"pattern": ["pos_0~0", "pos_0~1", "pos_1~0", "pos_1~1"], "q": [0.3, 2e-4, 0.9, 1e-4]})
+    assert called_names(matches, control, 0.05) == {"pos_0": "pos_0:CTCF"}
+    assert set(called_names(matches, None, 0.05)) == {"pos_0", "pos_1"}
+    assert called_matches(matches, control.iloc[:0], 0.5)["pattern"].tolist() == ["pos_0", "pos_1", "pos_2"]

@@ -350,6 +350,22 @@ def test_conservation_is_of_the_worst_window(reports: Path) -> None:
 
 def test_only_factors_with_meaning_count_as_to_be_recovered(reports: Path) -> None:
     matches, recovered = (pd.read_csv(reports / "motifs" / f"{name}.csv") for name in ("tomtom", "recovery"))
-    found = motif_finding({"patterns": 2, "reason": ""}, matches, recovered, 0.05)
+    found = motif_finding({"patterns": 2, "reason": ""}, matches, None, recovered, 0.05)
     assert (found.answer, found.verdict) == ("2 of 4", "neutral")
     assert len(recovered) == 6  # decoys are listed, and need not be found
+
+
+def test_a_model_relies_on_what_raises_its_logit_and_beats_the_shuffles() -> None:
+    matches = pd.DataFrame(
+        {
+            "pattern": ["pos_0", "pos_1", "neg_0"],
+            "rank": 1,
+            "name": ["TP73", "ZNF354A", "CTCF"],
+            "q": [1e-9, 1e-3, 1e-8],
+        }
+    )
+    control = pd.DataFrame({"pattern": ["pos_0~0", "pos_1~0", "neg_0~0"], "q": [0.5, 1e-4, 0.6]})
+    found = motif_finding({"patterns": 3, "reason": ""}, matches, control, None, 0.05)
+    assert found.answer == "1 of 2 named"
+    assert "shuffled copy: TP73." in found.detail and "ZNF354A" not in found.detail
+    assert found.detail.endswith("Of 1 that lower it 1 do: CTCF.")

@@ -63,7 +63,7 @@ def analyse_motifs(
     if windows.planted is not None:
         searched = windows.planted[windows.planted["window_id"].isin(contributions.window_ids)]
         recovered = recovery(hits, matches, searched, config.max_q)
-    names = called_names(matches, config.max_q)
+    names = called_names(matches, control, config.max_q)
     return MotifAnalysis(config, peaks, discovery, matches, control, hits, recovered, names)
 
 

@@ -24,7 +24,7 @@ class MotifConfig:
     max_seqlets: most seqlets of one sign that are clustered
     trim_share: a pattern is trimmed to the bases whose contribution is at least this share of its largest
     min_width_bp: patterns whose core is shorter are dropped: single bases of extreme contribution, not motifs
-    max_q: a database match with a larger q is not called a match
+    max_q: a database match with a larger q is not called a match, nor is one that a shuffled copy of the pattern equals
     top_matches: database matches listed per pattern
     random_motifs: column-shuffled copies of each pattern that are matched as a control
     """

@@ -87,7 +87,19 @@ def random_matches(discovery: Discovery, targets: Sequence[Target], copies: int,
     return top_matches(all_matches(shuffled, targets), 1)
 
 
-def called_names(matches: pd.DataFrame, max_q: float) -> dict[str, str]:
-    """Pattern -> `pattern:factor` of its best match, for patterns whose best q is at most `max_q`."""
+def called_matches(matches: pd.DataFrame, control: pd.DataFrame | None, max_q: float) -> pd.DataFrame:
+    """The best match of each pattern, where its q is at most `max_q` and below that of each of its shuffled copies.
+
+    control: `random_matches`; None where no copies were made
+    """
     best = matches[(matches["rank"] == 1) & (matches["q"] <= max_q)]
+    if control is None or control.empty:
+        return best
+    by_chance = control["q"].groupby(control["pattern"].str.partition("~")[0]).min()
+    return best[best["q"] < best["pattern"].map(by_chance).fillna(np.inf)]
+
+
+def called_names(matches: pd.DataFrame, control: pd.DataFrame | None, max_q: float) -> dict[str, str]:
+    """Pattern -> `pattern:factor` of its best match, for `called_matches`."""
+    best = called_matches(matches, control, max_q)
     return {pattern: f"{pattern}:{name}" for pattern, name in best[["pattern", "name"]].to_numpy().tolist()}

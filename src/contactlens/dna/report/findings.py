@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from contactlens.dna.data.names import NETWORK, RECALIBRATED
+from contactlens.dna.motifs.tomtom import called_matches
 from contactlens.dna.report.figures.evaluation import model_name
 from contactlens.dna.report.figures.trust import conservation_frame, name_of
 from contactlens.reporting.blocks import Finding, Verdict
@@ -99,19 +100,36 @@ def conservation_finding(conservation: pd.DataFrame) -> Finding | None:
     )
 
 
+def _names(called: pd.DataFrame) -> str:
+    return ", ".join(dict.fromkeys(called["name"].astype(str))) or "none"
+
+
 def motif_finding(
-    summary: dict[str, Any], matches: pd.DataFrame | None, recovery: pd.DataFrame | None, max_q: float
+    summary: dict[str, Any],
+    matches: pd.DataFrame | None,
+    control: pd.DataFrame | None,
+    recovery: pd.DataFrame | None,
+    max_q: float,
 ) -> Finding:
-    """How many planted factors were recovered, or how many patterns have a name; or why there is none."""
+    """How many planted factors were recovered, or how many patterns have a name; or why there is none.
+
+    A model relies on what raises its logit: patterns of negative contributions are counted apart.
+    """
     question = "Which motifs does the model rely on?"
     if not summary["patterns"] or matches is None:
         return Finding(question, "none", f"{str(summary['reason']).capitalize()}.")
-    best = matches[matches["rank"] == 1]
-    called = best[best["q"] <= max_q]
-    names = ", ".join(dict.fromkeys(called["name"].astype(str))) or "none"
-    detail = f"{len(called)} of {len(best)} patterns match a known motif with q of {max_q:g} or less: {names}."
+    best, called = matches[matches["rank"] == 1], called_matches(matches, control, max_q)
+    raising, lowering = (best["pattern"].str.startswith(sign) for sign in ("pos_", "neg_"))
+    positive = called[called["pattern"].str.startswith("pos_")]
+    detail = (
+        f"{len(positive)} of {raising.sum()} patterns that raise the logit match a known motif, with q of {max_q:g} or "
+        f"less and below that of every shuffled copy: {_names(positive)}."
+    )
+    if lowering.any():
+        negative = called[called["pattern"].str.startswith("neg_")]
+        detail += f" Of {lowering.sum()} that lower it {len(negative)} do: {_names(negative)}."
     if recovery is None:
-        return Finding(question, f"{len(called)} of {len(best)} named", detail)
+        return Finding(question, f"{len(positive)} of {raising.sum()} named", detail)
     wanted = recovery[recovery["n_sites"] > 0]
     found = int((wanted["tomtom_q"] <= max_q).sum())
     verdict: Verdict = "good" if found == len(wanted) else "neutral" if found else "bad"

@@ -126,13 +126,13 @@ def dna_findings(inputs: DnaReportInputs) -> list[Finding]:
     """The answers of the summary for which there are inputs."""
     metrics, faithfulness, conservation = (inputs.table(name) for name in ("metrics", "faithfulness", "conservation"))
     summary, reasons = inputs.json("motifs/summary"), inputs.promotion_reasons
-    matches, recovery = inputs.table("motifs/tomtom"), inputs.table("motifs/recovery")
+    matches, control, recovery = (inputs.table(f"motifs/{name}") for name in ("tomtom", "tomtom_random", "recovery"))
     found = [
         auroc_finding(metrics) if metrics is not None else None,
         calibration_finding(metrics) if metrics is not None else None,
         explanation_finding(faithfulness, inputs.method) if faithfulness is not None else None,
         conservation_finding(conservation) if conservation is not None else None,
-        motif_finding(summary, matches, recovery, inputs.max_q) if summary is not None else None,
+        motif_finding(summary, matches, control, recovery, inputs.max_q) if summary is not None else None,
         promotion_finding(reasons) if reasons else None,
     ]
     return [finding for finding in found if finding is not None]
