@@ -21,6 +21,7 @@ from contactlens.dna.explanation.checks import (
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.explanation.references import reference_table
+from contactlens.dna.report.explanations import check_rows
 
 METHODS = ("integrated_gradients", "region_integrated_gradients", "saliency")
 
@@ -127,6 +128,14 @@ def test_the_next_method_of_the_table_takes_the_place_also_after_a_file(tmp_path
     assert usable_method("saliency", read) == ("saliency", "")
     assert read_checks(tmp_path / "none") is None
     assert usable_method("lrp", None) == ("lrp", "")
+    check_methods(METHODS, references(0.1, 0.0), np.array([-1.0, 1.0]), 0.25).to_csv(
+        tmp_path / "method_checks.csv", index=False
+    )
+    fine = read_checks(tmp_path)
+    assert usable_method("integrated_gradients", fine) == ("integrated_gradients", "") and refusals(fine) == []
+    shown = check_rows(fine)
+    assert shown["method"].tolist() == ["integrated gradients"] and shown["verdict"].tolist() == ["used"]
+    assert check_rows(read)["verdict"].tolist() == ["refused"]
     alone = check_methods(METHODS[:1], references(0.9, 0.0), np.array([-1.0, 1.0]), 0.25)
     with pytest.raises(
         InputError, match="all are refused for this model; integrated_gradients: contributions miss 90%"

@@ -44,6 +44,12 @@ def check_methods(
     return pd.DataFrame(rows, columns=CHECKS)
 
 
+def refusal_of(checks: pd.DataFrame) -> dict[str, str]:
+    """Why each method is refused, empty where it is not; a file leaves empty cells as missing."""
+    pairs = zip(checks["method"], checks["refused"], strict=True)
+    return {str(method): "" if pd.isna(why) else str(why) for method, why in pairs}
+
+
 def usable_method(wanted: str, checks: pd.DataFrame | None) -> tuple[str, str]:
     """The method to use in place of `wanted`, and why that is refused (empty where it is not).
 
@@ -52,7 +58,7 @@ def usable_method(wanted: str, checks: pd.DataFrame | None) -> tuple[str, str]:
     """
     if checks is None or wanted not in set(checks["method"]):
         return wanted, ""
-    reasons = dict(zip(checks["method"].astype(str), checks["refused"].fillna("").astype(str), strict=True))
+    reasons = refusal_of(checks)
     if not reasons[wanted]:
         return wanted, ""
     others = [method for method, reason in reasons.items() if not reason]
@@ -69,5 +75,4 @@ def read_checks(folder: Path) -> pd.DataFrame | None:
 
 def refusals(checks: pd.DataFrame) -> list[str]:
     """One sentence for each method that is refused."""
-    refused = checks[checks["refused"].fillna("") != ""]
-    return [f"{method} is refused for this model: {why}" for method, why in refused[["method", "refused"]].to_numpy()]
+    return [f"{method} is refused for this model: {why}" for method, why in refusal_of(checks).items() if why]

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from contactlens.dna.data.motif_database import motif
-from contactlens.dna.explanation.checks import refusals
+from contactlens.dna.explanation.checks import refusal_of, refusals
 from contactlens.dna.report.captions import caption
 from contactlens.dna.report.figures import attribution, helix, helix_html, trust
 from contactlens.dna.report.figures.motifs import motif_figure, motif_frame
@@ -118,16 +118,17 @@ def conservation_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
     """A row a method that has a reference: what it misses, and where the reference's logit lies."""
-    rows = checks[checks["reference_logit"].notna()].assign(
+    rows = checks.assign(
         method=checks["method"].map(name_of),
         windows=[f"{low:.3g} to {high:.3g}" for low, high in checks[["lowest_logit", "highest_logit"]].to_numpy()],
-        verdict=checks["refused"].isna().map({True: "used", False: "refused"}),
+        verdict=["refused" if why else "used" for why in refusal_of(checks).values()],
     )
     names = {
         "completeness_error": "missed share of the change",
         "reference_logit": "logit of the reference",
         "windows": "logits of windows",
     }
+    rows = rows[rows["reference_logit"].notna()]
     return rows[["method", *names, "verdict"]].rename(columns=names)
 
 
