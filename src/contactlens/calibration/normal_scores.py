@@ -22,7 +22,7 @@ from contactlens.calibration.scores import Gaussian, Predictive
 Array = np.ndarray
 FARTHEST = 8.0  # normal scores are kept within this, where a cdf has rounded to 0 or 1
 UNSEEN_WIDTH = 2.0  # of the normal scores of a frame as the fit has not met one
-STEPS = 200  # of the quadrature of mean, sd and CRPS
+STEPS = 400  # of the quadrature of mean, sd and CRPS
 TAIL = 1e-6  # probability on either side of it
 KEY = "normal_scores"
 
