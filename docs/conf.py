@@ -8,6 +8,10 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
 from docstrings import as_rst  # noqa: E402
+from params_page import page  # noqa: E402
+
+from contactlens.ops.params import load_params  # noqa: E402
+from contactlens.reporting.files import replace_marked  # noqa: E402
 
 project = "contactlens"
 extensions = ["myst_nb", "sphinx.ext.autodoc"]
@@ -38,10 +42,16 @@ def without_missing_include(app: Any, docname: str, source: list[str]) -> None:
         source[0] = WITHOUT
 
 
+def every_key(app: Any, docname: str, source: list[str]) -> None:
+    if docname == "params":
+        source[0] = replace_marked(source[0], "params", page(load_params(DOCS.parent / "params.yaml")))
+
+
 def plain_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = as_rst(lines)
 
 
 def setup(app: Any) -> None:
     app.connect("source-read", without_missing_include)
+    app.connect("source-read", every_key)
     app.connect("autodoc-process-docstring", plain_docstring)

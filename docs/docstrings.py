@@ -14,7 +14,7 @@ SPECIAL = re.compile(r"([*|\\]|(?<=\w)_(?=\W|$))")
 def as_rst(lines: Iterable[str]) -> list[str]:
     """Each block apart, so that nothing in it is taken for a list, a quotation or a definition."""
     rst: list[str] = []
-    for block in _blocks(lines):
+    for block in blocks(lines):
         if block.startswith(EXAMPLE):
             rst += ["", *block.splitlines()]
             continue
@@ -28,7 +28,7 @@ def as_rst(lines: Iterable[str]) -> list[str]:
     return [*rst, ""]
 
 
-def _blocks(lines: Iterable[str]) -> list[str]:
+def blocks(lines: Iterable[str]) -> list[str]:
     """Paragraphs and terms, each on one line: an indented line goes on with what is above it. Formulas, indented after
     an empty line, keep their lines, and so do examples."""
     blocks: list[str] = []

@@ -121,7 +121,13 @@ def broken_limit(fault: str, as_type: Any, keys: Sequence[Any]) -> str | None:
         return None
     for key in keys:
         as_type = _inside(as_type, key)
-    return _in_words(_limits_of(as_type))
+    return limits_in_words(as_type)
+
+
+def limits_in_words(as_type: Any) -> str:
+    """What a field's type asks of a value beside its kind, as `must be positive`; empty where it asks nothing."""
+    limits = _limits_of(as_type)
+    return _in_words(limits) if limits else ""
 
 
 def _inside(as_type: Any, key: Any) -> Any:

@@ -26,7 +26,10 @@ KEPT_STATES = 2  # so that a damaged one costs an epoch and no more
 class LoopConfig:
     """How a model is trained, with AdamW and a learning rate that falls as half a cosine.
 
+    learning_rate: largest, from which it falls
+    weight_decay: of AdamW
     batch_size: rows per backward pass
+    max_epochs: epochs unless training stops before
     patience: epochs without a better validation score after which training stops
     gradient_clip: largest norm of the gradient
     amp: mixed precision (bfloat16), on a GPU only

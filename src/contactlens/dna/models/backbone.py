@@ -25,7 +25,9 @@ NetworkConfig = CaduceusConfig | DilatedCnnConfig
 
 @settings
 class DilatedCnnSizes:
-    """n_layer: blocks, of dilation 1, 2, 4, ...; kernel_size: taps of each convolution, odd"""
+    """n_layer: blocks, of dilation 1, 2, 4, ...
+    kernel_size: taps of each convolution, odd
+    """
 
     n_layer: PositiveInt
     kernel_size: PositiveInt
@@ -33,7 +35,7 @@ class DilatedCnnSizes:
 
 @settings
 class BackboneConfig:
-    """architecture: `caduceus`, or `dilated_cnn`, the rival that goes through the same stages
+    """architecture: `caduceus`, or `dilated_cnn`, the baseline that goes through the same stages
     source: `pretrain` for a model of the size below, trained on the windows' own training chromosomes, `random` for
         one that is not (the control of pre-training); else a checkpoint in the published format, which brings its own
         architecture and sizes: CHECKPOINT, where `contactlens dna run --checkpoint FOLDER` puts it, or its name on the

@@ -53,7 +53,11 @@ LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat
 
 @settings
 class TracksParams:
-    """The `tracks` section; each part is documented beside the code that it configures."""
+    """The `tracks` section; each part is documented beside the code that it configures.
+
+    task: what is predicted from what, a row of `tracks.models.tasks.TASKS`
+    source: `simulate` makes the tracks from `simulate`; `import` reads those of `data/import`
+    """
 
     task: str
     source: Literal["simulate", "import"]
@@ -135,7 +139,10 @@ class TracksParams:
 
 @settings
 class DnaParams:
-    """The `dna` section; each part is documented beside the code that it configures."""
+    """The `dna` section; each part is documented beside the code that it configures.
+
+    source: `simulate` makes the windows from `simulate`; `import` reads those of `data/import_dna`
+    """
 
     source: Literal["simulate", "import"]
     simulate: DnaSimulationConfig
@@ -165,7 +172,10 @@ class DnaParams:
 
 @settings
 class Params:
-    """The whole file. One seed for everything."""
+    """The file.
+
+    seed: of everything that is drawn at random
+    """
 
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)]
     tracks: TracksParams

@@ -17,7 +17,13 @@ SPLITS = ("train", "validation", "calibration", "test")
 
 @settings
 class SplitConfig:
-    """Fractions of the groups (of the tracks, where a set has no more than one group) in each split."""
+    """Fractions of the groups (of the tracks, where a set has no more than one group) in each split.
+
+    train: for training
+    validation: for what is chosen: the epoch, the trial
+    calibration: for recalibration alone
+    test: for the scores
+    """
 
     train: float
     validation: float

@@ -14,6 +14,8 @@ SOURCE = "random walks"
 class RandomWalkConfig:
     """Walks between 0 and 1 that are reflected at both ends; lengths have no unit.
 
+    n_tracks, n_frames: walks, and frames of each
+    n_groups: among which the walks are shared out
     step: SD of a frame's step; a visit below the contact distance lasts some (contact_distance / step)**2 frames
     contact_distance: the signal is 1 below it and 0 above
     signal_noise: SD of the noise on the signal

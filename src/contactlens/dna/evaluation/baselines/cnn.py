@@ -22,10 +22,14 @@ POOL = 4
 
 @settings
 class CnnConfig:
-    """filters: of each convolution; kernel_size: bases that the first one sees; hidden: units of the dense layer.
+    """filters: of each convolution
+    kernel_size: bases that the first convolution sees
+    hidden: units of the dense layer
     dropout: of the pooled features and of the dense layer.
-    learning_rate, weight_decay: of AdamW; batch_size: windows.
-    max_epochs; patience: epochs without a lower validation NLL before training stops.
+    learning_rate, weight_decay: of AdamW
+    batch_size: windows per step
+    max_epochs: epochs unless training stops before
+    patience: epochs without a lower validation NLL before training stops.
     starts: trainings from different seeds; the one with the lowest validation NLL is kept.
     device: auto takes a GPU where there is one.
     """

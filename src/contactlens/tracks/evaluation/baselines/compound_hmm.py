@@ -29,7 +29,8 @@ LEAST_PERSISTENCE = 1e-3
 @settings
 class CompoundHmmConfig:
     """restarts: starting points of EM, of which the likeliest fit is kept.
-    max_iterations: of EM from each; tolerance: gain in nats per observed frame below which it stops.
+    max_iterations: of EM from each.
+    tolerance: gain in nats per observed frame below which EM stops.
     max_tracks: tracks drawn for the fit.
     """
 
