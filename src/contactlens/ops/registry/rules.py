@@ -72,8 +72,8 @@ class PromotionRules:
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
         what, score = f"{self.score.upper()} of {self.evaluated}", estimate(metrics, self.evaluated, self.score)
-        rivals = {name: estimate(metrics, name, self.score) for name in self.must_beat}
-        checks = [_check(what, score, "below", f"that of {name}", other) for name, other in rivals.items()]
+        baselines = {name: estimate(metrics, name, self.score) for name in self.must_beat}
+        checks = [_check(what, score, "below", f"that of {name}", other) for name, other in baselines.items()]
         checks += _beside_champion(what, score, "below", champion_score)
         error = abs(estimate(metrics, self.evaluated, "coverage_90") - 0.9)
         checks.append(

@@ -31,6 +31,8 @@ class TreeSize(NamedTuple):
 class BoostedTreesConfig:
     """max_rows: frames drawn for training (and as many for early stopping); null: all, as the network has them.
     folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
+    max_trees: of an ensemble.
+    learning_rate: share of each tree that counts.
     max_leaves, min_leaf_frames: sizes of a tree that are tried against each other.
     search_rows: frames drawn to try them.
     patience: trees without a gain on validation tracks before an ensemble stops.
