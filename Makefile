@@ -27,10 +27,10 @@ else
 	contactlens run
 endif
 
-# Every system of systems.yaml on one simulated set -> systems/systems.csv and the table in README.md;
-# PROFILE=systems_small in a few minutes, README as it is.
+# Every system of systems.yaml on one simulated set -> systems/systems.csv and the table in docs/systems.md;
+# PROFILE=systems_small in a few minutes, the page as it is.
 systems: install
-	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE),--profile unsearched --page README.md)
+	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE),--profile unsearched --page docs/systems.md)
 
 test: install
 	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)

@@ -234,7 +234,8 @@ def onset_table(measurement: Measurement) -> pd.DataFrame:
     own, simulated = measurement.predictive.onset, measurement.predictive.onset_simulated
     known = np.isfinite(simulated).sum(axis=0) > 2
     low, mid, high = np.full((3, own.size), np.nan)
-    low[known], mid[known], high[known] = np.nanquantile(simulated[:, known], [0.025, 0.5, 0.975], axis=0)
+    if known.any():  # of no column, NumPy gives no quantiles
+        low[known], mid[known], high[known] = np.nanquantile(simulated[:, known], [0.025, 0.5, 0.975], axis=0)
     return pd.DataFrame({"lag_s": np.array(ONSET_FRAMES) * dt, "data": own, "model": mid, "low": low, "high": high})
 
 
