@@ -56,7 +56,7 @@ def systems(
     out: Annotated[Path, typer.Option(help="Folder for systems.csv, systems.md and the figure headlines.png.")] = Path(
         "systems"
     ),
-    page: Annotated[Path | None, typer.Option(help="Also write the table into this page, such as docs/systems.md.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Also write the table here, such as docs/systems.md.")] = None,
 ) -> None:
     """Train and evaluate every system of systems.yaml, without a sweep, on one common simulated set of tracks."""
     import pandas as pd

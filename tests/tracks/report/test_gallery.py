@@ -72,7 +72,9 @@ def test_the_page_has_a_listed_system_for_every_published_task_and_a_small_pictu
         system = re.search(r"--task .*?(?= --workspace)", " ".join(command.split()))
         assert system and re.sub(r" --profile \w+", "", system[0]) in listed, command
         shown.add(system[0].split()[1])
-    table = (ROOT / "docs" / "systems.md").read_text().split("<!-- systems: start -->")[1].split("<!-- systems: end -->")[0]
+    table = (
+        (ROOT / "docs" / "systems.md").read_text().split("<!-- systems: start -->")[1].split("<!-- systems: end -->")[0]
+    )
     published = set(re.findall(r"--task (\w+)", table))
     assert shown == published <= set(TASKS)
     assert len(published) >= 8
