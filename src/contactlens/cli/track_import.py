@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from contactlens.tracks.data.importing.doubts import Doubt
+    from contactlens.tracks.data.importing.table import Imported
     from contactlens.tracks.data.track_set import TrackSet
 
 KINDS = ".csv, .tsv, .txt (or .gz), .parquet, .xlsx, .npz, .mat, .h5, TrackMate's .xml, or the legacy pickle (.pkl)"
@@ -75,8 +76,10 @@ def with_mapping(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def write_import(file: Path, out: Path, mapping: dict[str, Any], frame_interval: float | None) -> None:
-    """Read `file` and write the track set to `out`; say what was kept, left out, assumed and understood."""
-    read_file(file, mapping, frame_interval).write(out)
+    """Read `file` and write the track set to `out`; then say what was kept, left out, assumed and understood."""
+    imported = _imported(file, mapping, frame_interval)
+    imported.track_set.write(out)
+    _say(file, imported)
     typer.echo(f"written to {out}")
 
 
@@ -90,16 +93,25 @@ def read_set_or_file(path: Path, mapping: dict[str, Any], frame_interval: float 
 def read_file(file: Path, mapping: dict[str, Any], frame_interval: float | None) -> "TrackSet":
     """Tracks in any form that is imported: say what was kept, left out, assumed and understood, and ask about what
     looks wrong. Without a terminal to ask at, that raises InputError."""
+    imported = _imported(file, mapping, frame_interval)
+    _say(file, imported)
+    return imported.track_set
+
+
+def _imported(file: Path, mapping: dict[str, Any], frame_interval: float | None) -> "Imported":
     from contactlens.tracks.data.importing.read import import_tracks
-    from contactlens.tracks.data.importing.understood import understand
 
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    imported = import_tracks(file, frame_interval=frame_interval, ask=_confirm if at_terminal else None, **mapping)
+    return import_tracks(file, frame_interval=frame_interval, ask=_confirm if at_terminal else None, **mapping)
+
+
+def _say(file: Path, imported: "Imported") -> None:
+    from contactlens.tracks.data.importing.understood import understand
+
     typer.echo(f"{file.name}: {imported.report}")
     for note in imported.report.notes:
         typer.echo(f"  {note}")
     typer.echo(understand(imported.track_set))
-    return imported.track_set
 
 
 def _confirm(doubt: "Doubt") -> bool:

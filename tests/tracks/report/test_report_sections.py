@@ -146,7 +146,7 @@ def test_nll_finding_is_the_paired_difference_to_the_best_baseline(shift: float,
 
 
 def test_what_is_served_as_it_is_has_to_beat_recalibrated_baselines_too() -> None:
-    rival = pd.DataFrame(
+    baseline = pd.DataFrame(
         [
             ("trees_recalibrated", "nll", 0.45, 0.44, 0.46),
             ("ensemble", "nll", 0.44, 0.43, 0.45),
@@ -155,7 +155,7 @@ def test_what_is_served_as_it_is_has_to_beat_recalibrated_baselines_too() -> Non
         ],
         columns=["model", "metric", "estimate", "low", "high"],
     )
-    finding = nll_finding(pd.concat([samples.metrics(), rival]), "ensemble")
+    finding = nll_finding(pd.concat([samples.metrics(), baseline]), "ensemble")
     assert finding is not None and finding.verdict == "neutral"
     assert "of the ensemble less that of the best baseline (trees recalibrated)" in finding.detail
 
