@@ -15,7 +15,7 @@ def test_all_splits_but_the_test_split_are_fitted_to() -> None:
 def test_common_examples_are_counted_and_refused(tmp_path: Path) -> None:
     assert write_fitted_to(tmp_path, [b"ACGT", b"AAAA", b"CCCC"]).parent == tmp_path
     refuse_fitted_to(tmp_path, [b"GGGG", b"ACG"])
-    with pytest.raises(InputError, match=r"seen\.json: the model was fitted to 2 of these test examples"):
+    with pytest.raises(InputError, match=r"fitted_to\.json: the model was fitted to 2 of these test examples"):
         refuse_fitted_to(tmp_path, [b"CCCC", b"GGGG", b"ACGT"])
 
 

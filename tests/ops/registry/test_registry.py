@@ -74,7 +74,7 @@ def make(tmp_path: Path) -> Make:
         (folder / "figures" / "gate_midpoint.png").write_bytes(b"png")
         model = ToyModel(seed)
         save_file(model.state_dict(), folder / "model.safetensors")
-        row = {"nll": nll, "coverage_90": 0.9, "mace": 0.01, "ence": None}
+        row = {"nll": nll, "coverage_90": 0.9, "mace": 0.01, "ence": None, "nll_minus_constant_gaussian": nll - 1.4}
         interval = {name: {"estimate": v, "low": v, "high": v} for name, v in row.items()}
         write_json(folder / "metrics.json", {"network": interval, "constant_gaussian": {"nll": {"estimate": 1.4}}})
         write_json(folder / "recalibration.json", {})

@@ -14,13 +14,15 @@ RULES = PromotionRules(
 WHY = "it does something else, or was fitted to some of them"
 
 
-def metrics(nll: float | None = 1.0, coverage: float = 0.89, mace: float = 0.01, trees: float = 1.1) -> Any:
+def metrics(nll: float | None = 1.0, coverage: float = 0.89, mace: float = 0.01, trees: float | None = -0.02) -> Any:
+    """trees: the upper end of the network's NLL less that of the trees."""
     row = {"nll": nll, "coverage_90": coverage, "mace": mace}
-    return {
-        "network": {name: {"estimate": value, "low": value, "high": value} for name, value in row.items()},
-        "trees": {"nll": {"estimate": trees}},
-        "constant": {"nll": {"estimate": 1.4}},
+    own = {name: {"estimate": value, "low": value, "high": value} for name, value in row.items()}
+    own |= {
+        "nll_minus_trees": {"estimate": -0.1, "low": -0.2, "high": trees},
+        "nll_minus_constant": {"estimate": -0.4, "low": -0.5, "high": -0.3},
     }
+    return {"network": own, "trees": {"nll": {"estimate": 1.1}}, "constant": {"nll": {"estimate": 1.4}}}
 
 
 @pytest.mark.parametrize("champion", [None, 1.01])
@@ -34,8 +36,26 @@ def test_a_model_that_meets_every_rule_is_promoted(champion: float | None) -> No
 @pytest.mark.parametrize(
     ("values", "champion", "reason"),
     [
-        ({"trees": 1.0}, None, "failed: NLL of network, 1, is not below that of trees, 1"),
-        ({"trees": math.nan}, None, "failed: NLL of network, 1, is not below that of trees, nan"),
+        (
+            {"trees": 0.0},
+            None,
+            "failed: NLL of network less that of trees, -0.1000 [-0.2000, 0.0000], does not lie below 0",
+        ),
+        (
+            {"trees": 0.01},
+            None,
+            "failed: NLL of network less that of trees, -0.1000 [-0.2000, 0.0100], does not lie below 0",
+        ),
+        (
+            {"trees": math.nan},
+            None,
+            "failed: NLL of network less that of trees, -0.1000 [-0.2000, nan], does not lie below 0",
+        ),
+        (
+            {"trees": None},
+            None,
+            "failed: NLL of network less that of trees, -0.1000 [-0.2000, nan], does not lie below 0",
+        ),
         (
             {"coverage": 0.93},
             None,
@@ -60,8 +80,9 @@ def test_each_rule_alone_stops_it(values: dict[str, float], champion: float | No
 
 def test_a_missing_number_is_never_a_pass() -> None:
     decision = RULES.decide(metrics(nll=None), 1.2)
-    assert [reason.split(":")[0] for reason in decision.reasons] == ["failed"] * 3 + ["passed"] * 2
+    assert [reason.split(":")[0] for reason in decision.reasons] == ["passed"] * 2 + ["failed"] + ["passed"] * 2
     assert not RULES.decide({}, None).promote
+    assert all(reason.startswith("failed") for reason in RULES.decide({}, None).reasons)
 
 
 CLASSIFIER = ClassifierRules("dna", "network_recalibrated", ("distance", "cnn"), min_auroc=0.8, max_ece=0.1)

@@ -55,7 +55,7 @@ class PromotionRules:
 
     registered_model: name in the MLflow registry
     evaluated: row of metrics.json that is evaluated: `network` or `ensemble`, as it is or `_recalibrated`
-    must_beat: rows whose score must be higher
+    must_beat: rows whose score must be higher: the interval of the difference, paired by track, must lie below 0
     max_coverage_error_90: largest |coverage of the 90 % band - 0.9|
     max_mace: largest mean absolute calibration error
     score: what is compared, also with a champion. The NLL of a distribution with an atom can't be compared with that of
@@ -72,8 +72,7 @@ class PromotionRules:
     def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
         """See `Rules.decide`."""
         what, score = f"{self.score.upper()} of {self.evaluated}", estimate(metrics, self.evaluated, self.score)
-        baselines = {name: estimate(metrics, name, self.score) for name in self.must_beat}
-        checks = [_check(what, score, "below", f"that of {name}", other) for name, other in baselines.items()]
+        checks = [_paired_check(metrics, self.evaluated, self.score, name) for name in self.must_beat]
         checks += _beside_champion(what, score, "below", champion_score)
         error = abs(estimate(metrics, self.evaluated, "coverage_90") - 0.9)
         checks.append(
@@ -117,9 +116,9 @@ def single_form(evaluated: EvaluatedSignal) -> EvaluatedSignal:
     return "network" if evaluated in ("network", "ensemble") else "network_recalibrated"
 
 
-def estimate(metrics: Metrics, model: str, metric: str) -> float:
-    """The point estimate, NaN where metrics.json does not have it or it is not finite."""
-    value = metrics.get(model, {}).get(metric, {}).get("estimate")
+def estimate(metrics: Metrics, model: str, metric: str, end: str = "estimate") -> float:
+    """The point estimate, or the `low` or `high` end, NaN where metrics.json does not have it or it is not finite."""
+    value = metrics.get(model, {}).get(metric, {}).get(end)
     return math.nan if value is None or not math.isfinite(value) else float(value)
 
 
@@ -136,6 +135,17 @@ def _beside_champion(what: str, value: float, relation: Relation, champion_score
             (False, f"failed: the present champion can't be scored on these data, as {why}; use another model name")
         ]
     return [_check(what, value, relation, "the champion's on the same data", champion_score)]
+
+
+def _paired_check(metrics: Metrics, model: str, score: Score, baseline: str) -> Check:
+    """Whether the whole interval of the difference lies below 0 (never for NaN), and the sentence that says so."""
+    mean, low, high = (
+        estimate(metrics, model, f"{score}_minus_{baseline}", end) for end in ("estimate", "low", "high")
+    )
+    passed = high < 0
+    outcome, verb = ("passed", "lies") if passed else ("failed", "does not lie")
+    difference = f"{score.upper()} of {model} less that of {baseline}, {mean:.4f} [{low:.4f}, {high:.4f}]"
+    return passed, f"{outcome}: {difference}, {verb} below 0"
 
 
 def _check(what: str, value: float, relation: Relation, than: str, limit: float) -> Check:
