@@ -122,3 +122,8 @@ import contactlens.dna.explanation.methods.lrp
 def test_models_and_training_need_torch_and_numpy_alone() -> None:
     done = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_folder_holds_more_than_sixteen_files() -> None:
+    counts = {folder: len(list(folder.glob("*.py"))) for folder in PACKAGE.rglob("*") if folder.is_dir()}
+    assert {str(folder.relative_to(PACKAGE)): n for folder, n in counts.items() if n > 16} == {}

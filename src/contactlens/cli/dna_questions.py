@@ -176,9 +176,15 @@ def marginalize_motifs(
 ) -> None:
     """Insert a motif, or a pair at spacings and orientations, into backgrounds: the curve of the score's change."""
     from contactlens.dna.data.batch import REGIONS
-    from contactlens.dna.serving.backgrounds import random_backgrounds, window_backgrounds
     from contactlens.dna.serving.figures import marginal_figure
-    from contactlens.dna.serving.marginalize import ORIENTATIONS, MarginalSettings, insert_of, marginalize
+    from contactlens.dna.serving.marginalize import (
+        ORIENTATIONS,
+        MarginalSettings,
+        insert_of,
+        marginalize,
+        random_backgrounds,
+        window_backgrounds,
+    )
     from contactlens.ops.progress import progress_shown
     from contactlens.reporting.figure_style import save_figure
 

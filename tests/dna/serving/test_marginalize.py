@@ -9,8 +9,7 @@ from word_model import WORD, WordModel, other_strand, worth
 from contactlens.base.errors import InputError
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.shown import Shown
-from contactlens.dna.serving.backgrounds import random_backgrounds
-from contactlens.dna.serving.marginalize import Insert, MarginalSettings, insert_of, marginalize
+from contactlens.dna.serving.marginalize import Insert, MarginalSettings, insert_of, marginalize, random_backgrounds
 
 A, B = Insert("a", "GATTACAC"), Insert("b", "CCGTTGCA")
 TASKS = {"region": ((0, 120),), "pair": ((5, 55), (65, 115))}

@@ -6,6 +6,7 @@ control.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,14 @@ from torch import nn
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import percentile_interval, resample_counts
+from contactlens.dna.data.importing.regions import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import NAME, motif
 from contactlens.dna.data.shown import Shown
 from contactlens.dna.data.tokens import COMPLEMENT_LETTERS
+from contactlens.dna.data.window_set import Task
 from contactlens.dna.serving.scoring import logits
+from contactlens.dna.serving.windows import read_windows
+from contactlens.dna.simulation.grammar import HUMAN_GC, background
 
 ORIENTATIONS = ("++", "+-", "-+", "--")
 COLUMNS = ("quantity", "orientation", "spacing_bp", "estimate", "low", "high", "backgrounds")
@@ -186,3 +191,23 @@ def _with(
         if wanted:
             bases = bases[:at] + one.on(strand) + bases[at + len(one.bases) :]
     return Shown(bases, shown.elements)
+
+
+def window_backgrounds(
+    source: Path | str, task: Task, fasta: Path | str | None, window_bp: int | None, most: int, shuffle: bool, seed: int
+) -> list[Shown]:
+    """At most `most` windows of `read_windows`, drawn at random, in their order; shuffled on request, whole windows at
+    a time and with their dinucleotides kept, which leaves no motif in place.
+    """
+    genome, windows = read_windows(source, task, fasta, window_bp)
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(windows))[:most])
+    shown = [Shown.of(windows[row], genome) for row in rows.tolist()]
+    return [Shown(dinucleotide_shuffle(one.bases, rng), one.elements) for one in shown] if shuffle else shown
+
+
+def random_backgrounds(window_bp: int, n: int, seed: int) -> list[Shown]:
+    """Random DNA with the composition and the dinucleotides of human DNA, each all one region."""
+    codes = background(np.full(n, HUMAN_GC), window_bp, np.random.default_rng(seed))
+    letters = np.array(list("ACGT"))[codes]
+    return [Shown("".join(row), ((0, window_bp),)) for row in letters]

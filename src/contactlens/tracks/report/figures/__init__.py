@@ -23,10 +23,10 @@ from contactlens.tracks.report.figures.gate import gate_figure, gate_frame
 from contactlens.tracks.report.figures.latent import LoadingExample, alignment_figure, alignment_frame, loading_figure
 from contactlens.tracks.report.figures.msd import msd_figure, with_power_law
 from contactlens.tracks.report.figures.overview import Overview, overview_figure
-from contactlens.tracks.report.figures.state_examples import state_examples_figure
 from contactlens.tracks.report.figures.states import (
     lengths_figure,
     roc_figure,
+    state_examples_figure,
     state_reliability_figure,
     track_accuracy_figure,
 )
