@@ -100,7 +100,15 @@ def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path
     registry = registered(finished.parent / "first.db")
     assert list(registry["versions"]) == ["1"]
     assert registry["aliases"]["candidate"] == "1"
-    assert "NLL of ensemble, " in registry["versions"]["1"]["promotion"]
+    assert "NLL of ensemble less that of " in registry["versions"]["1"]["promotion"]
+
+
+@pytest.mark.slow
+def test_recalibration_changes_little_of_a_mixture_that_was_trained_by_its_likelihood(finished: Path) -> None:
+    metrics = read_json(finished / "reports/tracks/metrics.json")
+    for form in ("network", "ensemble"):
+        raw, recalibrated = (metrics[name]["nll"]["estimate"] for name in (form, f"{form}_recalibrated"))
+        assert abs(recalibrated - raw) < 0.3, form
 
 
 def stages_run(printed: str) -> set[str]:

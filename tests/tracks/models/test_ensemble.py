@@ -103,6 +103,14 @@ class Opaque:
         return getattr(self.form, name)
 
 
+def test_members_that_are_mixtures_jump_nowhere() -> None:
+    torch.manual_seed(1)
+    parts = torch.randn(3, 2, 1, 4, 500, dtype=torch.float64)
+    mixed = MixedDistribution(tuple(Mixture(one[0].log_softmax(dim=1), one[1], one[0]) for one in parts))
+    y = 2 * torch.randn(1, 500, dtype=torch.float64)
+    assert torch.equal(mixed.cdf(y), mixed.cdf_below(y))
+
+
 def test_one_member_is_that_model() -> None:
     (model,) = members(SPEC, 1)
     ensemble, (x, observed) = Ensemble([model]).eval(), tracks()

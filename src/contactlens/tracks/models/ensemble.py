@@ -68,6 +68,8 @@ class MixedDistribution(Distribution):
         return self._average(lambda one: one.cdf(y))
 
     def cdf_below(self, y: Tensor) -> Tensor:
+        if self._as_one is not None:  # to the same rounding as `cdf`, or every frame would seem to have a jump
+            return self._as_one.cdf_below(y)
         return self._average(lambda one: one.cdf_below(y))
 
     def quantile(self, level: float) -> Tensor:
