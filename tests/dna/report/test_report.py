@@ -189,7 +189,7 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> No
         *("motifs", "deletion", "faithfulness", "conservation", "pretraining", "training", "roc_epochs"),
     }
     assert all(figure.csv and figure.csv.is_file() for figure in figures)
-    assert build_report(report).count('<img src="data:image/png;base64,') == len(figures)
+    assert build_report(report).count('<img src="data:image/webp;base64,') == len(figures)
 
 
 def test_captions_are_filled_and_tables_say_what_was_found(report: Report) -> None:

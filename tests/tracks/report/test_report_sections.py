@@ -53,7 +53,7 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> No
     written = {path.name for path in figures[0].path.parent.iterdir()}
     assert written == {path.name for figure in figures for path in (figure.path, figure.csv) if path}
     html = build_report(report)
-    assert html.count('<img src="data:image/png;base64,') == 19
+    assert html.count('<img src="data:image/webp;base64,') == 19
     for figure in figures:
         assert f"Data: {figure.path.stem}.csv" in html
 
