@@ -18,7 +18,6 @@ from contactlens.ops.params import TracksParams, load_params
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.models import Scaling, TrackModel
-from contactlens.tracks.models.heads.gaussian import gaussian_nll
 from contactlens.tracks.models.tasks import model_input, task_named
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
@@ -50,8 +49,8 @@ def plain_loop(model: TrackModel, params: TracksParams, train: TrackBatch, valid
         model.eval()
         with torch.no_grad():
             for x, signal, observed in DataLoader(held_out, batch_size=params.fit.batch_size):
-                mean, logvar = model(x, observed).unbind(dim=1)
-                masked_mean(gaussian_nll(signal, mean, logvar), observed).item()
+                form = model.distribution(model(x, observed))
+                masked_mean(-form.log_density(signal), observed).item()
 
 
 def main() -> None:
