@@ -104,11 +104,11 @@ def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path
 
 
 @pytest.mark.slow
-def test_recalibration_changes_little_of_a_mixture_that_was_trained_by_its_likelihood(finished: Path) -> None:
+def test_recalibration_costs_no_likelihood(finished: Path) -> None:
     metrics = read_json(finished / "reports/tracks/metrics.json")
     for form in ("network", "ensemble"):
         raw, recalibrated = (metrics[name]["nll"]["estimate"] for name in (form, f"{form}_recalibrated"))
-        assert abs(recalibrated - raw) < 0.3, form
+        assert recalibrated < raw + 0.05, form
 
 
 def stages_run(printed: str) -> set[str]:
