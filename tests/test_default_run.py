@@ -39,11 +39,10 @@ def claimed(page: Path, heading: str, row: str) -> list[tuple[str, ...]]:
     return re.findall(INTERVAL, line)
 
 
-def held(found: pd.DataFrame, columns: list[tuple[str, str]], numbers: list[tuple[str, ...]]) -> None:
+def measured(found: pd.DataFrame, columns: list[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """Estimate and ends of each (model, metric), as the pages write them."""
     rows = found.set_index(["model", "metric"])
-    assert len(numbers) == len(columns)
-    for key, written in zip(columns, numbers, strict=True):
-        assert list(written) == [f"{value:.3f}" for value in rows.loc[key, ["estimate", "low", "high"]]], key
+    return [tuple(f"{value:.3f}" for value in rows.loc[key, ["estimate", "low", "high"]]) for key in columns]
 
 
 @pytest.mark.parametrize("row", SIGNALS)
@@ -51,16 +50,17 @@ def test_the_tables_of_tracks_are_those_of_the_run(row: str) -> None:
     found, model = table("reports/tracks/metrics.csv"), SIGNALS[row]
     own = [(model, metric) for metric in ("nll", "crps", "r2")]
     recalibrated = [(f"{model}_recalibrated", metric) for metric in ("nll", "crps")]
-    held(found, own + recalibrated, claimed(RESULTS, TRACKS, row))
+    assert claimed(RESULTS, TRACKS, row) == measured(found, own + recalibrated)
     short = [(model, "nll"), (f"{model}_recalibrated", "nll"), (model, "crps"), (model, "coverage_90")]
-    held(found, short, claimed(README, SHORT, row))
+    assert claimed(README, SHORT, row) == measured(found, short)
 
 
 @pytest.mark.parametrize("row", WINDOWS)
 def test_the_tables_of_windows_are_those_of_the_run(row: str) -> None:
     found, model = table("reports/dna/metrics.csv"), WINDOWS[row]
-    held(found, [(model, "auroc"), (model, "auprc")], claimed(RESULTS, DNA, row))
-    held(found, [(model, "auroc"), (model, "auprc")], claimed(README, SHORT, row))
+    expected = measured(found, [(model, "auroc"), (model, "auprc")])
+    assert claimed(RESULTS, DNA, row) == expected
+    assert claimed(README, SHORT, row) == expected
 
 
 def test_windows_are_told_apart_better_than_by_any_baseline_that_is_not_given_the_motifs() -> None:
