@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,8 @@ def served(model: str) -> Iterator[str]:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
     arguments = ["models", "serve", "-m", model, "--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
-    environment = {**os.environ, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "600"}
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # MLflow calls uvicorn
+    environment = {**os.environ, "PATH": beside, "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "600"}
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *arguments],
         env=environment,

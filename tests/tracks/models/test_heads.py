@@ -11,6 +11,7 @@ from torch import Tensor
 from contactlens.base.errors import InputError
 from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.heads import HEADS, DecodedGaussianHead, Distribution, HeadConfig, HeadPlan, SignalScale
+from contactlens.tracks.models.heads.distribution import bisected
 from contactlens.tracks.models.heads.gaussian import Gaussian
 from contactlens.tracks.models.heads.hurdle import HurdleConfig
 from contactlens.tracks.models.heads.mixture import Mixture, MixtureConfig
@@ -77,6 +78,17 @@ def test_quantile_is_the_inverse_of_the_cdf(name: str, level: float) -> None:
         if name == "hurdle":
             expected = torch.maximum(expected, form.cdf(form.limit.expand_as(value)))
         torch.testing.assert_close(form.cdf(value), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("level", [1e-6, 0.05, 0.5, 0.95, 1 - 1e-6])
+def test_a_mixture_s_quantile_is_found_where_peaks_lie_far_apart(level: float) -> None:
+    """As bisection finds it, a second method, although Newton's steps leave the bracket between two narrow peaks."""
+    random = torch.Generator().manual_seed(0)
+    weights, means, logvars = (torch.randn(500, 12, generator=random, dtype=torch.float64) for _ in range(3))
+    form = Mixture((3 * weights).log_softmax(dim=1), 100 * means, 3 * logvars)
+    found = form.quantile(level)
+    wide = torch.full_like(found, 1e4)
+    torch.testing.assert_close(found, bisected(form, level, -wide, wide), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "mixture", "hurdle"])

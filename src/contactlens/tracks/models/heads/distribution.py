@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -113,3 +114,36 @@ def bisected(distribution: Distribution, level: float, low: Tensor, high: Tensor
         below = distribution.cdf(middle) < level
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return 0.5 * (low + high)
+
+
+@torch.no_grad()
+def root(value_and_slope: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], low: Tensor, high: Tensor) -> Tensor:
+    """Where increasing smooth functions are 0 between `low` and `high`, (n,): Newton's method, which bisects wherever a
+    step leaves the bracket or does not halve the one before (Press et al., Numerical Recipes, 9.4).
+
+    value_and_slope: of the functions with these numbers (m,), at y (m,)
+    """
+    found = 0.5 * (low + high)
+    eps = torch.finfo(low.dtype).eps
+    # Newton's steps square their error: after one this small, what is left is rounding.
+    small, least = eps**0.6 * torch.maximum(low.abs(), high.abs()), eps * torch.maximum(low.abs(), high.abs())
+    rows = torch.arange(len(low))
+    y, before = found, high - low
+    for _ in range(BISECTIONS):
+        value, slope = value_and_slope(y, rows)
+        low, high = torch.where(value < 0, y, low), torch.where(value < 0, high, y)
+        step = torch.nan_to_num(value / slope, nan=torch.inf).abs()
+        new = y - value.sign() * step
+        bisects = (step > small) & ((new <= low) | (new >= high) | (2 * step > before))
+        new = torch.where(bisects, 0.5 * (low + high), new)
+        before = (new - y).abs()
+        found = found.index_copy(0, rows, new)
+        going_on = (step > small) & (high - low > least)
+        if not going_on.any():
+            break
+        if 2 * going_on.sum() < len(rows):  # a copy costs as much as a step
+            rows, new, before, low, high, small, least = (
+                one[going_on] for one in (rows, new, before, low, high, small, least)
+            )
+        y = new
+    return found

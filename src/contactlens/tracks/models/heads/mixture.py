@@ -11,9 +11,9 @@ from contactlens.tracks.models.heads.distribution import (
     Distribution,
     Head,
     SignalScale,
-    bisected,
     normal_cdf,
     normal_density,
+    root,
     shifted,
     soft_clip,
 )
@@ -70,8 +70,17 @@ class Mixture(Distribution):
     def quantile(self, level: float) -> Tensor:
         """Between the lowest and the highest of the components' own quantiles."""
         z = torch.special.ndtri(torch.tensor(level, dtype=torch.float64)).item()
-        ends = (self.means + z * torch.exp(0.5 * self.logvars)).detach()
-        return bisected(self, level, ends.amin(dim=1), ends.amax(dim=1))
+        parts = (self.log_weights.exp(), self.means, torch.exp(-0.5 * self.logvars))
+        weights, means, precisions = (one.detach().movedim(1, -1).flatten(end_dim=-2) for one in parts)
+        ends = means + z / precisions
+
+        def excess_and_density(y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+            scaled = (y.unsqueeze(1) - means[rows]) * precisions[rows]
+            excess = (weights[rows] * normal_cdf(scaled)).sum(dim=1) - level
+            return excess, (weights[rows] * precisions[rows] * normal_density(scaled)).sum(dim=1)
+
+        found = root(excess_and_density, ends.amin(dim=1), ends.amax(dim=1))
+        return found.reshape(self.mean.shape)
 
     def in_units(self, scale: SignalScale) -> "Mixture":
         return Mixture(self.log_weights, scale.mean + scale.sd * self.means, self.logvars + 2 * scale.sd.log())
