@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -94,12 +95,14 @@ def mlflow_model() -> Any:
     class Model(PythonModel):
         def load_context(self, context: Any) -> None:
             self.model = TracksModel.read(Path(context.artifacts["model"]).with_name(WEIGHTS))
+            self.one_at_a_time = Lock()
 
         def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
             """Of a table; and, of the model without MLflow's check of columns (`unwrap_python_model()`), of an
-            array."""
+            array. Requests that come at once wait: the networks use every core, and threads of many slow each other."""
             try:
-                return served_prediction(self.model, model_input)
+                with self.one_at_a_time:
+                    return served_prediction(self.model, model_input)
             except InputError as error:
                 raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
 
