@@ -3,6 +3,7 @@
 B = sequences, L = positions, d = d_model; a hidden state of an rcps model has 2 d channels.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -63,7 +64,7 @@ class Norm(nn.Module, UsesOperations):
         return self.operations.layer_norm(x, self.weight, self.bias, self.eps)
 
 
-class StrandBackbone(nn.Module):
+class StrandBackbone(nn.Module, ABC):
     """Token ids (B, L) -> last hidden states (B, L, 2 d) for `rcps`, else (B, L, d).
 
     A subclass says what a block is (`block`) and how weights start (`initialise`). An rcps model applies one network to
@@ -87,9 +88,9 @@ class StrandBackbone(nn.Module):
         self.register_buffer("complement", torch.tensor(config.complement_map), persistent=False)
         self.initialise()
 
+    @abstractmethod
     def block(self, config: Any, i: int) -> nn.Module:
         """Block `i`: residual stream (B, L, d) -> what is added to it."""
-        raise NotImplementedError
 
     def initialise(self) -> None:
         """Draw the weights anew, where they don't start as torch draws them."""

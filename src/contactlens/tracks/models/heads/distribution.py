@@ -118,10 +118,11 @@ def bisected(distribution: Distribution, level: float, low: Tensor, high: Tensor
 
 @torch.no_grad()
 def root(value_and_slope: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], low: Tensor, high: Tensor) -> Tensor:
-    """Where increasing smooth functions are 0 between `low` and `high`, (n,): Newton's method, which bisects wherever a
-    step leaves the bracket or does not halve the one before (Press et al., Numerical Recipes, 9.4).
+    """Where n increasing smooth functions are 0, (n,): Newton's method, which bisects wherever a step leaves the
+    bracket or does not halve the one before (Press et al., Numerical Recipes, 9.4).
 
-    value_and_slope: of the functions with these numbers (m,), at y (m,)
+    value_and_slope: (m,) each, of the functions with the numbers rows (m,) at y (m,); called as f(y, rows)
+    low, high: (n,) ends between which each function changes its sign
     """
     found = 0.5 * (low + high)
     eps = torch.finfo(low.dtype).eps
