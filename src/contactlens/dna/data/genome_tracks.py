@@ -58,8 +58,8 @@ def chromosome_sizes(windows: WindowSet) -> dict[str, int]:
     """
     table = windows.windows
     sizes = {str(chrom): int(end) for chrom, end in table.groupby("chrom")["win_end"].max().items()}
-    whole = table[(table["record"] == table["chrom"]) & (table["record_start"] == 0)]
-    sizes |= {str(chrom): windows.genome.lengths[chrom] for chrom in whole["chrom"].unique()}
+    complete = table[(table["record"] == table["chrom"]) & (table["record_start"] == 0)]
+    sizes |= {str(chrom): windows.genome.lengths[chrom] for chrom in complete["chrom"].unique()}
     return dict(sorted(sizes.items()))
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from contactlens.dna.serving.scoring import LETTERS
 from contactlens.reporting.figure_style import BLACK, DIVERGING, GREY, colours, new_figure, spread, styled, with_unit
 
-LETTERS = "ACGT"
 QUANTITIES = {"effect": "-", "interaction": "--"}
 LABELS_AT_MOST = 100
 

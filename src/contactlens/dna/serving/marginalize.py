@@ -26,7 +26,7 @@ from contactlens.dna.serving.windows import read_windows
 from contactlens.dna.simulation.grammar import HUMAN_GC, background
 
 ORIENTATIONS = ("++", "+-", "-+", "--")
-COLUMNS = ("quantity", "orientation", "spacing_bp", "estimate", "low", "high", "backgrounds")
+CURVE_COLUMNS = ("quantity", "orientation", "spacing_bp", "estimate", "low", "high", "backgrounds")
 
 
 class Insert(NamedTuple):
@@ -54,9 +54,9 @@ class MarginalSettings:
 
 @dataclass(frozen=True)
 class Marginal:
-    """table: `COLUMNS`. `effect` is the mean change of the logit over the backgrounds with its percentile interval;
-    of a pair also `first`, `second` (each alone at its place) and `interaction`, what the pair adds beyond the sum of
-    the two. skipped: backgrounds whose element can't hold the motifs
+    """table: `CURVE_COLUMNS`. `effect` is the mean change of the logit over the backgrounds, with its percentile
+    interval; of a pair also `first`, `second` (each alone at its place) and `interaction`, what the pair adds
+    beyond the sum of the two. skipped: backgrounds whose element can't hold the motifs
     """
 
     inserts: tuple[Insert, ...]
@@ -120,7 +120,7 @@ def marginalize(
             )
             gap = np.nan if spacing is None else spacing
             rows.append((name, strands, gap, float(estimate), float(low), float(high), len(fitting)))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
     return Marginal(tuple(inserts), table, len(fitting), len(backgrounds) - len(fitting))
 
 

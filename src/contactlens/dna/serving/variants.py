@@ -35,7 +35,7 @@ UNSCORED = {
     "element_lost": "would remove a whole element",
 }
 """Status of an allele that gets no score -> the reason in words; the first that applies."""
-COLUMNS = (
+VARIANT_COLUMNS = (
     *("chrom", "pos", "id", "ref", "alt", "status", "window", "element"),
     *("score_ref", "score_alt", "score_change", "ism_contribution", "ism_largest"),
     *(f"ism_{letter}" for letter in LETTERS),
@@ -83,7 +83,7 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class VariantEffects:
-    """table: `COLUMNS`, a row for each ALT allele and window; `pos` as in the VCF, scores are logits
+    """table: `VARIANT_COLUMNS`, a row for each ALT allele and window; `pos` as in the VCF, scores are logits
     variants, alleles: read; multi_allelic: variants with several ALT alleles
     """
 
@@ -158,7 +158,7 @@ def variant_effects(
     for one in found:
         examples.setdefault(one.status, str(one.variant) + placer.found_instead(one))
     rows = _rows(model, genome, found, element_names, scanner, settings)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(VARIANT_COLUMNS))
     effects = VariantEffects(table, read, alleles, several, examples)
     if not (table["status"] == SCORED).any():
         hint = naming_hint([one.variant.chrom for one in found], placer.records.chroms)
@@ -230,7 +230,7 @@ def _rows(
     scanner: MotifScanner | None,
     settings: VariantSettings,
 ) -> list[tuple]:
-    """Cells of `COLUMNS`; the sequences of a few alleles are held at a time."""
+    """Cells of `VARIANT_COLUMNS`; the sequences of a few alleles are held at a time."""
     rows = []
     known: dict[GenomicInterval, float] = {}  # score of each window as the reference has it
     for part in counted([alleles[i : i + CHUNK] for i in range(0, len(alleles), CHUNK)], "batches of variants"):

@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 from contactlens.base.errors import InputError
 from contactlens.base.files import require_file, write_aside
 
-COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+VCF_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 BCF_MAGIC = b"BCF"
 ESCAPES = {"%": "%25", ";": "%3B", "=": "%3D", ",": "%2C", ":": "%3A", " ": "%20", "\t": "%09"}
 MISSING = "."
@@ -101,9 +101,9 @@ def escaped(text: str) -> str:
 
 def _variant(path: Path, number: int, line: str) -> Variant:
     cells = line.split("\t")
-    if len(cells) < len(COLUMNS):
+    if len(cells) < len(VCF_COLUMNS):
         hint = "; are its columns separated by tabs?" if len(cells) == 1 else ""
-        raise InputError(f"{path}: line {number} has {len(cells)} of the {len(COLUMNS)} columns of a VCF{hint}")
+        raise InputError(f"{path}: line {number} has {len(cells)} of the {len(VCF_COLUMNS)} columns of a VCF{hint}")
     chrom, place, name, ref, alt = (cell.strip() for cell in cells[:5])
     if not place.isascii() or not place.isdecimal() or int(place) < 1:
         raise InputError(f"{path}: line {number}, column 'POS': {place!r} is not a whole number from 1")
@@ -137,8 +137,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _named(path: Path, number: int, text: str) -> bool:
-    if tuple(text.split("\t")[: len(COLUMNS)]) != COLUMNS:
-        raise InputError(f"{path}: line {number} has to name the columns {' '.join(COLUMNS)}, separated by tabs")
+    if tuple(text.split("\t")[: len(VCF_COLUMNS)]) != VCF_COLUMNS:
+        raise InputError(f"{path}: line {number} has to name the columns {' '.join(VCF_COLUMNS)}, separated by tabs")
     return True
 
 

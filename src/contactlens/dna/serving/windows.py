@@ -54,7 +54,7 @@ def _around(one: GenomicInterval, window_bp: int, task: Task, genome: Genome, so
     first = (one.start + one.end - window_bp) // 2
     window = one.widened(first, first + window_bp, genome)
     if task == "region":
-        return whole(window)
+        return as_one_region(window)
     if window.start > one.start or window.end < one.end:
         raise InputError(
             f"{source}: {one.name} spans {one.end - one.start:,} bases, more than --window-bp {window_bp:,}"
@@ -62,7 +62,7 @@ def _around(one: GenomicInterval, window_bp: int, task: Task, genome: Genome, so
     return window
 
 
-def whole(window: GenomicInterval) -> GenomicInterval:
+def as_one_region(window: GenomicInterval) -> GenomicInterval:
     """The same bases, all of them the window's one region."""
     place = ((window.start, window.end),)
     return GenomicInterval(
@@ -81,7 +81,7 @@ def centred_on(
     first = (start + end - window_bp) // 2
     last = first + window_bp
     own = GenomicInterval(chrom, "", start, end, ((start, end),), record, record_start)
-    window = whole(own.widened(min(first, start), max(last, end), genome))
+    window = as_one_region(own.widened(min(first, start), max(last, end), genome))
     return GenomicInterval(
         chrom, window.id, window.start, window.end, window.elements, window.record, window.record_start
     )

@@ -62,7 +62,10 @@ def freeze(model: WindowClassifier, unfrozen_layers: int) -> int:
 
 
 def auroc(label: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties counted half."""
+    """Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties counted half.
+
+    By numpy alone: training also runs where the scipy of `calibration` is not installed.
+    """
     _, place, count = np.unique(score, return_inverse=True, return_counts=True)
     rank = (count.cumsum() - (count - 1) / 2)[place]
     positive = label > 0.5

@@ -115,7 +115,7 @@ class TracksParams:
     @property
     def rules(self) -> PromotionRules | ClassifierRules:
         """The rules of promotion for what the task predicts, against the baselines that see no more than it does. What
-        they judge is what the task has: one network where there is no ensemble, and the Gaussian that a decoder of
+        they decide on is what the task has: one network where there is no ensemble, and the Gaussian that a decoder of
         latents ends in recalibrated."""
         task = self.resolved_task
         must_beat = comparable_baselines(task, (own := self._rules_of_target).must_beat)

@@ -45,8 +45,10 @@ def explain_frames(
     Raises InputError where a track has not observed a frame.
     """
     if reference is None:
-        whole = batch_of(replace(tracks, truth=None))
-        reference = reference_input(model_input(network.task, whole), whole.observed, network.driver_channels, FAR)
+        together = batch_of(replace(tracks, truth=None))
+        reference = reference_input(
+            model_input(network.task, together), together.observed, network.driver_channels, FAR
+        )
     channels = channel_names(network.task, spec.driver.columns)
     reaches: dict[int, FrameReach] = {}
     parts = []

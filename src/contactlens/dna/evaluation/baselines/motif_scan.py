@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 from torch.nn import functional as F
 
 from contactlens.base.settings import ClosedUnit, Field, PositiveFloat, PositiveInt, settings
+from contactlens.calibration.classification import row_auroc
 from contactlens.dna.data.importing.regions import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import Motif, jaspar_core
 from contactlens.dna.data.tokens import encode, one_hot_bases
@@ -103,9 +103,9 @@ def element_scans(windows: WindowSet) -> list[Array]:
 
 def aurocs(above: Array, below: Array) -> Array:
     """(M,): how often a row of `above` (N, M) has a higher score than one of `below` (K, M), ties counted half."""
-    n = len(above)
-    ranks = rankdata(np.vstack([above, below]), axis=0)[:n].sum(axis=0)
-    return (ranks - n * (n + 1) / 2) / (n * len(below))
+    scores = np.vstack([above, below]).T
+    ahead = np.broadcast_to(np.arange(scores.shape[1]) < len(above), scores.shape)
+    return row_auroc(scores, ahead, np.ones_like(ahead))
 
 
 def enrichment(windows: WindowSet, seed: int) -> list[Array]:

@@ -23,7 +23,7 @@ from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.explanation.motifs.histories import ALL_WINDOWS
 
 # A letter a state: filled for contact, as wide and empty for its absence.
-LETTERS = {"contribution_contact": "I", "contribution_no_contact": "O"}
+CONTACT_LETTERS = {"contribution_contact": "I", "contribution_no_contact": "O"}
 LETTER_COLOURS = {"I": VERMILION, "O": BLUE}
 
 
@@ -36,7 +36,7 @@ def motif_frame(patterns: pd.DataFrame, positions: pd.DataFrame, most: int) -> p
 def _draw_history(axis: Axes, rows: pd.DataFrame, output_unit: str) -> None:
     import logomaker
 
-    heights = rows.set_index("position")[list(LETTERS)].rename(columns=LETTERS)
+    heights = rows.set_index("position")[list(CONTACT_LETTERS)].rename(columns=CONTACT_LETTERS)
     logo = logomaker.Logo(heights, ax=axis, color_scheme=LETTER_COLOURS, flip_below=False, baseline_width=0.6)
     logo.style_spines(spines=["top", "right"], visible=False)
     axis.grid(False)
