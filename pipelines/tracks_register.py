@@ -2,6 +2,8 @@
 -> models/tracks/champion, registered.json.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +24,7 @@ from contactlens.ops.stage import stage
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.evaluation.loading import loading_f1
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.tasks import model_input, state_of
@@ -38,6 +41,7 @@ ENSEMBLE = "models/tracks/ensemble"
 RECALIBRATION, BEST = "models/tracks/recalibration.json", "models/tracks/best_params.yaml"
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 REPORTS = Path("reports/tracks")
+BATCH_SIZE = 16
 ATTRIBUTIONS = [
     "attribution.npz",
     "attribution_methods.csv",
@@ -63,9 +67,18 @@ def contents(batch: TrackBatch) -> list[bytes]:
     ]
 
 
-def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, score: Score) -> float | None:
+def test_score(
+    weights: Path,
+    spec: ModelSpec,
+    test: TrackBatch,
+    score: Score,
+    latents: Callable[[TrackModel], float] | None = None,
+) -> float | None:
     """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks, in the
-    form in which that is served; None where it takes other data, does another task or was fitted to some of them."""
+    form in which that is served; None where it takes other data, does another task or was fitted to some of them.
+
+    latents: the score of a model's latents
+    """
     try:
         refuse_fitted_to(weights, contents(test))
         model = TracksModel.read(weights)
@@ -78,13 +91,15 @@ def test_score(weights: Path, spec: ModelSpec, test: TrackBatch, score: Score) -
         return None
     if spec.resolved_task.target == "state":
         return test_auroc(model.network, test)
+    if latents is not None and spec.resolved_task.latent:
+        return latents(model.network)
     y = test.signal.numpy()[test.observed.numpy()].astype(np.float64)
     return float(getattr(model.signal(test).form, score)(y).mean())
 
 
 def test_auroc(model: TrackModel, test: TrackBatch) -> float:
     """AUROC of the state, which recalibration leaves as it is."""
-    probability = predict_state(model, model_input(model.task, test), test.observed, batch_size=16)
+    probability = predict_state(model, model_input(model.task, test), test.observed, BATCH_SIZE)
     observed = test.observed.numpy()
     return float(roc_auc_score(state_of(test).numpy()[observed], probability[observed]))
 
@@ -120,8 +135,15 @@ def register(params: Params, kept: Path) -> Registered:
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
     )
-    score = rules.score if isinstance(rules, PromotionRules) else "nll"  # of a state it is the AUROC
-    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, score))
+    score = rules.score if isinstance(rules, PromotionRules) else "nll"  # of a state it is the AUROC, of latents the F1
+
+    def latents(network: TrackModel) -> float:
+        config = params.tracks.evaluate_loading
+        if tracks.truth is None:
+            return math.nan
+        return loading_f1(network, tracks, batch_of(tracks, splits["validation"]), test, BATCH_SIZE, config)
+
+    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, score, latents))
     write_champion(candidate, done, rules.evaluated, "models/tracks/champion")
     write_registered(candidate, done, "models/tracks/registered.json")
     return done

@@ -10,7 +10,13 @@ from contactlens.base.files import write_json
 
 STATE_MODELS = ["network", "contact_logistic", "ms2_threshold", "compound_hmm"]
 LEVELS = dict(zip(STATE_MODELS, [0.9, 0.72, 0.7, 0.86], strict=True))
-LOADING_MODELS = {"network": 0.6, "deconvolution": 0.5, "rate_matched_random": 0.2, "circular_shift": 0.25}
+LOADING_MODELS = {
+    "network": 0.6,
+    "deconvolution": 0.5,
+    "deconvolution_gated": 0.55,
+    "rate_matched_random": 0.2,
+    "circular_shift": 0.25,
+}
 
 
 def state_predictions() -> pd.DataFrame:

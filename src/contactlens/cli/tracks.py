@@ -24,7 +24,8 @@ def system_overlay(task: str | None, model: str | None) -> list[dict[str, Any]]:
     if task is None:
         return [{"tracks": {"model": {"name": model}}}] if model else []
     name = f"contactlens-{task}"
-    promotion = {"promotion": {"registered_model": name}, "state_promotion": {"registered_model": name}}
+    kinds = ("promotion", "state_promotion", "loading_promotion")
+    promotion = {kind: {"registered_model": name} for kind in kinds}
     chosen = model or default_model(task_named(task))
     return [{"tracks": {"task": task, "model": {"name": chosen}, **promotion}}]
 

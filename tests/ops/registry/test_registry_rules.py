@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contactlens.ops.registry.rules import ClassifierRules, PromotionRules
+from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules
 
 RULES = PromotionRules(
     "tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02, score="nll"
@@ -146,3 +146,40 @@ def test_an_auroc_that_is_no_number_fails_every_rule_on_it(auroc: float | None) 
 def test_nonsense_rules_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{field} must"):
         replace(CLASSIFIER, **{field: value})
+
+
+LOADING = LoadingRules("polymerases", "network_recalibrated", ("deconvolution_gated", "random"))
+
+
+def f1_scores(low: float | None = 0.001) -> Any:
+    """low: the lower end of the network's F1 less that of the gated deconvolution."""
+    own = {
+        "f1_within_30s": {"estimate": 0.95, "low": 0.94, "high": 0.96},
+        "f1_within_15s": {"estimate": 0.8, "low": 0.7, "high": 0.9},
+        "f1_within_30s_minus_deconvolution_gated": {"estimate": 0.002, "low": low, "high": 0.003},
+        "f1_within_30s_minus_random": {"estimate": 0.7, "low": 0.6, "high": 0.8},
+    }
+    return {"network": own, "network_recalibrated": {"nll": {"estimate": -9.0, "low": -9.0, "high": -9.0}}}
+
+
+def test_latents_are_promoted_by_their_loading_times_at_the_main_tolerance() -> None:
+    decision = LOADING.decide(f1_scores(), 0.95)
+    assert decision.promote
+    first = "passed: F1 of network less that of deconvolution_gated, 0.0020 [0.0010, 0.0030], lies above 0"
+    assert decision.reasons[0] == first
+    assert (
+        decision.reasons[-1] == "passed: F1 of loading times, 0.95, is at least the champion's on the same data, 0.95"
+    )
+    assert not LOADING.decide(f1_scores(), 0.951).promote
+
+
+@pytest.mark.parametrize("low", [0.0, -0.01, math.nan, None])
+def test_latents_that_only_tie_with_a_deconvolution_are_not_promoted(low: float | None) -> None:
+    decision = LOADING.decide(f1_scores(low), None)
+    assert [reason.split(":")[0] for reason in decision.reasons] == ["failed", "passed"]
+
+
+def test_latents_whose_loading_times_are_not_known_are_not_promoted() -> None:
+    decision = LOADING.decide({"network": {"nll": {"estimate": -9.0}}}, None)
+    assert not decision.promote
+    assert decision.reasons[0] == "failed: the true loading times are not known"

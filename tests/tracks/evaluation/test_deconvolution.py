@@ -9,6 +9,7 @@ from scipy.optimize import lsq_linear, nnls
 
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution, DeconvolutionConfig, response_operator
+from contactlens.tracks.evaluation.baselines.gated_deconvolution import GatedDeconvolution
 from contactlens.tracks.evaluation.loading import matched
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of
@@ -86,3 +87,50 @@ def test_sparse_loading_is_found_where_it_was_and_the_penalty_that_predicts_best
 def test_settings_that_make_no_sense_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(changes))}"):
         DeconvolutionConfig(**changes)
+
+
+def bursts(seed: int) -> Events:
+    """A burst of 600 s with a loading in 10 s in each track, and silence around it."""
+    rng = np.random.default_rng(seed)
+    events = poisson_events(1 / 10, TRACKS, 0.0, 600.0, rng)
+    return Events(events.track, events.time_s + rng.uniform(0, FRAMES * 30.0 - 700.0, size=TRACKS)[events.track])
+
+
+def f1_of(found: Events, true: Events) -> float:
+    return float(2 * matched(found, true, 30.0, TRACKS).sum() / (found.time_s.size + true.time_s.size))
+
+
+def test_silence_is_gated_and_bursts_are_left_as_they_are() -> None:
+    fine = replace(GRID, bins_per_frame=3)
+    config = DeconvolutionConfig(penalties=(0.0, 1.0), gate_candidates=40)
+    true, shown = bursts(6), bursts(8)
+    validation, test = (imaged(events, noise=1.5, seed=7 + i) for i, events in enumerate((true, shown)))
+    gated = GatedDeconvolution.fit(validation, fine, config, lambda found: f1_of(found, true))
+    ungated = [Deconvolution(fine, config, penalty, np.array([])) for penalty in config.penalties]
+    assert gated.validation_score == f1_of(gated.events(validation), true)
+    assert gated.validation_score > 0.015 + max(f1_of(one.events(validation), true) for one in ungated)
+    assert f1_of(gated.events(test), shown) > 0.015 + max(f1_of(one.events(test), shown) for one in ungated)
+    loading, before = gated.loading(test), gated.deconvolution.loading(test)
+    assert np.isin(loading, [0.0]).mean() > np.isin(before, [0.0]).mean()
+    np.testing.assert_array_equal(loading[loading > 0], before[loading > 0])
+
+
+def test_the_gate_is_the_mean_over_its_frames_around_each_bin() -> None:
+    fine = replace(GRID, bins_per_frame=3)
+    ungated = Deconvolution(fine, DeconvolutionConfig(gate_frames=1), 0.0, np.array([]))
+    batch = imaged(loading(0), noise=0.5, seed=1)
+    whole = ungated.loading(batch)
+    around = (np.pad(whole, ((0, 0), (1, 1)), mode="edge")[:, [0, 1, 2]]).mean(axis=1)
+    for threshold in (around - 1e-9, around + 1e-9):
+        for track in range(TRACKS):
+            kept = GatedDeconvolution(ungated, float(threshold[track]), 0.0).loading(batch)[track, 0]
+            assert kept == (whole[track, 0] if threshold[track] < around[track] else 0.0)
+
+
+def test_a_gate_that_does_not_help_is_left_open() -> None:
+    """With every event of the ungated one right, the lowest threshold is the first of equals and changes nothing."""
+    batch = imaged(loading(0), noise=0.0, seed=1)
+    config = DeconvolutionConfig(penalties=(0.0,))
+    found = Deconvolution(GRID, config, 0.0, np.array([])).loading(batch)
+    gated = GatedDeconvolution.fit(batch, GRID, config, lambda events: float(events.time_s.size))
+    np.testing.assert_array_equal(gated.loading(batch), found)

@@ -190,7 +190,7 @@ def test_loading_example_is_the_track_of_median_nll(latent: Report) -> None:
 def test_loading_finding_is_evaluated_by_the_best_of_deconvolution_and_controls() -> None:
     finding = loading_finding(tasks.loading_metrics())
     assert finding is not None and finding.answer == "0.570" and "within 30 s" in finding.detail
-    assert "best of deconvolution and controls (deconvolution), paired by track: +0.095" in finding.detail
+    assert "best of deconvolution and controls (deconvolution gated), paired by track: +0.047" in finding.detail
     assert finding.verdict == "good"
     metrics = tasks.loading_metrics()
     rows = metrics["metric"] == "f1_within_30s_minus_deconvolution"

@@ -21,7 +21,7 @@ from contactlens.dna.simulation.simulate import SimulationConfig as DnaSimulatio
 from contactlens.dna.training.fit import FineTuneConfig
 from contactlens.dna.training.pretrain import PretrainConfig
 from contactlens.ops.params.strict import from_mapping, load_section, suggestion
-from contactlens.ops.registry.rules import ClassifierRules, PromotionRules, single_form
+from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules, single_form
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.dataset import SplitConfig
 from contactlens.tracks.evaluation import EvaluationConfig, comparable_baselines
@@ -82,6 +82,7 @@ class TracksParams:
     motifs: TemporalMotifConfig
     promotion: PromotionRules
     state_promotion: ClassifierRules
+    loading_promotion: LoadingRules
 
     @property
     def resolved_task(self) -> Task:
@@ -113,21 +114,18 @@ class TracksParams:
         return contact_sweep(self.sweep, self.training)
 
     @property
-    def rules(self) -> PromotionRules | ClassifierRules:
+    def rules(self) -> PromotionRules | ClassifierRules | LoadingRules:
         """The rules of promotion for what the task predicts, against the baselines that see no more than it does. What
-        they decide on is what the task has: one network where there is no ensemble, and the Gaussian that a decoder of
-        latents ends in recalibrated."""
+        they decide on is what the task has: one network where there is no ensemble."""
         task = self.resolved_task
-        must_beat = comparable_baselines(task, (own := self._rules_of_target).must_beat)
+        if task.latent:
+            return self.loading_promotion
+        own = self.state_promotion if task.target == "state" else self.promotion
+        must_beat = comparable_baselines(task, own.must_beat)
         if isinstance(own, ClassifierRules):
             return replace(own, must_beat=must_beat)
         evaluated = own.evaluated if self.train.is_ensemble(task) else single_form(own.evaluated)
-        evaluated = "network_recalibrated" if task.latent else evaluated
         return replace(own, must_beat=must_beat, evaluated=evaluated)
-
-    @property
-    def _rules_of_target(self) -> PromotionRules | ClassifierRules:
-        return self.state_promotion if self.resolved_task.target == "state" else self.promotion
 
     @rule
     def _task_and_model_fit(self) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Protocol
@@ -15,6 +16,8 @@ RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge
 Evaluated = Literal["network", "network_recalibrated"]
 EvaluatedSignal = Literal["network", "network_recalibrated", "ensemble", "ensemble_recalibrated"]
 Score = Literal["nll", "crps"]
+LATENTS = "network"  # row of metrics.json that their loading times are in: recalibration leaves these
+LOADING_SCORE = re.compile(r"f1_within_[\d.]+s")  # the main tolerance comes first
 Relation = Literal["below", "above", "at least"]
 
 
@@ -111,6 +114,30 @@ class ClassifierRules:
         return _decision(checks)
 
 
+@settings
+class LoadingRules:
+    """Rules of promotion for binary latents, by the F1 of the loading times that they mark, within the main tolerance
+    of `evaluate_loading`. Tracks whose loading times are not known promote none.
+
+    registered_model: name in the MLflow registry
+    evaluated: row of metrics.json of the reconstruction that is served
+    must_beat: rows whose F1 must be lower: the interval of the difference, paired by track, must lie above 0
+    """
+
+    registered_model: ModelName
+    evaluated: Evaluated
+    must_beat: tuple[str, ...]
+
+    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+        """See `Rules.decide`; a champion's F1 may be equalled."""
+        known = metrics.get(LATENTS, {})
+        score = next((name for name in known if LOADING_SCORE.fullmatch(name)), "f1")
+        f1 = estimate(metrics, LATENTS, score)
+        checks: list[Check] = [] if math.isfinite(f1) else [(False, "failed: the true loading times are not known")]
+        checks += [_paired_check(metrics, LATENTS, score, name, above=True) for name in self.must_beat]
+        return _decision(checks + _beside_champion("F1 of loading times", f1, "at least", champion_score))
+
+
 def single_form(evaluated: EvaluatedSignal) -> EvaluatedSignal:
     """The same form of one network."""
     return "network" if evaluated in ("network", "ensemble") else "network_recalibrated"
@@ -137,15 +164,17 @@ def _beside_champion(what: str, value: float, relation: Relation, champion_score
     return [_check(what, value, relation, "the champion's on the same data", champion_score)]
 
 
-def _paired_check(metrics: Metrics, model: str, score: Score, baseline: str) -> Check:
-    """Whether the whole interval of the difference lies below 0 (never for NaN), and the sentence that says so."""
+def _paired_check(metrics: Metrics, model: str, score: str, baseline: str, above: bool = False) -> Check:
+    """Whether the whole interval of the difference lies below 0, or above (never for NaN), and the sentence that says
+    so."""
     mean, low, high = (
         estimate(metrics, model, f"{score}_minus_{baseline}", end) for end in ("estimate", "low", "high")
     )
-    passed = high < 0
+    passed = low > 0 if above else high < 0
     outcome, verb = ("passed", "lies") if passed else ("failed", "does not lie")
-    difference = f"{score.upper()} of {model} less that of {baseline}, {mean:.4f} [{low:.4f}, {high:.4f}]"
-    return passed, f"{outcome}: {difference}, {verb} below 0"
+    name = score.upper().split("_")[0]
+    difference = f"{name} of {model} less that of {baseline}, {mean:.4f} [{low:.4f}, {high:.4f}]"
+    return passed, f"{outcome}: {difference}, {verb} {'above' if above else 'below'} 0"
 
 
 def _check(what: str, value: float, relation: Relation, than: str, limit: float) -> Check:

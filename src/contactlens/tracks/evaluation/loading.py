@@ -19,11 +19,12 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution
+from contactlens.tracks.evaluation.baselines.gated_deconvolution import GatedDeconvolution
 from contactlens.tracks.evaluation.config import EvaluationConfig, LoadingEvaluationConfig
 from contactlens.tracks.evaluation.signal import evaluate_signal
 from contactlens.tracks.evaluation.table import NETWORK, TRUTH, EvaluatedModel, TaskEvaluation, interval_table
+from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.tasks import model_input
-from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.promoter import Events
 
 ONE = 0.5  # posterior probability above which a bin holds a polymerase
@@ -34,7 +35,7 @@ Ints = NDArray[np.int64]
 
 def evaluate_loading(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
     """See `evaluate_task`: the reconstruction, and where loading times are known, how well the latents agree with them
-    beside a deconvolution and both controls."""
+    beside a deconvolution, the same gated, and both controls."""
     reconstruction = evaluate_signal(evaluated, config, seed)
     if evaluated.tracks.truth is None:
         return reconstruction
@@ -57,6 +58,12 @@ class LoadingTimes(NamedTuple):
     true: Events
     found: Mapping[str, Events]
     duration_s: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, track_set: TrackSet, batch: TrackBatch, found: Mapping[str, Events]) -> "LoadingTimes":
+        """Raises ValueError where the track set has no truth."""
+        true, duration_s = true_loading(track_set, batch.track_ids)
+        return cls(true, found, duration_s)
 
 
 @dataclass(frozen=True)
@@ -182,22 +189,54 @@ def _loading_times(evaluated: EvaluatedModel, config: EvaluationConfig, seed: in
     """True and found loading times of the validation and of the test split."""
     validation, test = evaluated.batches["validation"], evaluated.test
     grid = evaluated.model.grid
-    deconvolution = Deconvolution.fit(validation, grid, config.deconvolution, seed)
+    known = LoadingTimes.of(evaluated.tracks, validation, {})
+    tolerance_s = config.loading.tolerance_frames[0] * validation.frame_interval_s
+
+    def f1(events: Events) -> float:
+        inside = _within(events, known.duration_s)
+        return float(_f1(_counts(inside, known, tolerance_s).sum(axis=0)))
+
+    baselines: dict[str, Deconvolution | GatedDeconvolution] = {
+        "deconvolution": Deconvolution.fit(validation, grid, config.deconvolution, seed),
+        "deconvolution_gated": GatedDeconvolution.fit(validation, grid, config.deconvolution, f1),
+    }
 
     def times(batch: TrackBatch) -> LoadingTimes:
-        true, duration_s = true_loading(evaluated.tracks, batch.track_ids)
-        found = {NETWORK: _placed(evaluated, batch, grid), "deconvolution": deconvolution.events(batch)}
-        return LoadingTimes(true, found, duration_s)
+        found = {NETWORK: placed(evaluated.model, batch, evaluated.batch_size)}
+        found |= {name: one.events(batch) for name, one in baselines.items()}
+        return LoadingTimes.of(evaluated.tracks, batch, found)
 
     return times(validation), times(test)
 
 
 @torch.no_grad()
-def _placed(evaluated: EvaluatedModel, batch: TrackBatch, grid: LoadingGrid) -> Events:
-    x = model_input(evaluated.model.task, batch)
-    rows = torch.arange(len(batch)).split(evaluated.batch_size)
-    latent = torch.cat([evaluated.model.latent(x[i], batch.observed[i]) for i in rows])
-    return grid.place((latent > ONE).double().numpy())
+def placed(model: TrackModel, batch: TrackBatch, batch_size: int) -> Events:
+    """Times of the bins whose latent is more likely one than none."""
+    x = model_input(model.task, batch)
+    rows = torch.arange(len(batch)).split(batch_size)
+    latent = torch.cat([model.latent(x[i], batch.observed[i]) for i in rows])
+    return model.grid.place((latent > ONE).double().numpy())
+
+
+def loading_f1(
+    model: TrackModel,
+    tracks: TrackSet,
+    validation: TrackBatch,
+    test: TrackBatch,
+    batch_size: int,
+    config: LoadingEvaluationConfig,
+) -> float:
+    """F1 of a model's latents on the test tracks within the main tolerance, as `score_loading` has it.
+
+    Raises ValueError where the track set has no truth.
+    """
+    on_validation, on_test = (
+        LoadingTimes.of(tracks, batch, {NETWORK: placed(model, batch, batch_size)}) for batch in (validation, test)
+    )
+    lags = _lag_table(on_validation, test.frame_interval_s, config)
+    best = lags["lag_s"].to_numpy(dtype=np.float64)[int(lags["f1"].to_numpy().argmax())]
+    moved = _moved(on_test.found[NETWORK], float(best), on_test.duration_s)
+    return float(_f1(_counts(moved, on_test, config.tolerance_frames[0] * test.frame_interval_s).sum(axis=0)))
 
 
 def _lag_table(validation: LoadingTimes, frame_interval_s: float, config: LoadingEvaluationConfig) -> pd.DataFrame:

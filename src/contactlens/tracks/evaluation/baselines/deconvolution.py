@@ -20,12 +20,16 @@ class DeconvolutionConfig:
     max_per_bin: most polymerases in a bin; none where null
     iterations: of the accelerated projected gradient
     held_out_share: share of the validation frames that are hidden to choose the penalty
+    gate_frames: frames around a bin whose mean loading decides whether the gated deconvolution keeps the bin's
+    gate_candidates: thresholds of that mean that are tried
     """
 
     penalties: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     max_per_bin: PositiveFloat | None = 1.0
     iterations: PositiveInt = 300
     held_out_share: OpenUnit = 0.1
+    gate_frames: PositiveInt = 2
+    gate_candidates: PositiveInt = 50
 
 
 @dataclass(frozen=True)

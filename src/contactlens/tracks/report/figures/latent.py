@@ -26,6 +26,7 @@ NAMES = {"network": "latent ones", "truth": "loading (truth)"}
 LOOKS = {
     "truth": (BLACK, "-"),
     "network": (BLUE, "-"),
+    "deconvolution_gated": (VERMILION, "-"),
     "deconvolution": (ORANGE, "-"),
     "rate_matched_random": (GREY, ":"),
     "circular_shift": (GREY, "--"),
