@@ -24,8 +24,8 @@ def main() -> None:
         aside.mkdir()
         windows = WindowSet.read(CHAMPION / "windows")
         method, refused = usable_method(params.dna.motifs.method, read_checks(CHAMPION))
-        if refused:
-            print(f"{params.dna.motifs.method} is refused for this model: {refused}; {method} takes its place")
+        for sentence in refused:
+            print(f"{sentence}; {method} takes its place")
         contributions = read_attributions_by(CHAMPION / "attributions.npz", method)
         found = analyse_motifs(contributions, windows, params.dna.motifs, params.seed, aside / "modisco.h5")
         write_motifs(found, contributions, windows, aside)

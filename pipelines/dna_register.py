@@ -97,7 +97,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
     described.write(kept / SERVING)
     beside = [RECALIBRATION, kept / SERVING]
     candidate = Candidate(
-        log_model=lambda: log_served_classifier(CLASSIFIER, beside, test),
+        log_model=lambda: log_served_classifier(CLASSIFIER, [*beside, METHOD_CHECKS], test),
         weights=[CLASSIFIER, *beside, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",

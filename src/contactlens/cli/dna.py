@@ -14,7 +14,7 @@ from contactlens.base.files import write_aside
 from contactlens.cli import options
 from contactlens.dna.data.importing import PAIR_FORMATS, PairFormat
 from contactlens.dna.data.names import CHECKPOINT
-from contactlens.dna.explanation.methods import METHODS
+from contactlens.dna.explanation.methods import BEST, METHODS
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.report import ImportedWindows
@@ -35,7 +35,10 @@ OptionalWindowBp = Annotated[int | None, WINDOW_BP]
 ROWS = "Most windows in one pass; bounds memory."
 RowsPerPass = Annotated[int, typer.Option(help=ROWS, min=1)]
 IgSteps = Annotated[int, typer.Option(help="Nodes of integrated gradients.")]
-Method = Annotated[str, typer.Option(help=", ".join(METHODS))]
+METHOD = f"{BEST} (of the table that came with the model), {', '.join(METHODS)}; one that fails its checks is replaced."
+Method = Annotated[str, typer.Option(help=METHOD)]
+MAX_ERROR = "Share of the score's change from its reference beyond which a method that misses it is refused."
+MaxError = Annotated[float, typer.Option(help=MAX_ERROR, min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 MaxN = Annotated[float, typer.Option(help="Largest share of unknown bases in the elements (or in the region).")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, 0 or 1.")]
@@ -257,10 +260,11 @@ def attribute_dna(
     ],
     fasta: Fasta,
     bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
-    method: Method = "lrp",
+    method: Method = BEST,
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
     context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
     ig_steps: IgSteps = 32,
+    max_completeness_error: MaxError = 0.25,
     rows_per_pass: Annotated[int, typer.Option(help=ROWS)] = 8,
     device: Device = "cpu",
 ) -> None:
@@ -276,7 +280,14 @@ def attribute_dna(
     _say_what_is_not_read(checkpoint)
     with progress_shown("attribute"):
         found = attribute_windows(
-            checkpoint, fasta, bed, method, context_bp=context_bp, settings=settings, device=device
+            checkpoint,
+            fasta,
+            bed,
+            method,
+            context_bp=context_bp,
+            settings=settings,
+            max_completeness_error=max_completeness_error,
+            device=device,
         )
     paths = found.write(out)
-    typer.echo(f"{len(found.intervals):,} intervals by {method}; written to {', '.join(map(str, paths))}")
+    typer.echo(f"{len(found.intervals):,} intervals by {found.method}; written to {', '.join(map(str, paths))}")

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contactlens.base.errors import InputError
-from contactlens.cli.dna import Device, IgSteps, MaxN, Method, OptionalFasta, OptionalWindowBp, RowsPerPass, dna
+from contactlens.cli.dna import (
+    Device,
+    IgSteps,
+    MaxError,
+    MaxN,
+    Method,
+    OptionalFasta,
+    OptionalWindowBp,
+    RowsPerPass,
+    dna,
+)
 from contactlens.cli.trained import Model, Out, check_and_compare, names, require_table, write_table
+from contactlens.dna.explanation.methods import BEST
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.intervals import GenomicInterval
@@ -44,15 +55,16 @@ def explain_dna(
     window_bp: ModelsBp = None,
     max_n_fraction: MaxN = 0.1,
     only: Annotated[str | None, typer.Option(help="Only the windows of these ids, separated by commas.")] = None,
-    method: Method = "lrp",
+    method: Method = BEST,
     ig_steps: IgSteps = 32,
+    max_completeness_error: MaxError = 0.25,
     out: Out = Path("explanation.parquet"),
 ) -> None:
     """Say what each base of new windows adds to the logit that `predict` gives them."""
     loaded, windows = _ready(model, file, fasta, window_bp, max_n_fraction, out)
     if only is not None:
         windows = windows.select(names(only, set(windows.windows["window_id"]), "--only", windows.source))
-    write_table(loaded.explain(windows, method, ig_steps=ig_steps), out)
+    write_table(loaded.explain(windows, method, ig_steps=ig_steps, max_completeness_error=max_completeness_error), out)
 
 
 def _ready(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from contactlens.dna.data.importing.regions import dinucleotide_shuffle
+from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 
 SEQUENCES = st.one_of(
     st.text("ACGT", max_size=300),

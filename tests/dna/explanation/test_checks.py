@@ -12,13 +12,15 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.explanation.attributions import Attributions
+from contactlens.dna.explanation.believed import believed
 from contactlens.dna.explanation.checks import (
+    best_first,
     check_methods,
     read_checks,
     refusals,
     usable_method,
 )
-from contactlens.dna.explanation.methods import AttributionSettings, attribute
+from contactlens.dna.explanation.methods import BEST_FIRST, AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.explanation.references import reference_table
 from contactlens.dna.report.explanations import check_rows
@@ -117,7 +119,8 @@ def test_a_method_is_refused_for_its_error_or_for_its_reference(error: float, lo
     assert checks["refused"].tolist() == [reason, "", ""]
     assert refusals(checks) == ([f"integrated_gradients is refused for this model: {reason}"] if reason else [])
     used, why = usable_method("integrated_gradients", checks)
-    assert (used, why) == (("region_integrated_gradients", reason) if reason else ("integrated_gradients", ""))
+    assert used == ("region_integrated_gradients" if reason else "integrated_gradients")
+    assert why == refusals(checks)
 
 
 def test_the_next_method_of_the_table_takes_the_place_also_after_a_file(tmp_path: Path) -> None:
@@ -125,19 +128,74 @@ def test_the_next_method_of_the_table_takes_the_place_also_after_a_file(tmp_path
     checks.to_csv(tmp_path / "method_checks.csv", index=False)
     read = read_checks(tmp_path)
     assert usable_method("integrated_gradients", read)[0] == "region_integrated_gradients"
-    assert usable_method("saliency", read) == ("saliency", "")
+    assert usable_method("best", read)[0] == "region_integrated_gradients"
+    assert usable_method("saliency", read) == ("saliency", [])
     assert read_checks(tmp_path / "none") is None
-    assert usable_method("lrp", None) == ("lrp", "")
+    assert usable_method("lrp", None) == ("lrp", [])
+    assert usable_method("best", None) == (BEST_FIRST[0], [])
     check_methods(METHODS, references(0.1, 0.0), np.array([-1.0, 1.0]), 0.25).to_csv(
         tmp_path / "method_checks.csv", index=False
     )
     fine = read_checks(tmp_path)
-    assert usable_method("integrated_gradients", fine) == ("integrated_gradients", "") and refusals(fine) == []
+    assert usable_method("integrated_gradients", fine) == ("integrated_gradients", []) and refusals(fine) == []
     shown = check_rows(fine)
     assert shown["method"].tolist() == ["integrated gradients"] and shown["verdict"].tolist() == ["used"]
     assert check_rows(read)["verdict"].tolist() == ["refused"]
     alone = check_methods(METHODS[:1], references(0.9, 0.0), np.array([-1.0, 1.0]), 0.25)
     with pytest.raises(
-        InputError, match="all are refused for this model; integrated_gradients: contributions miss 90%"
+        InputError, match=r"all are refused for this model; integrated_gradients is refused .* contributions miss 90%"
     ):
         usable_method("integrated_gradients", alone)
+
+
+class Outlier(nn.Module):
+    """The count of G in the regions, but 209 for every place that holds no base in particular."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(16, dtype=torch.float64).index_fill(0, torch.tensor(9), 1.0))
+
+    def forward_one_hot(self, x: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        uneven = 1 - x.square().sum(-1)  # 0 at a base, 3/4 at a quarter of each
+        return ((x @ self.weight + 209 * uneven) * regions.any(1)).sum(1)
+
+    def forward(self, ids: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        return self.forward_one_hot(one_hot_tokens(self, ids), regions)
+
+
+def test_a_reference_that_no_window_is_like_is_refused_as_it_is_attributed(capsys: pytest.CaptureFixture) -> None:
+    """The reference's logit is far above those of the windows and of their shuffles, as in a real set of peaks."""
+    batch, settings = batch_of_windows(), AttributionSettings(64, 4)
+    found = believed(Outlier(), [batch], "integrated_gradients", settings, 0.25)
+    assert found.method == "saliency"  # region integrated gradients come first in the order, and have that reference
+    assert [sentence.split(" is refused")[0] for sentence in found.refused] == [
+        "integrated_gradients",
+        "region_integrated_gradients",
+    ]
+    assert all("the reference's logit" in sentence and "is outside of those" in sentence for sentence in found.refused)
+    assert "saliency takes its place" in capsys.readouterr().out
+    fine = believed(Power(1), [batch], "integrated_gradients", settings, 0.25)
+    assert (fine.method, fine.refused) == ("integrated_gradients", []) and capsys.readouterr().out == ""
+
+
+def test_what_the_pipeline_refused_stays_refused_and_its_range_of_logits_holds() -> None:
+    batch, settings = batch_of_windows(), AttributionSettings(64, 4)
+    known = check_methods(METHODS, references(0.9, 0.0), np.array([-1.0, 1.0]), 0.25)
+    found = believed(Power(1), [batch], "best", settings, 0.25, known)
+    assert found.method == "region_integrated_gradients" and "miss 90%" in found.refused[0]
+    wide = check_methods(METHODS, references(0.1, 0.0), np.array([-1.0, 1000.0]), 0.25)
+    found = believed(Outlier(), [batch], "integrated_gradients", AttributionSettings(300, 4), 0.5, wide)
+    assert found.method == "region_integrated_gradients" and len(found.refused) == 1
+
+
+def test_the_best_is_said_by_planted_bases_and_without_them_by_what_the_model_does() -> None:
+    columns = ["method", "metric", "estimate", "control"]
+    gains = [(method, "deletion_gain", value, False) for method, value in zip(METHODS, (0.1, 0.3, 0.2), strict=True)]
+    gains += [(method, "insertion_gain", 0.1, False) for method in METHODS]
+    table = pd.DataFrame(gains, columns=columns)
+    assert best_first(METHODS, table) == ["region_integrated_gradients", "saliency", "integrated_gradients"]
+    planted = [("saliency", "planted_auroc", 0.8, False), ("integrated_gradients", "planted_auroc", 0.7, False)]
+    planted += [(METHODS[1], "planted_auroc", 0.6, False), (METHODS[1], "planted_auroc", 0.99, True)]
+    table = pd.DataFrame(gains + planted, columns=columns)
+    assert best_first(METHODS, table) == ["saliency", "integrated_gradients", "region_integrated_gradients"]
+    assert best_first(METHODS, table.iloc[:0]) == list(METHODS)

@@ -15,16 +15,17 @@ from torch import Tensor, nn
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.base.torch_setup import resolve_device
-from contactlens.dna.data.batch import REGIONS
+from contactlens.dna.data.batch import REGIONS, WindowBatch
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
 from contactlens.dna.data.importing.intervals import GenomicInterval, read_intervals
 from contactlens.dna.data.shown import Shown, tensors
-from contactlens.dna.data.tokens import BASES, MASK, one_hot_bases
+from contactlens.dna.data.tokens import BASES, MASK
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
-from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
+from contactlens.dna.explanation.believed import believed
+from contactlens.dna.explanation.checks import read_checks
+from contactlens.dna.explanation.methods import AttributionSettings, require_method
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
-from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
@@ -92,20 +93,22 @@ def attribute_windows(
     *,
     context_bp: int,
     settings: AttributionSettings,
+    max_completeness_error: float = 0.25,
     device: str = "cpu",
 ) -> IntervalAttributions:
     """Explain what a checkpoint says of intervals of a genome.
 
     checkpoint: a folder in the published Caduceus format, or of `save_classifier`
     bed: BED (chrom, start, end, name if any) for one region each; BEDPE for a classifier of pairs, the enhancer first
-    method: key of `METHODS`
+    method: key of `METHODS`, or `best`, the first of the table that came with the classifier; where it fails its checks
+        for the model (`max_completeness_error`, and a reference whose logit no real window has), it is refused by name
+        and the next takes its place
     context_bp: bases on either side of an interval that the model also sees, as far as its record goes; they get
         contributions too
 
     Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
     """
-    if method not in METHODS:
-        raise InputError(f"no attribution method {method!r}; there are {', '.join(METHODS)}")
+    require_method(method)
     given = {"context_bp": (context_bp, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
     for name, (value, least) in given.items():
         if value < least:
@@ -114,7 +117,8 @@ def attribute_windows(
     model, n_elements = load_explained(checkpoint)
     genome = Genome.open(fasta)
     intervals = read_intervals(bed, n_elements, genome, context_bp)
-    return _attribute(model.to(target), genome, intervals, method, settings)
+    known = read_checks(Path(checkpoint).parent) if (Path(checkpoint) / DESCRIPTION).exists() else None
+    return _attribute(model.to(target), genome, intervals, method, settings, max_completeness_error, known)
 
 
 def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
@@ -126,21 +130,32 @@ def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
 
 
 def _attribute(
-    model: nn.Module, genome: Genome, intervals: list[GenomicInterval], method: str, settings: AttributionSettings
+    model: nn.Module,
+    genome: Genome,
+    intervals: list[GenomicInterval],
+    method: str,
+    settings: AttributionSettings,
+    max_completeness_error: float,
+    known: pd.DataFrame | None,
 ) -> IntervalAttributions:
     """Intervals of one length are run together."""
     device = next(model.parameters()).device
+    lengths = [one.end - one.start for one in intervals]
+    rows = [[i for i, own in enumerate(lengths) if own == length] for length in sorted(set(lengths))]
+    batches = [_batch([intervals[i] for i in same], genome, device) for same in rows]
+    used = believed(model, batches, method, settings, max_completeness_error, known)
     n = len(intervals)
-    found = IntervalAttributions(method, intervals, np.empty(n), [np.empty(0)] * n, [np.empty(0)] * n)
-    for length in sorted({one.end - one.start for one in intervals}):
-        rows = [i for i, one in enumerate(intervals) if one.end - one.start == length]
-        ids, regions = tensors([Shown.of(intervals[i], genome) for i in rows], device)
-        found.scores[rows] = scores(model, ids, regions, settings.rows_per_pass).cpu().numpy()
-        values = attribute(model, ids, regions, method, settings)
-        one_hot = one_hot_bases(ids).cpu().numpy().astype(np.uint8)
-        for i, row in enumerate(rows):
-            found.hypothetical[row], found.one_hot[row] = values[i], one_hot[i]
+    found = IntervalAttributions(used.method, intervals, np.empty(n), [np.empty(0)] * n, [np.empty(0)] * n)
+    for same, one in zip(rows, used.attributions, strict=True):
+        found.scores[same] = one.logits
+        for i, row in enumerate(same):
+            found.hypothetical[row], found.one_hot[row] = one.hypothetical[i], one.one_hot[i]
     return found
+
+
+def _batch(intervals: list[GenomicInterval], genome: Genome, device: torch.device) -> WindowBatch:
+    ids, regions = tensors([Shown.of(one, genome) for one in intervals], device)
+    return WindowBatch(ids, regions, torch.zeros(len(ids), device=device), [one.id for one in intervals])
 
 
 def _stretches(table: pd.DataFrame) -> list[Stretch]:

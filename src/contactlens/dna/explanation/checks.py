@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
+from contactlens.dna.explanation.methods import BEST, BEST_FIRST
 
 Array = np.ndarray
+CRITERIA = (("planted_auroc",), ("deletion_gain", "insertion_gain"))
 CHECKS = ["method", "completeness_error", "reference_logit", "lowest_logit", "highest_logit", "refused"]
 
 
@@ -50,21 +52,47 @@ def refusal_of(checks: pd.DataFrame) -> dict[str, str]:
     return {str(method): "" if pd.isna(why) else str(why) for method, why in pairs}
 
 
-def usable_method(wanted: str, checks: pd.DataFrame | None) -> tuple[str, str]:
-    """The method to use in place of `wanted`, and why that is refused (empty where it is not).
+def methods_to_try(wanted: str, checks: pd.DataFrame | None) -> tuple[list[str], list[str]]:
+    """Methods that may be used for `wanted` (`best`: the first of the table), in turn, and a sentence for each that is
+    refused before the first of them.
 
-    checks: `check_methods`, whose next method that is not refused takes its place; None where there are none.
-    Raises InputError where every method is refused.
+    checks: `check_methods`, the best first, whose next method takes the place of one that is refused; where there are
+        none, the order is `BEST_FIRST`
     """
-    if checks is None or wanted not in set(checks["method"]):
-        return wanted, ""
-    reasons = refusal_of(checks)
-    if not reasons[wanted]:
-        return wanted, ""
-    others = [method for method, reason in reasons.items() if not reason]
-    if not others:
-        raise InputError(f"dna.explain.methods: all are refused for this model; {wanted}: {reasons[wanted]}")
-    return others[0], reasons[wanted]
+    order = list(BEST_FIRST) if checks is None else list(map(str, checks["method"]))
+    if wanted != BEST:
+        order = [wanted, *(method for method in order if method != wanted)]
+    why = {} if checks is None else refusal_of(checks)
+    usable = [method for method in order if not why.get(method)]
+    before = order[: order.index(usable[0])] if usable else order
+    return usable, [f"{method} is refused for this model: {why[method]}" for method in before]
+
+
+def usable_method(wanted: str, checks: pd.DataFrame | None) -> tuple[str, list[str]]:
+    """The first of `methods_to_try`; InputError where every method is refused."""
+    usable, refused = methods_to_try(wanted, checks)
+    if not usable:
+        raise InputError(f"dna.explain.methods: all are refused for this model; {'; '.join(refused)}")
+    return usable[0], refused
+
+
+def logit_range(checks: pd.DataFrame) -> Array:
+    """(2,): lowest and highest logit of the real windows that methods were checked by."""
+    return np.array([checks["lowest_logit"].min(), checks["highest_logit"].max()])
+
+
+def best_first(methods: Sequence[str], faithfulness: pd.DataFrame) -> list[str]:
+    """The methods by what the table of faithfulness says: how well they find planted bases inside the elements where
+    the truth is known, else the gains of deletion and insertion over the permuted control, added up. Methods of equal
+    value keep their order.
+    """
+    own = faithfulness[~faithfulness["control"].astype(bool)]
+    table = own.pivot_table(index="method", columns="metric", values="estimate", sort=False)
+    for metrics in CRITERIA:
+        if set(metrics) <= set(table.columns):
+            value = table[list(metrics)].sum(axis=1, skipna=False).reindex(list(methods)).fillna(-np.inf)
+            return [str(method) for method in value.sort_values(ascending=False, kind="stable").index]
+    return list(methods)
 
 
 def read_checks(folder: Path) -> pd.DataFrame | None:

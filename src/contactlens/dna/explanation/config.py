@@ -20,8 +20,8 @@ class ExplainConfig:
     max_windows: at most this many, the most probable ones
     ig_steps: nodes of the path integral
     max_completeness_error: a method whose contributions miss more than this share of the logit's change from its
-        reference is refused for the model, as is one whose reference has a logit that no real window has; the next of
-        `methods` takes its place
+        reference is refused for the model, as is one whose reference has a logit that no real window has; the next
+        of the table takes its place
     faithfulness_windows: explained windows, drawn at random, that the curves and `mutation_correlation` are
         averaged over
     curve_fractions: shares of an element's bases that are replaced, or put back, rising from 0; the sites of a motif

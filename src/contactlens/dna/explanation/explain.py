@@ -13,7 +13,6 @@ from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.dna.data.batch import WindowBatch, batch_of
 from contactlens.dna.data.clusters import window_clusters
-from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.base_faithfulness import (
@@ -25,9 +24,10 @@ from contactlens.dna.explanation.base_faithfulness import (
     mutation_rows,
     overlap_rows,
 )
-from contactlens.dna.explanation.checks import check_methods, refusals
+from contactlens.dna.explanation.believed import attributed
+from contactlens.dna.explanation.checks import best_first, check_methods, refusals
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.methods import AttributionSettings, attribute
+from contactlens.dna.explanation.methods import AttributionSettings
 from contactlens.dna.explanation.methods.lrp import RULES, relevance
 from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.references import reference_table
@@ -44,7 +44,7 @@ class Explanation:
     curves: method, control, curve (deletion, insertion), fraction, score, low, high
     conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
         head (shares of bases and of biases), total, gap (total - logit)
-    references, method_checks: `reference_table` and `check_methods` of the explained windows
+    references: `reference_table` of the explained windows; method_checks: `check_methods` of them, the best first
     """
 
     attributions: dict[str, Attributions]
@@ -76,9 +76,6 @@ def explain_windows(
     batch, logits = batch.select(chosen.tolist()), logits[chosen]
     found = attributions_of(model, batch, logits, config)
     references = reference_table(model, batch, found, config.rows_per_pass)
-    checks = check_methods(config.methods, references, everywhere, config.max_completeness_error)
-    for sentence in refusals(checks):
-        print(sentence)
     rows: Rows = []
     clusters = window_clusters(windows.select(batch.window_ids))
     planted = Planted.of(windows, batch.window_ids)
@@ -87,6 +84,10 @@ def explain_windows(
         rows += overlap_rows(batch, actual, planted, clusters, config, seed)
     curves, metrics, conservation = _faithfulness(model, batch, found, clusters, config, seed)
     faithfulness = pd.DataFrame(rows + metrics)
+    order = best_first(config.methods, faithfulness)
+    checks = check_methods(order, references, everywhere, config.max_completeness_error)
+    for sentence in refusals(checks):
+        print(sentence)
     return Explanation(found, faithfulness, pd.DataFrame(curves), conservation, references, checks)
 
 
@@ -115,12 +116,7 @@ def attributions_of(
 ) -> dict[str, Attributions]:
     """Contributions by every method of `config`."""
     settings = AttributionSettings(config.ig_steps, config.rows_per_pass)
-    window_ids = np.array(batch.window_ids, dtype=np.str_)
-    one_hot = one_hot_bases(batch.ids).cpu().numpy().astype(np.uint8)
-    return {
-        method: Attributions(window_ids, logits, attribute(model, batch.ids, batch.regions, method, settings), one_hot)
-        for method in config.methods
-    }
+    return {method: attributed(model, batch, logits, method, settings) for method in config.methods}
 
 
 def _faithfulness(

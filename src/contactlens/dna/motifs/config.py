@@ -10,7 +10,8 @@ from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveI
 class MotifConfig:
     """How patterns are found and named.
 
-    method: key of the contributions in the attributions file
+    method: of the contributions that are searched, one of those explained; or `best`, the first of their table that is
+        not refused for the model
     window_bp: length of the windows cut around attribution peaks
     peaks_per_window: most peaks taken from one labelled window
     smoothing_bp: width of the moving average of |contribution| whose maxima are the peaks. TF-MoDISco widens seqlets

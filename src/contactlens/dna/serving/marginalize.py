@@ -16,7 +16,7 @@ from torch import nn
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import percentile_interval, resample_counts
-from contactlens.dna.data.importing.regions import dinucleotide_shuffle
+from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import NAME, motif
 from contactlens.dna.data.shown import Shown
 from contactlens.dna.data.tokens import COMPLEMENT_LETTERS

@@ -11,6 +11,8 @@ from contactlens.base.files import read_json
 from contactlens.calibration.classification import Platt
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import Task, WindowSet
+from contactlens.dna.explanation.checks import read_checks
+from contactlens.dna.explanation.methods import BEST, require_method
 from contactlens.dna.models.classifier import DESCRIPTION, WindowClassifier, load_classifier
 from contactlens.dna.serving.description import FILE, Description, Interval
 from contactlens.dna.serving.sequence_table import (
@@ -22,7 +24,7 @@ from contactlens.dna.serving.sequence_table import (
 )
 
 CLASSIFIER, RECALIBRATION = "classifier", "recalibration.json"
-METHOD, ROWS_PER_PASS = "lrp", 8
+ROWS_PER_PASS = 8
 PLACES = ["window_id", "chrom", "win_start", "win_end"]
 
 
@@ -61,6 +63,7 @@ class WindowsModel:
 
     description: None where the model came without one; then windows of any length are taken, and it can't tell how
         far they are from its own
+    method_checks: which methods of attribution suit the model, the best first; None where it came without
 
     >>> import contactlens as cl
     >>> model = cl.load("models/dna")
@@ -73,14 +76,19 @@ class WindowsModel:
     """
 
     def __init__(
-        self, classifier: WindowClassifier, recalibration: Platt, description: Description | None = None
+        self,
+        classifier: WindowClassifier,
+        recalibration: Platt,
+        description: Description | None = None,
+        method_checks: pd.DataFrame | None = None,
     ) -> None:
         self.classifier, self.recalibration, self.description = classifier, recalibration, description
+        self.method_checks = method_checks
 
     @classmethod
     def read(cls, folder: Path | str) -> "WindowsModel":
-        """From a folder with classifier/, recalibration.json and serving.json, such as models/dna, or from its
-        classifier/. serving.json may be missing.
+        """From a folder with classifier/, recalibration.json, serving.json and method_checks.csv, such as
+        models/dna/champion, or from its classifier/. The last two may be missing.
 
         Raises InputError where a file is missing or damaged.
         """
@@ -90,7 +98,8 @@ class WindowsModel:
         if not recalibration.is_file():
             raise InputError(f"{recalibration}: no such file; the classifier was evaluated with its recalibration")
         description = Description.read(described) if described.is_file() else None
-        return cls(load_classifier(classifier), Platt.from_json(read_json(recalibration)), description)
+        recalibrated = Platt.from_json(read_json(recalibration))
+        return cls(load_classifier(classifier), recalibrated, description, read_checks(classifier.parent))
 
     @property
     def info(self) -> WindowsInfo:
@@ -167,11 +176,17 @@ class WindowsModel:
         places = windows.windows[PLACES].reset_index(drop=True)
         return places.join(predict_table(self.classifier, self.recalibration, sequence_table(windows)))
 
-    def explain(self, windows: WindowSet, method: str = METHOD, *, ig_steps: int = 32) -> pd.DataFrame:
+    def explain(
+        self, windows: WindowSet, method: str = BEST, *, ig_steps: int = 32, max_completeness_error: float = 0.25
+    ) -> pd.DataFrame:
         """Contributions of each base to the logit, before recalibration: a row a base with window_id, chrom, position
-        (0-based), base, contribution and hypothetical_A to _T, what each base would contribute in its place.
+        (0-based), base, contribution and hypothetical_A to _T, what each base would contribute in its place, and
+        `method`.
 
-        method: one of those of `contactlens dna attribute`; ig_steps: nodes of those along a path
+        method: one of those of `contactlens dna attribute`, or the best for the model; where it is refused for the
+            model, it says so and the next takes its place
+        ig_steps: nodes of those along a path; max_completeness_error: share of the logit's change from the reference
+            beyond which a method that misses it is refused
 
         Raises InputError for an unknown method, and where the windows are of another task or length than the model's.
 
@@ -182,13 +197,15 @@ class WindowsModel:
         >>> len(why) == 12 * 500, "".join(why["base"][:500]) == windows.sequences()[0]
         (True, True)
         """
-        from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
+        from contactlens.dna.explanation.believed import believed
+        from contactlens.dna.explanation.methods import AttributionSettings
 
         self._require_taken(windows)
-        if method not in METHODS:
-            raise InputError(f"no attribution method {method!r}; there are {', '.join(METHODS)}")
-        settings, batch = AttributionSettings(ig_steps, ROWS_PER_PASS), batch_of(windows)
-        values = attribute(self.classifier, batch.ids, batch.regions, method, settings)  # (N, L, 4)
+        require_method(method)
+        settings = AttributionSettings(ig_steps, ROWS_PER_PASS)
+        batches, known = [batch_of(windows)], self.method_checks
+        used = believed(self.classifier, batches, method, settings, max_completeness_error, known)
+        values = used.attributions[0].hypothetical  # (N, L, 4)
         table = windows.windows
         L = values.shape[1]
         bases = np.array([list(sequence.upper()) for sequence in windows.sequences()])  # (N, L)
@@ -202,7 +219,7 @@ class WindowsModel:
         )
         own = np.stack([np.where(bases == base, values[..., i], 0.0) for i, base in enumerate("ACGT")]).sum(axis=0)
         columns = {f"hypothetical_{base}": values[..., i].ravel() for i, base in enumerate("ACGT")}
-        return found.assign(contribution=own.ravel(), **columns)
+        return found.assign(contribution=own.ravel(), **columns, method=used.method)
 
     def _require_taken(self, windows: WindowSet) -> None:
         info = self.info

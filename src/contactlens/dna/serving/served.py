@@ -25,7 +25,7 @@ def log_served_classifier(classifier: Path, beside: list[Path], windows: WindowS
     """Log the model to the active run, with the package that it needs, and give MLflow's description of it.
 
     classifier: the folder of `save_classifier`
-    beside: recalibration.json and serving.json, wherever they lie
+    beside: recalibration.json, serving.json and method_checks.csv, wherever they lie
     windows: of the classifier's task; the first two become the example of its input
     """
     import mlflow.pyfunc

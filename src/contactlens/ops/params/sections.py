@@ -14,6 +14,7 @@ from contactlens.dna.evaluation.baselines import BaselineConfig as DnaBaselineCo
 from contactlens.dna.evaluation.baselines import applicable_baselines as applicable_dna_baselines
 from contactlens.dna.evaluation.evaluate import EvaluateConfig as DnaEvaluateConfig
 from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
+from contactlens.dna.explanation.methods import BEST
 from contactlens.dna.models.backbone import BackboneConfig
 from contactlens.dna.models.classifier import HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
@@ -158,8 +159,8 @@ class DnaParams:
 
     @rule
     def _motifs_are_of_an_explained_method(self) -> None:
-        if self.motifs.method not in self.explain.methods:
-            known, got = ", ".join(self.explain.methods), self.motifs.method
+        if self.motifs.method not in (BEST, *self.explain.methods):
+            known, got = ", ".join((BEST, *self.explain.methods)), self.motifs.method
             raise ValueError(f"motifs.method must be one of explain.methods ({known}), got {got!r}")
 
     def rules(self, task: WindowTask) -> ClassifierRules:

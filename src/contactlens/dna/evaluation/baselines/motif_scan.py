@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from contactlens.base.settings import ClosedUnit, Field, PositiveFloat, PositiveInt, settings
 from contactlens.calibration.classification import row_auroc
-from contactlens.dna.data.importing.regions import dinucleotide_shuffle
+from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import Motif, jaspar_core
 from contactlens.dna.data.tokens import encode, one_hot_bases
 from contactlens.dna.data.window_set import WindowSet

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ METHODS = {
     "mutagenesis": "mutagenesis",
 }
 """Method -> the module of this folder that has it."""
+BEST = "best"
+BEST_FIRST = ("region_integrated_gradients", "saliency", "integrated_gradients", "lrp")
+"""Methods by how well they find planted bases in the default run, for models that come without a table of their own."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ def method_named(name: str) -> AttributionFunction:
     """The method of that name, one of `METHODS`."""
     function: AttributionFunction = getattr(import_module(f"{__name__}.{METHODS[name]}"), name)
     return function
+
+
+def require_method(name: str) -> None:
+    """Raises InputError unless `name` is one of `METHODS`, or `best`."""
+    if name not in (BEST, *METHODS):
+        raise InputError(f"no attribution method {name!r}; there are {', '.join((BEST, *METHODS))}")
 
 
 def attribute(
