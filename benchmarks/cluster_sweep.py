@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(values: dict[str, Any], steps: int, report: Callable[[Metrics], None], folder: Path) -> Metrics:
+def train(values: dict[str, Any], steps: int, report: Callable[[Metrics], None], folder: Path, epochs: int) -> Metrics:
     """Ridge regression of 256 coefficients; `seconds` is what it took."""
     start = time.perf_counter()
     rng = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def train(values: dict[str, Any], steps: int, report: Callable[[Metrics], None],
 
 
 def plain(job: tuple[dict[str, Any], int]) -> float:
-    return train(*job, lambda _: None, Path())["seconds"]
+    return train(*job, lambda _: None, Path(), EPOCHS)["seconds"]
 
 
 def measure_plain(trials: int, steps: int) -> Metrics:
@@ -80,8 +80,9 @@ def measure_sweep(trials: int, steps: int) -> Metrics:
 
     space = {"learning_rate": Dimension(uniform=(0.01, 0.1))}
     fixed = fixed_trials(DEFAULTS, [{"penalty": penalty} for penalty in PENALTIES])
-    config = SearchConfig(trials - len(fixed), AT_ONCE, 1, 0.0, EPOCHS, "optuna", "none", space)
-    sweep = Sweep(config, DEFAULTS, fixed, "error", ("error", "seconds"), lambda rows: rows[0])
+    n_trials = trials - len(fixed)
+    config = SearchConfig(n_trials, AT_ONCE, 1, 0.0, EPOCHS, EPOCHS, EPOCHS, 2, "optuna", "none", space)
+    sweep = Sweep(config, DEFAULTS, fixed, "error", ("error", "seconds"))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         mlflow_client()  # imports MLflow

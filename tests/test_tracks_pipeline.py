@@ -28,8 +28,12 @@ TINY = {
         "radius": {"tracks": 16, "simulations": 45, "predictive": 9, "shuffles": 1},
         "sweep": {
             "n_trials": 2,
-            "max_epochs": 1,
+            "max_epochs": 2,
+            "fixed_epochs": 1,
+            "min_epochs": 1,
+            "reduction_factor": 2,
             "lambda_contact_grid": [0.0, 0.1],
+            "lambda_contact_seeds": 2,
             "radius_starts": [120.0, 500.0],
             "space": {"width": {"choice": [4, 8]}, "depth": {"choice": [1, 2]}},
         },

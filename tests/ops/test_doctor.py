@@ -113,7 +113,7 @@ def test_the_plan_says_what_the_defaults_resolve_to() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert f"tracks.fit: {device}, 2 threads" in rows["will be used: tracks"].found
     assert "scan by" in rows["will be used: dna fine-tuning"].found
-    assert rows["will be used: sweep"].found.startswith("17 trials")  # as many as the README's run shows
+    assert rows["will be used: sweep"].found.startswith("33 trials")  # 15 of the curve, 2 starts, 16 searched
 
 
 def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

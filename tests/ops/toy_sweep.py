@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from contactlens.base.files import write_json
 from contactlens.ops.stage import stage
 from contactlens.ops.sweep.run import SweepResult, SweepTracking, run_sweep
-from contactlens.training.search import Dimension, Report, Row, SearchConfig, Sweep, fixed_trials
+from contactlens.training.search import Dimension, Report, SearchConfig, Sweep, fixed_trials
 
 DEFAULTS = {"penalty": 0.0, "start": 100.0, "learning_rate": 0.1, "width": 8}
 FIXED = ({"penalty": 0.0}, {"penalty": 0.5}, {"start": 50.0}, {"start": 200.0})
@@ -34,19 +34,18 @@ def config(**changes: Any) -> SearchConfig:
         "cpus_per_trial": 1,
         "gpus_per_trial": 0.5,
         "max_epochs": EPOCHS,
+        "fixed_epochs": EPOCHS,
+        "min_epochs": 3,
+        "reduction_factor": 2,
         "searcher": "optuna",
-        "scheduler": "none",
+        "scheduler": "halving",
         "space": {"learning_rate": Dimension(loguniform=(0.01, 1.0)), "width": Dimension(choice=(4, 8, 16))},
     }
     return SearchConfig(**{**settings, **changes})
 
 
-def lowest(rows: list[Row]) -> Row:
-    return min(rows, key=lambda row: row[METRIC])
-
-
 def description(**changes: Any) -> Sweep:
-    return Sweep(config(**changes), DEFAULTS, fixed_trials(DEFAULTS, FIXED), METRIC, ("start", METRIC, "share"), lowest)
+    return Sweep(config(**changes), DEFAULTS, fixed_trials(DEFAULTS, FIXED), METRIC, ("start", METRIC, "share"))
 
 
 def loss(values: dict[str, Any], epochs: int) -> float:
@@ -55,7 +54,7 @@ def loss(values: dict[str, Any], epochs: int) -> float:
     return float(distance**2 + values["penalty"] + 0.01 * (values["width"] - 8) ** 2)
 
 
-def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: Path) -> dict[str, float]:
+def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: Path, epochs: int) -> dict[str, float]:
     """Steps with a checkpoint after each. `data` holds the target, a pause and where to note epochs done."""
     import ray
 
@@ -77,7 +76,7 @@ def train(values: dict[str, Any], data: dict[str, Any], report: Report, folder: 
 
     if state["epoch"]:
         tell()  # a kill may have come between the checkpoint and these two
-    while state["epoch"] < EPOCHS:
+    while state["epoch"] < epochs:
         x = state["x"] + values["learning_rate"] * (data["target"] - state["x"])
         number = state["epoch"] + 1
         line = "\t".join((json.dumps(values, sort_keys=True), str(number), node, str(os.getpid()))) + "\n"

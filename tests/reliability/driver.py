@@ -20,6 +20,7 @@ from contactlens.ops.sweep.search import BatchSearch
 from ctrl_c import heed_ctrl_c
 
 N_TRIALS = 8
+N_EPOCHS = 4 * 12 + 4 * 3 + 2 * 3 + 1 * 6  # of the fixed trials, and of the searched ones by rung
 
 
 def wait_for(condition: Callable[[], object], seconds: float) -> None:
@@ -69,7 +70,7 @@ class Driver:
         def seen() -> bool:
             assert self.process.poll() is None, self.output.read_text()
             last = {epoch.values: epoch for epoch in toy_sweep.epochs(self.folder)}
-            ended = any(self.folder.glob("states/*/trial_*/final.json"))
+            ended = any(self.folder.glob("states/*/trial_*/final_*.json"))
             found[:] = [e for e in last.values() if 2 <= e.number <= 6 and node in (None, e.node)] if ended else []
             return bool(found)
 
@@ -83,34 +84,36 @@ class Driver:
 
 
 def undisturbed_table(folder: Path) -> str:
-    """trials.csv as the sweep would write it where nothing goes wrong: each trial in turn, in this process, no Ray."""
-    search, rows = BatchSearch(toy_sweep.description(), 7), []
+    """trials.csv as the sweep would write it where nothing goes wrong: each training in turn, here, without Ray."""
+    search, rows = BatchSearch(toy_sweep.description(), 7), {}
     data = {"target": toy_sweep.TARGET, "pause": 0.0, "log": str(folder / "log")}
-    while (asked := search.suggest(str(len(rows)))) is not None:
-        work = folder / str(len(rows))
-        work.mkdir()
-        final = toy_sweep.train(asked["values"], data, lambda _: None, work)
-        search.on_trial_complete(str(len(rows)), {toy_sweep.METRIC: final[toy_sweep.METRIC]})
-        rows.append({"trial": asked["trial"], "kind": asked["kind"], **asked["values"], **final})
-    return pd.DataFrame(rows).to_csv(index=False)
+    for name in map(str, range(search.sweep.trainings)):
+        asked = search.suggest(name)
+        work = folder / str(asked["trial"])
+        work.mkdir(exist_ok=True)
+        final = toy_sweep.train(asked["values"], data, lambda _: None, work, asked["epochs"])
+        search.on_trial_complete(name, {toy_sweep.METRIC: final[toy_sweep.METRIC], "epochs": final["epochs"]})
+        row = {"trial": asked["trial"], "kind": asked["kind"], **asked["values"], "budget": asked["epochs"]}
+        rows[asked["trial"]] = row | final
+    return pd.DataFrame([rows[number] for number in sorted(rows)]).to_csv(index=False)
 
 
 def require_each_epoch_once(folder: Path) -> None:
-    """Every epoch of every trial was trained, and none twice."""
+    """Every epoch of every trial and rung was trained, and none twice."""
     count = Counter((epoch.values, epoch.number) for epoch in toy_sweep.epochs(folder))
     assert set(count.values()) == {1}
-    assert len(count) == N_TRIALS * toy_sweep.EPOCHS
+    assert len(count) == N_EPOCHS
 
 
 def require_finished(parent: str) -> None:
     """MLflow has the sweep and its trials as finished, with each epoch once."""
     assert mlflow_client().get_run(parent).info.status == "FINISHED"
-    runs = children(parent)
+    runs, steps = children(parent), []
     assert sorted(runs, key=int) == [str(number) for number in range(N_TRIALS)]
     for run in runs.values():
         assert run.info.status == "FINISHED"
-        steps = [m.step for m in mlflow_client().get_metric_history(run.info.run_id, toy_sweep.METRIC)]
-        assert sorted(steps) == list(range(toy_sweep.EPOCHS))
+        steps.append(sorted(m.step for m in mlflow_client().get_metric_history(run.info.run_id, toy_sweep.METRIC)))
+    assert all(one == list(range(len(one))) for one in steps) and sum(map(len, steps)) == N_EPOCHS
 
 
 def require_killed(parent: str) -> None:

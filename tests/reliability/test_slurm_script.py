@@ -71,7 +71,7 @@ def job(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def submit(folder: Path, job: dict[str, str], pause: float) -> Driver:
-    """pause: seconds that each epoch of a trial takes, 12 epochs each of 8 trials, two at a time"""
+    """pause: seconds that each epoch of a trial takes, at most 12 epochs each of 8 trials, two at a time"""
     command = ["bash", str(ROOT / "cluster" / "slurm.sh"), "python", "-c", PIPELINE]
     return Driver(folder, {**job, "PAUSE": str(pause)}, command)
 

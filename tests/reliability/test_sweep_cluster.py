@@ -66,7 +66,7 @@ def test_trials_of_one_sweep_land_on_both_nodes(
     assert len(nodes) == 2 and second.node_id() in nodes
     require_each_epoch_once(driver.folder)
     require_finished(new_parent(before))
-    assert "trials 8 of 8" in driver.output.read_text()
+    assert "trainings 11 of 11" in driver.output.read_text()
 
 
 def test_a_killed_worker_process_is_replaced_and_goes_on_from_its_checkpoint(

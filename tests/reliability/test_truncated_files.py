@@ -115,21 +115,21 @@ def test_a_sweep_that_lost_a_trial_s_end_trains_on_from_its_checkpoint(
 ) -> None:
     folder, calls, told = TrialFolder(tmp_path, 0), [], []
     ended = {"epoch": 2, "epochs": 3, "validation_nll": 0.5}
-    folder.finish(ended)
-    cut_short(folder.path / "final.json")
+    folder.finish(3, ended)
+    cut_short(folder.path / "final_3.json")
     monkeypatch.setattr("ray.tune.report", told.append)
 
-    def train(values: object, data: object, report: object, work: Path) -> dict[str, float]:
-        calls.append(work)
+    def train(values: object, data: object, report: object, work: Path, epochs: int) -> dict[str, float]:
+        calls.append((work, epochs))
         return ended
 
-    asked = {"trial": 0, "kind": "search", "values": {}}
+    asked = {"trial": 0, "kind": "search", "values": {}, "epochs": 3}
     run_trial(asked, train, None, tmp_path, "validation_nll")
-    assert calls == [folder.work]
+    assert calls == [(folder.work, 3)]
     run_trial(asked, train, None, tmp_path, "validation_nll")
-    assert calls == [folder.work]
+    assert calls == [(folder.work, 3)]
     assert [metrics["reported"] for metrics in told] == [ended, ended]
-    record_fault("truncated final.json of a trial", "the trial ends once more, from its own checkpoint", "nothing")
+    record_fault("truncated final_N.json of a trial", "the trial ends once more, from its own checkpoint", "nothing")
 
 
 @pytest.mark.slow

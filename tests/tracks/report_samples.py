@@ -128,9 +128,9 @@ def trials() -> pd.DataFrame:
     rng = np.random.default_rng(2)
     rows = []
     for number in range(30):
-        fixed = number < 8
+        fixed = number < 12
         start = [50.0, 150.0, 300.0, 500.0][number] if number < 4 else 150.0
-        weight = 0.0 if number < 4 else 10.0 ** (number - 7) if fixed else 10 ** rng.uniform(-3, 0)
+        weight = 0.0 if number < 4 else 10.0 ** (number % 4 - 3) if fixed else 10 ** rng.uniform(-3, 0)
         midpoint = 200 + 0.08 * (start - 200) - 110 * min(1.0, weight * 3) + rng.normal(0, 6)
         rows.append(
             {
@@ -141,7 +141,9 @@ def trials() -> pd.DataFrame:
                 "learning_rate": 10 ** rng.uniform(-4, -2),
                 "width": int(rng.choice([8, 16, 32])),
                 "radius_init": start,
-                "epochs": 12,
+                "seed_offset": int(8 <= number < 12),
+                "budget": 12 if number % 3 else 4,
+                "epochs": 12 if number % 3 else 4,
                 "gate_midpoint": midpoint,
                 "validation_nll": 9.0 if number == 20 else 0.5 + 0.3 * weight**2 + abs(rng.normal(0, 0.03)),
                 "validation_crps": 0.2,

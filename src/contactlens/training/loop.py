@@ -248,19 +248,22 @@ class Trainer:
         checkpoints: Path | None = None,
         on_epoch: Callable[[EpochLog], None] | None = None,
         counted_as: str = "epochs",
+        until: int | None = None,
     ) -> TrainingResult:
-        """Train to the end, from the newest state in the folder `checkpoints` on, and leave the model with its best
-        epoch's weights.
+        """Train to the end, or until so many epochs are done, from the newest state in the folder `checkpoints` on, and
+        leave the model with its best epoch's weights.
 
-        `on_epoch` gets each epoch's log, those of the epochs taken up first: whoever keeps them may have been killed
-        before they were. counted_as: what a display of the progress calls the epochs.
+        The learning rate falls over `max_epochs` whatever `until` is, so a training that goes on later ends as one that
+        never stopped. `on_epoch` gets each epoch's log, those of the epochs taken up first: whoever keeps them may have
+        been killed before they were. counted_as: what a display of the progress calls the epochs.
         """
         if checkpoints is not None:
             self.resume(checkpoints)
-        with counting(counted_as, self.config.max_epochs) as count:
+        last = self.config.max_epochs if until is None else until
+        with counting(counted_as, min(last, self.config.max_epochs)) as count:
             for log in self.result.history:
                 _tell(log, on_epoch, count)
-            while not self.finished:
+            while not self.finished and len(self.result.history) < last:
                 log = self.epoch()
                 if checkpoints is not None:
                     self.save(checkpoints)

@@ -1,6 +1,6 @@
 """The project's own params.yaml: valid, and every swept key reaches the field that it names."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import pytest
 from contactlens.base.errors import InputError
 from contactlens.ops.params import Params, TracksParams, apply_best, load_params
 from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
+from contactlens.ops.sweep.run import choose
 from contactlens.ops.workspace import overlaid
 from contactlens.tracks.training.sweep import SWEPT, swept_values, with_values
+from contactlens.training.search import Dimension
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 
@@ -88,8 +90,19 @@ def test_every_fixed_trial_of_the_default_sweep_is_a_valid_configuration(tracks:
     trials = tracks.search.fixed
     assert {trial["radius_init"] for trial in trials} > {tracks.gate.radius_init}
     for trial in trials:
-        assert apply_best(tracks, trial).gate.radius_init == trial["radius_init"]
-        assert apply_best(tracks, trial).training == with_values(tracks.training, trial)
+        applied = apply_best(tracks, tracks.search.configuration(trial))
+        assert applied.gate.radius_init == trial["radius_init"]
+        assert applied.training == with_values(tracks.training, trial)
+
+
+def test_only_keys_of_the_space_are_taken_over_so_that_a_given_lambda_contact_trains(tracks: TracksParams) -> None:
+    given = replace(tracks, loss=replace(tracks.loss, lambda_contact=0.7))
+    best = choose([{**trial, "budget": 4, "validation_nll": 1.0} for trial in given.search.fixed], given.search)[0]
+    assert best["lambda_contact"] == 0.0 and "lambda_contact" not in given.search.searched
+    chosen = apply_best(given, {key: best[key] for key in given.search.searched})
+    assert chosen.training.loss.lambda_contact == 0.7
+    searched = {**given.sweep.space, "lambda_contact": Dimension(loguniform=(0.01, 1.0))}
+    assert "lambda_contact" in replace(given, sweep=replace(given.sweep, space=searched)).search.searched
 
 
 @pytest.mark.parametrize(

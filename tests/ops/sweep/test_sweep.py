@@ -1,6 +1,7 @@
 """Real sweeps by Ray Tune with a real MLflow store: reproducible, resumable, loud on errors."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from contactlens.ops.sweep.run import SweepResult, choose, run_sweep, sweep_key
 from contactlens.ops.sweep.trial import SweepError, TrialFolder
 
 N_FIXED, N_TRIALS = 4, 8
+RUNGS = ((3, 4), (6, 2), (toy_sweep.EPOCHS, 1))
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,29 @@ def test_every_trial_is_a_row_with_the_known_result(finished: tuple[SweepResult,
     assert trials["kind"].to_list() == ["fixed"] * N_FIXED + ["search"] * (N_TRIALS - N_FIXED)
     pairs = zip(trials["penalty"], trials["start"], strict=True)
     assert list(pairs)[:N_FIXED] == [(0.0, 100.0), (0.5, 100.0), (0.0, 50.0), (0.0, 200.0)]
-    expected = [toy_sweep.loss(row, toy_sweep.EPOCHS) for row in trials.to_dict("records")]
+    expected = [toy_sweep.loss(row, row["epochs"]) for row in trials.to_dict("records")]
     assert trials["loss"].to_list() == pytest.approx(expected)
-    assert (trials["epochs"] == toy_sweep.EPOCHS).all()
-    best = trials.loc[trials["loss"].idxmin()]
-    assert finished[0].best == {key: best[key] for key in toy_sweep.DEFAULTS}
+    longest = trials[trials["epochs"] == toy_sweep.EPOCHS]
+    best = longest.loc[longest["loss"].idxmin()]
+    assert finished[0].best == {key: best[key] for key in ("learning_rate", "width")}
     assert finished[0].best_metrics["loss"] == best["loss"]
+
+
+@pytest.mark.slow
+def test_the_best_of_each_rung_go_on_from_their_checkpoints_and_no_epoch_is_trained_twice(
+    finished: tuple[SweepResult, Path],
+) -> None:
+    rows = finished[0].trials.to_dict("records")
+    assert [row["epochs"] for row in rows[:N_FIXED]] == [toy_sweep.EPOCHS] * N_FIXED
+    going_on, given = rows[N_FIXED:], {}
+    for epochs, n in RUNGS:
+        going_on = sorted(going_on, key=lambda row: toy_sweep.loss(row, given.get(row["trial"], 0)))[:n]
+        given |= {row["trial"]: epochs for row in going_on}
+    assert {row["trial"]: row["budget"] for row in rows[N_FIXED:]} == given
+    assert [row["epochs"] for row in rows] == [row["budget"] for row in rows]
+    trained = Counter((epoch.values, epoch.number) for epoch in toy_sweep.epochs(finished[1]))
+    assert set(trained.values()) == {1}
+    assert len(trained) == sum(row["epochs"] for row in rows)
 
 
 @pytest.mark.slow
@@ -75,7 +94,7 @@ def test_mlflow_has_a_parent_and_a_finished_child_per_trial_with_its_epochs(
         assert run.data.metrics["final_loss"] == pytest.approx(row["loss"])
         history = mlflow_client().get_metric_history(run.info.run_id, "loss")
         assert {m.step: m.value for m in history} == pytest.approx(
-            {epoch: toy_sweep.loss(row, epoch + 1) for epoch in range(toy_sweep.EPOCHS)}
+            {epoch: toy_sweep.loss(row, epoch + 1) for epoch in range(row["epochs"])}
         )
 
 
@@ -110,7 +129,7 @@ def test_state_is_named_by_all_that_decides_the_result() -> None:
         return sweep_key(toy_sweep.description(**changes), seed, [data])
 
     assert key() == key()
-    assert len({key(), key(seed=2), key(data="b"), key(n_trials=5), key(searcher="random")}) == 5
+    assert len({key(), key(seed=2), key(data="b"), key(n_trials=5), key(searcher="random"), key(min_epochs=2)}) == 6
 
 
 def test_a_line_cut_short_by_a_kill_is_dropped_for_good(tmp_path: Path) -> None:
@@ -124,10 +143,24 @@ def test_a_line_cut_short_by_a_kill_is_dropped_for_good(tmp_path: Path) -> None:
     assert folder.epochs()[-1] == {"epoch": 2, "validation_nll": 0.25}
 
 
-def test_the_rule_of_a_sweep_chooses_among_its_finite_trials_alone() -> None:
-    rows = [{"trial": number, "loss": loss} for number, loss in enumerate([math.nan, 2.0, 1.0, -math.inf])]
-    assert choose(rows, toy_sweep.description()) == {"trial": 2, "loss": 1.0}
-    last = replace(toy_sweep.description(), choose=lambda finite: finite[-1])
-    assert choose([*rows, {"trial": 4, "loss": 3.0}], last)["trial"] == 4
+def row(trial: int, budget: int, loss: float, **values: Any) -> dict[str, Any]:
+    return {"trial": trial, **toy_sweep.DEFAULTS, "budget": budget, "loss": loss, **values}
+
+
+def chosen(*rows: dict[str, Any]) -> list[int]:
+    return [one["trial"] for one in choose(list(rows), replace(toy_sweep.description(), repeat="start"))]
+
+
+def test_the_lowest_mean_over_repeats_is_chosen_of_what_was_given_the_most_epochs() -> None:
+    pair = [row(0, 12, 1.0, start=1.0), row(1, 12, 3.0, start=2.0)]
+    assert chosen(*pair, row(2, 12, 2.1, width=4)) == [0, 1]
+    assert chosen(*pair, row(2, 12, 1.9, width=4)) == [2]
+    assert chosen(*pair, row(2, 6, 0.5, width=4)) == [0, 1]
+
+
+def test_a_configuration_that_diverged_once_is_not_chosen() -> None:
+    pair = [row(0, 12, 1.0, start=1.0), row(1, 12, math.nan, start=2.0)]
+    assert chosen(*pair, row(2, 12, 2.0, width=4), row(3, 12, -math.inf, width=16)) == [2]
+    assert chosen(*pair, row(2, 6, 2.0, width=4)) == [2]
     with pytest.raises(InputError, match="no trial reached a finite loss"):
-        choose(rows[:1], last)
+        chosen(*pair)

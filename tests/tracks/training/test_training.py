@@ -136,12 +136,12 @@ def test_a_sweep_trial_killed_before_its_report_fills_the_hole_and_repeats_nothi
     batches: tuple[TrackBatch, TrackBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its training had the epoch in its state already."""
-    asked, told = {"trial": 0, "kind": "fixed", "values": {}}, []
+    asked, told = {"trial": 0, "kind": "fixed", "values": {}, "epochs": 3}, []
     monkeypatch.setattr(sweep_trial, "_tell_ray", lambda metrics, *_, **__: told.append(metrics))
     append = sweep_trial.TrialFolder.append
 
-    def train(values: dict[str, Any], data: Any, report: Any, work: Path) -> dict[str, float]:
-        done = train_model(spec_for(batches[0]), CONFIG, *batches, 4, work, report)
+    def train(values: dict[str, Any], data: Any, report: Any, work: Path, epochs: int) -> dict[str, float]:
+        done = train_model(spec_for(batches[0]), CONFIG, *batches, 4, work, report, epochs)
         return {"epochs": len(done.result.history)}
 
     def dying(folder: sweep_trial.TrialFolder, metrics: dict[str, float]) -> None:
@@ -159,6 +159,41 @@ def test_a_sweep_trial_killed_before_its_report_fills_the_hole_and_repeats_nothi
     assert trained == [2]
     assert [log["epoch"] for log in sweep_trial.TrialFolder(tmp_path, 0).epochs()] == [0, 1, 2]
     assert [log.get("epoch") for log in told] == [0, 1, 2, None]
+
+
+def test_a_training_that_goes_on_from_a_rung_ends_as_one_that_never_stopped(
+    batches: tuple[TrackBatch, TrackBatch], tmp_path: Path
+) -> None:
+    spec = spec_for(batches[0])
+    whole = train_model(spec, CONFIG, *batches, 4)
+    stopped = train_model(spec, CONFIG, *batches, 4, tmp_path, until=2)
+    assert stopped.result.history == whole.result.history[:2]
+    going_on = train_model(spec, CONFIG, *batches, 4, tmp_path)
+    assert going_on.result.history == whole.result.history
+    weights = going_on.model.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in whole.model.state_dict().items())
+
+
+def test_a_rung_whose_end_was_lost_is_trained_from_the_start_not_from_a_later_rung(
+    batches: tuple[TrackBatch, TrackBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, float]] = []
+    monkeypatch.setattr("ray.tune.report", told.append)
+
+    def train(values: dict[str, Any], data: Any, report: Any, work: Path, epochs: int) -> dict[str, float]:
+        done = train_model(spec_for(batches[0]), CONFIG, *batches, 4, work, report, epochs)
+        return {"epochs": len(done.result.history), "validation_nll": done.result.best_score}
+
+    def run(epochs: int) -> dict[str, float]:
+        asked = {"trial": 0, "kind": "search", "values": {}, "epochs": epochs}
+        sweep_trial.run_trial(asked, train, None, tmp_path, "validation_nll")
+        return told[-1]
+
+    rungs = run(2), run(3)
+    (sweep_trial.TrialFolder(tmp_path, 0).path / "final_2.json").unlink()
+    told.clear()
+    assert (run(2), run(3)) == rungs
+    assert [one["epochs"] for one in told] == [1, 2, 2, 1, 2, 3, 3]
 
 
 class Run:

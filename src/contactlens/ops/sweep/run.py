@@ -41,7 +41,9 @@ class SweepTracking:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """trials: one row per trial, by number; best, best_metrics: swept keys and results of the best trial."""
+    """trials: one row per trial, by number
+    best: the searched keys of the best configuration; best_metrics: its results, the mean over its repeats
+    """
 
     trials: pd.DataFrame
     best: Values
@@ -50,7 +52,7 @@ class SweepResult:
 
 def sweep_key(sweep: Sweep, seed: int, identity: list[str]) -> str:
     """Names a sweep by its content; `identity` holds the hashes of data, code and all else that decides."""
-    described = [asdict(sweep.config), sweep.defaults, sweep.fixed, sweep.metric, sweep.results]
+    described = [asdict(sweep.config), sweep.defaults, sweep.fixed, sweep.metric, sweep.results, sweep.repeat]
     content = json.dumps([*described, seed, identity], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -66,10 +68,11 @@ def run_sweep(
 ) -> SweepResult:
     """Run every trial and give their table and the best one's values.
 
-    train_trial: called in a worker as `train_trial(values, data, report, folder)`. It calls `report` with
-        `{"epoch": n, sweep.metric: ..., ...}` after each epoch, keeps a checkpoint in `folder` from which a second
-        call goes on, and returns its final metrics: `epochs`, `sweep.metric` and what `sweep.results` names; a
-        result that it lacks is NaN in the table.
+    train_trial: called in a worker as `train_trial(values, data, report, folder, epochs)`. It trains until so many
+        epochs are done, on a schedule that does not depend on them, calls `report` with `{"epoch": n, sweep.metric:
+        ..., ...}` after each epoch, keeps a checkpoint in `folder` from which a second call goes on, and returns its
+        final metrics: `epochs`, `sweep.metric` and what `sweep.results` names; a result that it lacks is NaN in the
+        table.
     data: sent to the workers once, through Ray's object store
     states: folder in which an unfinished sweep is kept, in a folder named by `sweep_key`. Running an unfinished
         sweep again goes on: ended trials answer from their folder, others from their checkpoint. It is removed at
@@ -112,7 +115,7 @@ def _fit(
     from contactlens.ops.sweep.tracking import SweepCallback
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # SweepError says it once, without the stacks
-    with progress_shown("sweep"), counting("trials", search.total) as count:
+    with progress_shown("sweep"), counting("trainings", search.sweep.trainings) as count:
         callback = SweepCallback(runs, search.sweep.metric, state, count)
         try:
             grid = _tuner(train_trial, data, search, state, callback).fit()
@@ -120,9 +123,10 @@ def _fit(
             grid = None
         except Exception as error:  # Ray hides what its callback raised behind its own error
             raise callback.failure or error from None
-    if grid is None or callback.ended < search.total:
+    trainings = search.sweep.trainings
+    if grid is None or callback.ended < trainings:
         raise SweepInterruptedError(
-            f"the sweep was stopped after {callback.ended} of {search.total} trials; run it again to go on"
+            f"the sweep was stopped after {callback.ended} of {trainings} trainings; run it again to go on"
         )
     return grid
 
@@ -140,7 +144,8 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
         metric=metric,
         mode="min",
         max_t=config.max_epochs + 1,  # the end comes from the training itself
-        grace_period=max(1, config.max_epochs // 4),
+        grace_period=config.min_epochs,
+        reduction_factor=config.reduction_factor,
     )
     storage = state / "ray"
     shutil.rmtree(storage, ignore_errors=True)
@@ -149,7 +154,7 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=asha if config.scheduler == "asha" else FIFOScheduler(),
-            num_samples=search.total,
+            num_samples=search.sweep.trainings,
             max_concurrent_trials=config.max_concurrent,
             reuse_actors=True,
         ),
@@ -164,24 +169,33 @@ def _tuner(train_trial: TrainTrial, data: Any, search: "BatchSearch", state: Pat
 
 
 def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
-    """Rows by trial number: number, kind, swept keys, results. No times and no ids."""
-    rows, results = [], search.sweep.results
-    for result in (grid[i] for i in range(len(grid))):
-        assert result.metrics is not None
-        asked, reported = result.metrics["config"], result.metrics["reported"]
+    """Rows by trial number: number, kind, swept keys, epochs that it was given, results. No times and no ids."""
+    rows: dict[int, Row] = {}
+    results = search.sweep.results
+    ended = [grid[i].metrics or {} for i in range(len(grid))]
+    for result in sorted(ended, key=lambda metrics: metrics["config"]["epochs"]):  # the furthest rung last
+        asked, reported = result["config"], result["reported"]
         measured = {name: reported.get(name, math.nan) for name in results}
         row = {"trial": asked["trial"], "kind": asked["kind"], **search.trials[asked["trial"]]}
-        row |= {"epochs": int(result.metrics["epochs"]), **measured}
-        rows.append(row)
-    rows.sort(key=lambda row: row["trial"])
-    best = choose(rows, search.sweep)
-    metrics = {name: float(best[name]) for name in ("epochs", *results)}
-    return SweepResult(pd.DataFrame(rows), search.trials[best["trial"]], metrics)
+        rows[asked["trial"]] = row | {"budget": asked["epochs"], "epochs": int(result["epochs"]), **measured}
+    table = [rows[number] for number in sorted(rows)]
+    repeats = choose(table, search.sweep)
+    best = {key: repeats[0][key] for key in search.sweep.searched}
+    metrics = {name: sum(float(row[name]) for row in repeats) / len(repeats) for name in ("epochs", *results)}
+    return SweepResult(pd.DataFrame(table), best, metrics)
 
 
-def choose(rows: list[Row], sweep: Sweep) -> Row:
-    """The sweep's own choice among the trials whose metric is finite. Raises InputError where there is none."""
-    finite = [row for row in rows if math.isfinite(row[sweep.metric])]
+def choose(rows: list[Row], sweep: Sweep) -> list[Row]:
+    """The repeats of the best configuration: of those that were given the most epochs, the lowest mean metric.
+
+    A configuration with a repeat that diverged is not chosen. Raises InputError where no other is left.
+    """
+    configurations: dict[str, list[Row]] = {}
+    for row in rows:
+        configurations.setdefault(repr([row["budget"], sweep.configuration(row)]), []).append(row)
+    means = [(sum(row[sweep.metric] for row in repeats) / len(repeats), repeats) for repeats in configurations.values()]
+    finite = [(mean, repeats) for mean, repeats in means if math.isfinite(mean)]
     if not finite:
         raise InputError(f"sweep: no trial reached a finite {sweep.metric}")
-    return sweep.choose(finite)
+    most = max(repeats[0]["budget"] for _, repeats in finite)
+    return min((one for one in finite if one[1][0]["budget"] == most), key=lambda one: one[0])[1]

@@ -95,9 +95,9 @@ class SweepRuns:
         return max((m.step for m in self.client.get_metric_history(run_id, self.metric)), default=float("-inf"))
 
     def end_trial(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log a trial's final metrics, its best epoch's, under names of their own and close its run."""
+        """Log a trial's final metrics, its best epoch's so far, under names of their own and close its run."""
         with EpochLogger(self.client, run_id, "final_") as log:
-            log({**metrics, "epoch": 0})
+            log({**metrics, "epoch": metrics["epochs"] - 1})
         self.client.set_terminated(run_id, "FINISHED")
 
     def end(self, status: str, summary: Mapping[str, float] | None = None, trials_csv: str = "") -> None:
@@ -167,7 +167,10 @@ class SweepCallback(tune.Callback):
     @_keeps_store_error
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         number = trial.config["trial"]
-        if self.runs is None or number in self.loggers:
+        if self.runs is None:
+            return
+        if number in self.loggers:  # on a further rung, or after a failure
+            self.runs.client.update_run(self.runs.trials[str(number)], status="RUNNING")
             return
         run_id = self.runs.trial(number, trial.config["kind"], trial.config["values"])
         self.loggers[number] = EpochLogger(self.runs.client, run_id)

@@ -1,6 +1,7 @@
 """One trial inside a Ray worker, and the folder from which it goes on after a kill."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ class SweepInterruptedError(SweepError):
 
 
 class TrialFolder:
-    """`epochs.jsonl` (what was reported), `final.json` (once it ended), `work/` (the training's checkpoint).
+    """`epochs.jsonl` (what was reported), `final_N.json` (once N epochs ended), `work/` (the training's checkpoint).
 
     The folder is named by the trial's number in the sweep's state folder, so it must lie on a disk that every
     Ray node sees, as Ray Tune's own storage path must.
@@ -46,24 +47,35 @@ class TrialFolder:
         with (self.path / "epochs.jsonl").open("a") as file:
             file.write(json.dumps(metrics) + "\n")
 
-    def final(self) -> Metrics | None:
-        """Its final metrics; None where it has not ended, or the file is damaged: it then ends once more."""
+    def final(self, epochs: int) -> Metrics | None:
+        """Its metrics after so many epochs; None where it did not get there, or the file is damaged: it then ends once
+        more."""
         try:
-            return cast(Metrics, json.loads((self.path / "final.json").read_text()))
+            return cast(Metrics, json.loads(self._final(epochs).read_text()))
         except (FileNotFoundError, ValueError):
             return None
 
-    def finish(self, metrics: Metrics) -> None:
-        with write_aside(self.path / "final.json") as aside:
+    def finish(self, epochs: int, metrics: Metrics) -> None:
+        with write_aside(self._final(epochs)) as aside:
             aside.write_text(json.dumps(metrics))
+
+    def _final(self, epochs: int) -> Path:
+        return self.path / f"final_{epochs}.json"
+
+    def forget_checkpoint(self) -> None:
+        """Train from the start again: the checkpoint is of a later epoch than the end that was lost."""
+        shutil.rmtree(self.work)
+        self.work.mkdir()
 
 
 def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state: Path, metric: str) -> None:
-    """Report to Ray Tune what this trial did before, go on from there, report the rest and the end."""
-    folder = TrialFolder(state, config["trial"])
+    """Report to Ray Tune what this trial did before, go on from there to the epoch asked for, report the rest and the
+    end."""
+    folder, epochs = TrialFolder(state, config["trial"]), config["epochs"]
     reported = folder.epochs()
     for metrics in reported:
-        _tell_ray(metrics, metric, config["kind"])
+        if metrics["epoch"] < epochs:
+            _tell_ray(metrics, metric, config["kind"])
     last = reported[-1]["epoch"] if reported else float("-inf")
 
     def report(metrics: Metrics) -> None:
@@ -71,10 +83,12 @@ def run_trial(config: dict[str, Any], train_trial: TrainTrial, data: Any, state:
             folder.append(metrics)
             _tell_ray(metrics, metric, config["kind"])
 
-    final = folder.final()
+    final = folder.final(epochs)
     if final is None:
-        final = train_trial(config["values"], data, report, folder.work)
-        folder.finish(final)
+        if last >= epochs:
+            folder.forget_checkpoint()
+        final = train_trial(config["values"], data, report, folder.work, epochs)
+        folder.finish(epochs, final)
     _tell_ray(final, metric, config["kind"], final=True)
 
 

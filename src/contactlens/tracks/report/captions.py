@@ -49,11 +49,12 @@ CAPTIONS = {
         The learned gate over the {driver} that it sees in the test split. The gate is open where it
         is 1; the shaded span is the range of its midpoint over seeds. The midpoint is no measured length.""",
     "gate_midpoint": """
-        What the regulariser and the start do to the gate's midpoint, beside the contact radius as it was
-        measured without a network (green, with its interval), where it was. Left and
-        middle: every trial of the sweep over lambda_contact, 0 included; where the NLL is flat
-        while the midpoint moves, the data do not decide it. Right: without the regulariser; points on
-        the dotted line would never have left their start.""",
+        What the regulariser and the start do to the gate of a predictor after {epochs} epochs, beside the
+        contact radius as it was measured without a network (green, with its interval), where it was. A
+        sensitivity curve, and nothing about the radius: left and middle, everything but lambda_contact is
+        as in params.yaml, bars are the standard deviation over seeds; where the NLL is flat while the
+        midpoint moves, the data do not decide it. Right: without the regulariser; points on the dotted
+        line would never have left their start. More epochs move the midpoint further.""",
     "comparison": """
         Proper scores of the network, the ensemble of its seeds and the baselines on the test split.
         Lower is better; bars are 95 % intervals from a bootstrap over tracks.""",
@@ -79,12 +80,13 @@ CAPTIONS = {
         means, what they disagree about. The squares of both add up to that of the whole spread.""",
     "calibration": "Calibration on the test split. In brackets the 95 % interval over tracks.",
     "sweep": """
-        Validation NLL against every searched key. Lower is better; a key whose points show no trend
-        matters little within the range that was searched.""",
+        Validation NLL against every swept key. Lower is better, at equal epochs: hollow points were
+        stopped before the filled ones. A key whose points show no trend matters little within the range
+        that was searched.""",
     "best_trials": """
-        The {best} best of {all} trials. By validation NLL. Training does not take the first of them
-        but, of all trials within sweep.nll_tolerance of it, the one with the largest
-        lambda_contact: the smallest contact that suffices (models/tracks/best_params.yaml).""",
+        The {best} best of {all} trials. Those that were given the most epochs (budget) before all others,
+        then by validation NLL. Training takes the searched keys of the best
+        (models/tracks/best_params.yaml), and every other key from params.yaml.""",
     "matrix": """
         Which input frame speaks for which {output}. Integrated gradients of {rule}; one row a
         predicted frame. Red raises the prediction, blue lowers it; left of the diagonal lies the

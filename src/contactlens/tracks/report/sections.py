@@ -19,7 +19,7 @@ from contactlens.tracks.report.contact_radius import (
     measured_radius_section,
 )
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
-from contactlens.tracks.report.figures.sweep import searched_keys
+from contactlens.tracks.report.figures.sweep import best_first, searched_keys
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
@@ -101,7 +101,8 @@ def gate_section(inputs: ReportInputs) -> list[Block]:
     if trials is not None:
         measured = measured_radius(inputs)
         figure = figures.gate_midpoint_figure(trials, inputs.driver, inputs.true_radius, measured)
-        blocks.append(inputs.figure("gate_midpoint", figure, trials, caption("gate_midpoint")))
+        epochs = int(trials.loc[trials["kind"] == "fixed", "budget"].max())
+        blocks.append(inputs.figure("gate_midpoint", figure, trials, caption("gate_midpoint", epochs=epochs)))
     return blocks
 
 
@@ -215,7 +216,7 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
     trials = inputs.table("trials")
     if trials is None:
         return []
-    best = trials.sort_values("validation_nll", kind="stable").head(BEST_TRIALS)
+    best = best_first(trials).head(BEST_TRIALS)
     formats = {str(column): ".4g" for column in best.select_dtypes("float")}
     blocks: list[Block] = [TableBlock(best, caption("best_trials", best=len(best), all=len(trials)), formats)]
     if searched_keys(trials.dropna(subset=["validation_nll"])):  # a sweep of one trial has nothing to draw

@@ -92,18 +92,20 @@ def fit(
     seed: int,
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
+    until: int | None = None,
 ) -> TrainingResult:
     """Train `model` in place for its task and leave it with the weights of its best validation NLL.
 
     Both batches go to the device once. In the folder `checkpoints` the last epochs' whole states are kept, and a run
-    that finds one of its own configuration goes on from it to the same end. `on_epoch` gets each epoch's log: the loss
+    that finds one of its own configuration goes on from it to the same end; `until` ends it after so many epochs, to
+    be gone on with later. `on_epoch` gets each epoch's log: the loss
     terms, the validation scores and the gate's parameters; those of the epochs taken up first.
 
     Raises InputError where the tracks lack the task's target.
     """
     fitting = _Fitting(model, train, validation, loss, config)
     trainer = Trainer(fitting, config, seed, described=[asdict(loss)])
-    return trainer.run(checkpoints, on_epoch, counted_as=f"epochs from seed {seed}")
+    return trainer.run(checkpoints, on_epoch, f"epochs from seed {seed}", until)
 
 
 @torch.no_grad()

@@ -1,15 +1,14 @@
-"""The sweep of the tracks branch: contact regularisation, starting radius and the likelihood's calibration.
+"""The sweep of the tracks branch: what contact regularisation and start do, and a search for the best likelihood.
 
 `SWEPT` names the section and field of params.yaml that each swept key sets.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from contactlens.base.settings import Field, NonNegativeFloat, rule, settings
+from contactlens.base.settings import Field, NonNegativeFloat, PositiveInt, rule, settings
 from contactlens.calibration import mace, quantile_levels
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
@@ -17,7 +16,7 @@ from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.tasks import model_input, task_named
 from contactlens.tracks.training.predictive import predict_signal
 from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
-from contactlens.training.search import Metrics, Report, Row, SearchConfig, Sweep, Values, fixed_trials
+from contactlens.training.search import Metrics, Report, SearchConfig, Sweep, Values, fixed_trials
 
 # `depth` is the encoder's; the decoder keeps its lead over it.
 SWEPT = {
@@ -34,24 +33,23 @@ SWEPT = {
 }
 GATE_KEYS = ("lambda_contact", "gate_sharpness", "radius_init")
 CALIBRATION_KEYS = ("lambda_var", "lambda_prior", "target_logvar", "anneal_epochs")
+SEED_OFFSET = "seed_offset"
 METRIC = "validation_nll"
 RESULTS = ("gate_midpoint", METRIC, "validation_crps", "validation_mace")
 
 
 @settings
 class SweepConfig(SearchConfig):
-    """A search, the fixed trials before it, and what the choice may give up.
+    """A search by validation NLL, and the fixed trials before it: what the contact regularisation does to a predictor.
 
-    nll_tolerance: validation NLL (nats per frame) that a stronger regularisation may cost: of the trials this near the
-        best, the one with the largest lambda_contact is chosen. Without the regulariser the radius is not identified
-        (any gate wide enough predicts as well), so the smallest contact that suffices is preferred
     lambda_contact_grid: contact regularisations tried with every other key at its value in params.yaml; 0 is
-        among them
+        among them. A sensitivity curve: the trial that is chosen has the lowest NLL, whatever its regularisation
+    lambda_contact_seeds: trainings of each of them, from as many seeds
     radius_starts: starting radii (driver's unit) tried at lambda_contact 0
     """
 
-    nll_tolerance: NonNegativeFloat
     lambda_contact_grid: tuple[NonNegativeFloat, ...]
+    lambda_contact_seeds: PositiveInt
     radius_starts: Annotated[tuple[float, ...], Field(min_length=2)]
 
     @rule
@@ -61,26 +59,12 @@ class SweepConfig(SearchConfig):
 
 
 def contact_sweep(config: SweepConfig, training: TrainingConfig) -> Sweep:
-    """The sweep around a training. Where its gate also hides MS2 a stronger regularisation does not mean less contact,
-    and nothing is given up for it."""
-    defaults = swept_values(training)
-    weights = [{"lambda_contact": weight} for weight in config.lambda_contact_grid]
+    """The sweep around a training."""
+    defaults = {**swept_values(training), SEED_OFFSET: 0}
+    offsets = range(config.lambda_contact_seeds)
+    weights = [{"lambda_contact": w, SEED_OFFSET: offset} for w in config.lambda_contact_grid for offset in offsets]
     starts = [{"lambda_contact": 0.0, "radius_init": radius} for radius in config.radius_starts]
-    tolerance = 0.0 if task_named(training.task).signal_input else config.nll_tolerance
-    choose = partial(least_contact, tolerance=tolerance)
-    return Sweep(config, defaults, fixed_trials(defaults, [*weights, *starts]), METRIC, RESULTS, choose)
-
-
-def least_contact(rows: list[Row], tolerance: float) -> Row:
-    """Of the trials within `tolerance` of the lowest NLL, the one with the largest lambda_contact; of equals the lowest
-    NLL, then the first.
-
-    The rule of the simplest model within reach of the best (Breiman et al., Classification and Regression Trees, 1984,
-    3.4.3), with an explicit tolerance in place of one standard error.
-    """
-    limit = min(row[METRIC] for row in rows) + tolerance
-    near = [row for row in rows if row[METRIC] <= limit]
-    return min(near, key=lambda row: (-row.get("lambda_contact", 0.0), row[METRIC]))
+    return Sweep(config, defaults, fixed_trials(defaults, [*weights, *starts]), METRIC, RESULTS, SEED_OFFSET)
 
 
 def swept_values(training: TrainingConfig) -> Values:
@@ -110,8 +94,8 @@ def section_changes(training: TrainingConfig, values: Mapping[str, Any]) -> dict
 
 
 def with_values(training: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfig:
-    """The training with the values of a trial."""
-    changes = section_changes(training, values)
+    """The training with the values of a trial, whose seed is none of its configuration."""
+    changes = section_changes(training, {key: value for key, value in values.items() if key != SEED_OFFSET})
     sections = {section: replace(getattr(training, section), **changed) for section, changed in changes.items()}
     return replace(training, **sections)
 
@@ -130,11 +114,13 @@ class TrialData:
     seed: int
 
 
-def train_trial(values: Values, data: TrialData, report: Report, folder: Path) -> Metrics:
-    """Train with a trial's values, on from the checkpoint in `folder`; the best epoch's scores on validation."""
+def train_trial(values: Values, data: TrialData, report: Report, folder: Path, epochs: int) -> Metrics:
+    """Train with a trial's values until so many epochs are done, on from the checkpoint in `folder`; the best epoch's
+    scores on validation."""
     config = with_values(data.training, values)
     spec = spec_of(config, data.track_set, data.train)
-    trained = train_model(spec, config, data.train, data.validation, data.seed, folder, report)
+    seed = data.seed + values[SEED_OFFSET]
+    trained = train_model(spec, config, data.train, data.validation, seed, folder, report, epochs)
     best = trained.result.history[trained.result.best_epoch]
     return {
         "epochs": len(trained.result.history),

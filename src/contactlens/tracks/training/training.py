@@ -102,11 +102,12 @@ def train_model(
     seed: int,
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
+    until: int | None = None,
 ) -> Trained:
-    """Train one model from one seed; see `fit` for `checkpoints` and `on_epoch`."""
+    """Train one model from one seed; see `fit` for `checkpoints`, `on_epoch` and `until`."""
     seed_everything(seed, config.fit.threads)
     model = spec.build()
-    result = fit(model, train, validation, config.loss, config.fit, seed, checkpoints, on_epoch)
+    result = fit(model, train, validation, config.loss, config.fit, seed, checkpoints, on_epoch, until)
     return Trained(seed, model, spec, result)
 
 

@@ -21,7 +21,17 @@ from contactlens.reporting.figure_style import (
 )
 from contactlens.tracks.data.track_set import Driver
 
-RESULTS = {"trial", "kind", "epochs", "gate_midpoint", "validation_nll", "validation_crps", "validation_mace"}
+RESULTS = {
+    "trial",
+    "kind",
+    "seed_offset",
+    "budget",
+    "epochs",
+    "gate_midpoint",
+    "validation_nll",
+    "validation_crps",
+    "validation_mace",
+}
 KINDS = {"fixed": ("fixed trial", VERMILION, "D"), "search": ("search trial", BLUE, "o")}
 KEY_UNITS = {
     "lambda_contact": "nats",
@@ -48,10 +58,27 @@ def searched_keys(trials: pd.DataFrame) -> list[str]:
     return [column for column in map(str, trials) if column not in RESULTS and len(trials[column].unique()) > 1]
 
 
+def best_first(trials: pd.DataFrame) -> pd.DataFrame:
+    """By validation NLL, those that were given the most epochs before all others: an NLL compares at equal epochs."""
+    return trials.sort_values(["budget", "validation_nll"], ascending=[False, True], kind="stable")
+
+
+def sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
+    """The fixed trials that differ in lambda_contact and seed alone, in order of lambda_contact."""
+    fixed = trials[trials["kind"] == "fixed"]
+    usual = fixed.loc[fixed["lambda_contact"] > 0, "radius_init"]
+    return fixed[fixed["radius_init"].isin(usual)].sort_values("lambda_contact", kind="stable")
+
+
 def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
-    for kind, rows in trials.groupby("kind", sort=False):
+    """Filled where a trial was given the most epochs, hollow where it was stopped before."""
+    most = trials["budget"].max()
+    for kind, of_kind in trials.groupby("kind", sort=False):
         label, color, marker = KINDS.get(str(kind), (str(kind), BLACK, "^"))
-        axis.scatter(rows[x], rows[y], color=color, marker=marker, s=26, alpha=0.8, linewidth=0, label=label)
+        for budget, rows in of_kind.groupby("budget"):
+            face = color if budget == most else "none"
+            style = {"facecolor": face, "edgecolor": color, "linewidth": 1.0, "alpha": 0.8}
+            axis.scatter(rows[x], rows[y], marker=marker, s=22, label=f"{label}, {budget:g} epochs", **style)
 
 
 def _scale_x(axis: Axes, values: pd.Series) -> None:
@@ -71,12 +98,15 @@ def _scale_x(axis: Axes, values: pd.Series) -> None:
         axis.set_xscale("log")
 
 
-def _join_grid(axis: Axes, trials: pd.DataFrame, y: str) -> None:
-    """Join the fixed trials that differ in lambda_contact alone, that is from one starting radius."""
-    fixed = trials[trials["kind"] == "fixed"]
-    usual = fixed.loc[fixed["lambda_contact"] > 0, "radius_init"]
-    grid = fixed[fixed["radius_init"].isin(usual)].sort_values("lambda_contact", kind="stable")
-    axis.plot(grid["lambda_contact"], grid[y], color=VERMILION, linewidth=1, label="only lambda_contact changed")
+def _draw_curve(axis: Axes, curve: pd.DataFrame, y: str) -> None:
+    """Each seed as a point, and the mean with the standard deviation over seeds, where there are several."""
+    label = "one seed"
+    axis.scatter(curve["lambda_contact"], curve[y], color=VERMILION, s=12, alpha=0.6, linewidth=0, label=label)
+    at = curve.groupby("lambda_contact")[y].agg(["mean", "std"])
+    label = "mean and SD over seeds" if at["std"].notna().any() else "only lambda_contact changed"
+    spread = at["std"].fillna(0.0)
+    axis.errorbar(at.index, at["mean"], yerr=spread, color=VERMILION, linewidth=1, capsize=3, label=label)
+    _scale_x(axis, curve["lambda_contact"])
 
 
 def _draw_measured(axis: Axes, measured: MeasuredRadius | None) -> None:
@@ -89,7 +119,7 @@ def _draw_measured(axis: Axes, measured: MeasuredRadius | None) -> None:
 def _draw_starts(
     axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None, measured: MeasuredRadius | None
 ) -> None:
-    starts = trials[trials["lambda_contact"] == 0]
+    starts = trials[(trials["kind"] == "fixed") & (trials["lambda_contact"] == 0)]
     _points(axis, starts, "radius_init", "gate_midpoint")
     _draw_measured(axis, measured)
     ends = [starts["radius_init"].min(), starts["radius_init"].max()]
@@ -104,7 +134,8 @@ def _draw_starts(
 def gate_midpoint_figure(
     trials: pd.DataFrame, driver: Driver, true_radius: float | None = None, measured: MeasuredRadius | None = None
 ) -> Figure:
-    """The gate's midpoint and validation NLL over lambda_contact, and the midpoint against its start at 0 of it.
+    """The gate's midpoint and validation NLL over lambda_contact, over seeds, and the midpoint against its start at 0
+    of it.
 
     Beside the midpoint stands the measured contact radius, which the regulariser of a predictor does not move.
 
@@ -113,13 +144,11 @@ def gate_midpoint_figure(
     trials = trials.dropna(subset=["validation_nll"])
     figure = new_figure(10.2, 3.4)
     left, middle, right = figure.subplots(1, 3)
-    _points(left, trials, "lambda_contact", "gate_midpoint")
+    curve = sensitivity(trials)
+    _draw_curve(left, curve, "gate_midpoint")
     _draw_measured(left, measured)
-    _scale_x(left, trials["lambda_contact"])
-    _join_grid(left, trials, "gate_midpoint")
     true_line(left, true_radius, "true radius", horizontal=True)
-    _draw_nll(middle, trials, "lambda_contact")
-    _join_grid(middle, trials, "validation_nll")
+    _draw_curve(middle, curve, "validation_nll")
     for axis in (left, middle):
         axis.set_xlabel(with_unit("lambda_contact", "nats"))
     left.set(ylabel=with_unit("gate's midpoint", driver.unit), title="gate's midpoint")
@@ -149,7 +178,7 @@ def _draw_nll(axis: Axes, trials: pd.DataFrame, key: str) -> None:
     lost = trials[above]
     if len(lost):
         axis.scatter(lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis")
-    best = trials.iloc[int(trials["validation_nll"].argmin())]
+    best = best_first(trials).iloc[0]
     axis.scatter([best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial")
     _clip(axis, trials["validation_nll"])
     if pd.api.types.is_numeric_dtype(trials[key]):
