@@ -77,8 +77,8 @@ def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
         label, color, marker = KINDS.get(str(kind), (str(kind), BLACK, "^"))
         for budget, rows in of_kind.groupby("budget"):
             face = color if budget == most else "none"
-            style = {"facecolor": face, "edgecolor": color, "linewidth": 1.0, "alpha": 0.8}
-            axis.scatter(rows[x], rows[y], marker=marker, s=22, label=f"{label}, {budget:g} epochs", **style)
+            name = f"{label}, {budget:g} epochs"
+            axis.scatter(rows[x], rows[y], marker=marker, s=22, facecolor=face, edgecolor=color, alpha=0.8, label=name)
 
 
 def _scale_x(axis: Axes, values: pd.Series) -> None:
