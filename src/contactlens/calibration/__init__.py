@@ -23,7 +23,7 @@ from contactlens.calibration.metrics import (
 )
 from contactlens.calibration.normal_scores import NormalScores, recalibration_fitted, recalibration_from_json
 from contactlens.calibration.recalibration import Recalibration, RecalibrationConfig, variance_factor
-from contactlens.calibration.scores import Gaussian, Predictive, gaussian_crps, gaussian_nll
+from contactlens.calibration.scores import Gaussian, Predictive, Scored, gaussian_crps, gaussian_nll
 
 __all__ = [
     "ConfidenceInterval",
@@ -34,6 +34,7 @@ __all__ = [
     "Recalibration",
     "RecalibrationConfig",
     "Resamples",
+    "Scored",
     "all_metrics",
     "coverage",
     "difference",

@@ -26,8 +26,8 @@ def gaussian_crps(y: Array, mean: Array, sd: Array) -> Array:
     return sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
 
 
-class Predictive(Protocol):
-    """A predictive distribution for each of n frames. All arrays are (n,)."""
+class Scored(Protocol):
+    """What the metrics read of a prediction of n frames. All arrays are (n,)."""
 
     @property
     def mean(self) -> Array: ...
@@ -35,21 +35,25 @@ class Predictive(Protocol):
     @property
     def sd(self) -> Array: ...
 
+    def pit(self, y: Array) -> Array:
+        """The probability integral transform: the cdf, drawn at random inside the jump of one that jumps at y."""
+        ...
+
+    def nll(self, y: Array) -> Array: ...
+
+    def crps(self, y: Array) -> Array: ...
+
+
+class Predictive(Scored, Protocol):
+    """A predictive distribution for each of n frames."""
+
     def cdf(self, y: Array) -> Array: ...
 
     def cdf_below(self, y: Array) -> Array:
         """P(Y < y): the cdf, but where it jumps."""
         ...
 
-    def pit(self, y: Array) -> Array:
-        """The probability integral transform: the cdf, drawn at random inside the jump of one that jumps at y."""
-        ...
-
     def quantile(self, level: float) -> Array: ...
-
-    def nll(self, y: Array) -> Array: ...
-
-    def crps(self, y: Array) -> Array: ...
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.data.dataset import SplitConfig, batch_of, split_tracks
+from contactlens.tracks.data.dataset import SplitConfig, batch_of, cross_validation_splits, split_tracks
 from contactlens.tracks.data.track_set import Driver, TrackSet
 
 QUARTERS = SplitConfig(train=0.4, validation=0.2, calibration=0.2, test=0.2)
@@ -83,3 +83,37 @@ def test_track_set_round_trip_is_exact_and_byte_stable(tmp_path) -> None:
     assert (again.driver, again.frame_interval_s, again.signal_unit) == (track_set.driver, 20.0, "a.u.")
     assert (tmp_path / "a/frames.parquet").read_bytes() == (tmp_path / "b/frames.parquet").read_bytes()
     assert np.isfinite(again.frames["ms2"]).all()
+
+
+@pytest.mark.parametrize(("folds", "n_groups", "expected"), [("group", 9, 9), (3, 9, 3), (5, 1, 5), (9, 9, 9)])
+def test_every_track_is_tested_once_and_its_group_is_in_no_other_split_of_that_fold(
+    folds: str | int, n_groups: int, expected: int
+) -> None:
+    track_set = scalar_set(40, n_groups)
+    splits = cross_validation_splits(track_set, folds, QUARTERS, seed=1)
+    assert len(splits) == expected
+    assert sorted(track for fold in splits for track in fold["test"]) == sorted(track_set.frames["track_id"].unique())
+    group = track_set.frames.drop_duplicates("track_id").set_index("track_id")["group"]
+    for fold in splits:
+        assert set(fold) == {"train", "validation", "calibration", "test"}
+        assert sorted(track for part in fold.values() for track in part) == sorted(group.index)
+        if n_groups > 1:
+            tested = set(group[fold["test"]])
+            assert all(tested.isdisjoint(group[part]) for name, part in fold.items() if name != "test")
+        if folds == "group":
+            assert len(set(group[fold["test"]])) == 1
+        shares = {name: len(fold[name]) for name in ("train", "validation", "calibration")}
+        assert max(shares, key=shares.__getitem__) == "train"
+
+
+@pytest.mark.parametrize(
+    ("folds", "n_groups", "message"),
+    [
+        ("group", 3, "tracks.cross_validation: group: the tracks are of 3 groups, and it needs at least 4"),
+        (41, 1, "41 folds of 40 groups are too many"),
+        (10, 9, "10 folds of 9 groups are too many"),
+    ],
+)
+def test_folds_that_the_groups_do_not_allow_are_refused(folds: str | int, n_groups: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        cross_validation_splits(scalar_set(40, n_groups), folds, QUARTERS, seed=1)

@@ -58,6 +58,9 @@ class TracksParams:
 
     task: what is predicted from what, a row of `tracks.models.tasks.TASKS`
     source: `simulate` makes the tracks from `simulate`; `import` reads those of `data/import`
+    cross_validation: `group` trains and evaluates once more for every group (embryo, experiment), on the others, with
+        the configuration that the sweep chose; a number makes as many folds of whole groups; `none` leaves it out.
+        Folds run at once as trials of the sweep do
     """
 
     task: str
@@ -67,6 +70,7 @@ class TracksParams:
     checks: CheckLimits
     radius: RadiusConfig
     split: SplitConfig
+    cross_validation: Literal["none", "group"] | Annotated[int, Field(ge=2)]
     model: ModelConfig
     gate: GateConfig
     loss: LossConfig
@@ -127,6 +131,11 @@ class TracksParams:
             return replace(own, must_beat=must_beat)
         evaluated = own.evaluated if self.train.is_ensemble(task) else single_form(own.evaluated)
         return replace(own, must_beat=must_beat, evaluated=evaluated)
+
+    @rule
+    def _cross_validation_is_of_a_predicted_signal(self) -> None:
+        if self.cross_validation != "none" and not self.resolved_task.predicts_signal:
+            raise ValueError(f"cross_validation: must be none for task {self.task}, which predicts no signal")
 
     @rule
     def _task_and_model_fit(self) -> None:

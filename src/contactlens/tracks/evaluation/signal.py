@@ -1,6 +1,6 @@
 """Predicted signals: the network beside its baselines on the test split, before and after recalibration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -47,6 +47,23 @@ ALL_FORMS = (*SAME_FORM, ("", RECALIBRATED))
 def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -> TaskEvaluation:
     """See `evaluate_task`. Predictions: see `predicted_frames`, of what is served."""
     calibration, test = evaluated.batches["calibration"], evaluated.test
+    models = signal_predictions(evaluated, config, seed)
+    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served)
+    before = models[evaluated.served.removesuffix(RECALIBRATED)].test
+    frames = predicted_frames(observed_signal(test), evaluation.served, before)
+    return TaskEvaluation(
+        metrics=evaluation.metrics,
+        tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
+        predictions=evaluated.frames().join(frames),
+        recalibration=evaluation.recalibration.to_json(),
+    )
+
+
+def signal_predictions(
+    evaluated: EvaluatedModel, config: EvaluationConfig, seed: int
+) -> "dict[str, SignalPredictions]":
+    """What network, ensemble and the baselines, which are fitted here, predict."""
+    calibration, test = evaluated.batches["calibration"], evaluated.test
     task = evaluated.model.task
 
     def predicted(model: TrackModel | Ensemble, batch: TrackBatch) -> Predictive:
@@ -59,16 +76,7 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     if evaluated.ensemble is not None:
         forms[ENSEMBLE] = partial(predicted, evaluated.ensemble)
     forms |= {name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()}
-    models = {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
-    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served)
-    before = models[evaluated.served.removesuffix(RECALIBRATED)].test
-    frames = predicted_frames(_signal(test), evaluation.served, before)
-    return TaskEvaluation(
-        metrics=evaluation.metrics,
-        tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
-        predictions=evaluated.frames().join(frames),
-        recalibration=evaluation.recalibration.to_json(),
-    )
+    return {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
 
 
 class SignalPredictions(NamedTuple):
@@ -114,20 +122,9 @@ def score_signal(
     served: the form that is served
     """
     evaluator = _SignalEvaluator.of(test, config, seed)
-    recalibrations = {
-        name: recalibration_fitted(_signal(calibration), model.calibration, config.recalibration)
-        for name, model in models.items()
-    }
-    forms: dict[str, Predictive] = {}
-    for name, model in models.items():
-        forms[name] = model.test
-        forms[name + RECALIBRATED] = recalibrations[name].of(model.test)
+    forms, recalibrations = recalibrated_forms(calibration, models, config)
     metrics = {name: evaluator.metrics(form) for name, form in forms.items()}
-    own = [name for name in (NETWORK, ENSEMBLE) if name in models]
-    baselines = [name for name in models if name not in own]
-    for name in own:
-        add_differences(metrics, baselines, PROPER_SCORES, name, ALL_FORMS)
-    add_differences(metrics, own[:-1], PROPER_SCORES, own[-1])
+    compare_with_baselines(metrics, models)
     served_model = served.removesuffix(RECALIBRATED)
     shown = {name: forms[name] for name in (served_model, served_model + RECALIBRATED)}
     return SignalEvaluation(
@@ -138,6 +135,34 @@ def score_signal(
         recalibration=recalibrations[served_model],
         served=forms[served],
     )
+
+
+def recalibrated_forms(
+    calibration: TrackBatch, models: Mapping[str, SignalPredictions], config: SignalEvaluationConfig
+) -> tuple[dict[str, Predictive], dict[str, Recalibration | NormalScores]]:
+    """Every model's prediction of the test frames, as it is and recalibrated (`<model>_recalibrated`), and by what."""
+    recalibrations = {
+        name: recalibration_fitted(observed_signal(calibration), model.calibration, config.recalibration)
+        for name, model in models.items()
+    }
+    forms: dict[str, Predictive] = {}
+    for name, model in models.items():
+        forms[name] = model.test
+        forms[name + RECALIBRATED] = recalibrations[name].of(model.test)
+    return forms, recalibrations
+
+
+def compare_with_baselines(
+    metrics: Mapping[str, dict[str, Metric]], models: Iterable[str], scores: Sequence[str] = PROPER_SCORES
+) -> None:
+    """Add network and ensemble less every baseline, and the ensemble less the network; models: names, each in both
+    forms."""
+    names = list(models)
+    own = [name for name in (NETWORK, ENSEMBLE) if name in names]
+    baselines = [name for name in names if name not in own]
+    for name in own:
+        add_differences(metrics, baselines, scores, name, ALL_FORMS)
+    add_differences(metrics, own[:-1], scores, own[-1])
 
 
 def predicted_frames(y: Array, served: Predictive, before: Predictive) -> pd.DataFrame:
@@ -171,7 +196,7 @@ class _SignalEvaluator:
         # Codes without gaps: a track that was never observed is not drawn.
         track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)[1]
         resamples = Resamples.draw(int(track.max()) + 1, config.bootstrap_replicates, config.confidence, seed)
-        return cls(_signal(test), track, resamples, config)
+        return cls(observed_signal(test), track, resamples, config)
 
     @property
     def levels(self) -> Array:
@@ -219,7 +244,8 @@ def _baselines(evaluated: EvaluatedModel, config: EvaluationConfig, seed: int) -
     return fit_baselines(train, evaluated.batches["validation"], config.baselines, seed, view)
 
 
-def _signal(batch: TrackBatch) -> Array:
+def observed_signal(batch: TrackBatch) -> Array:
+    """The signal at the observed frames (n,), track after track, in its unit."""
     return batch.signal.cpu().numpy()[batch.observed.cpu().numpy()].astype(np.float64)
 
 

@@ -8,21 +8,13 @@ import pandas as pd
 
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.metric_names import metric_name
-from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation import EvaluatedModel, EvaluationConfig, evaluate_task
+from contactlens.tracks.evaluation import EvaluationConfig, evaluate_task
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
+from contactlens.tracks.evaluation.from_scratch import train_for_evaluation
 from contactlens.tracks.evaluation.table import NETWORK
-from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import Task, task_named
-from contactlens.tracks.training.training import (
-    SeedsConfig,
-    TrainingConfig,
-    best_of,
-    members_of,
-    spec_of,
-    train_seeds,
-)
+from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
 
 SHOWN = {
     "signal": ("nll", "crps", "r2"),
@@ -51,27 +43,14 @@ def run_system(system: System, tracks: TrackSet, splits: Mapping[str, list[str]]
     Columns: command, task, model, gate_midpoint (in the driver's unit), row (the network or a baseline), metric,
     estimate, low, high. The same seed gives the same table.
     """
-    batches = {name: batch_of(tracks, ids) for name, ids in splits.items()}
-    train, validation = batches["train"], batches["validation"]
-    spec = spec_of(system.training, tracks, train)
-    seeds = [seed + i for i in range(system.train.n_seeds)]
     with tempfile.TemporaryDirectory() as states:
-        runs = train_seeds(spec, system.training, train, validation, seeds, states, lambda seed, log: None)
-    best = best_of(runs)
-    members = [model.cpu() for model in members_of(runs, system.train, system.task)]
-    evaluated = EvaluatedModel(
-        best.model.cpu(),
-        tracks,
-        batches,
-        system.training.fit.batch_size,
-        ensemble=Ensemble(members) if len(members) > 1 else None,
-    )
+        evaluated = train_for_evaluation(system.training, system.train, tracks, splits, seed, states).evaluated
     metrics = evaluate_task(evaluated, system.evaluation, seed).metrics.rename(columns={"model": "row"})
     described = {
         "command": system.command,
         "task": system.training.task,
         "model": system.training.model.name,
-        "gate_midpoint": best.model.gate_midpoint,
+        "gate_midpoint": evaluated.model.gate_midpoint,
     }
     return pd.concat([pd.DataFrame(described, index=metrics.index), metrics], axis=1)
 

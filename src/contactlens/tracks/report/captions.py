@@ -62,6 +62,17 @@ CAPTIONS = {
         What is served less each baseline, and the ensemble less one network, paired by track. Below
         zero the first is better; an interval that holds zero decides nothing.""",
     "accuracy": "Accuracy on the test split. In brackets the 95 % interval over tracks.",
+    "cross_validation": """
+        Every track as a test track once. Each fold was trained, recalibrated and compared on {groups} groups less those
+        that it was tested on, with the configuration that the sweep chose once. In brackets the 95 % interval of a
+        bootstrap over the {groups} groups and the tracks of each.""",
+    "cross_validation_differences": """
+        The {model} less each baseline in the cross-validation. Below zero it is better; an interval that holds zero
+        decides nothing. Scores "at limit" and "above limit" are the parts that frames at the detection limit and above
+        it contribute, and add up to the score.""",
+    "cross_validation_groups": """
+        The {model} in each group, trained without it. Groups that differ in more than chance say how far a new one may
+        lie from the mean.""",
     "reliability": """
         Reliability diagram. Share of frames below each predicted quantile; on the dashed line the
         predicted uncertainty is the right size. The lower panel shows the distance from that line,

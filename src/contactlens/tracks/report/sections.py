@@ -18,6 +18,7 @@ from contactlens.tracks.report.contact_radius import (
     measured_radius_finding,
     measured_radius_section,
 )
+from contactlens.tracks.report.cross_validation import cross_validation_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import best_first, searched_keys
 from contactlens.tracks.report.findings import (
@@ -258,6 +259,7 @@ SECTIONS: list[SectionBuilder] = [
     ("Loading of polymerases", "Whether the latent ones mark real events.", loading_section),
     GATE,
     ("Comparison with baselines", "Whether a network was needed at all.", comparison_section),
+    ("Cross-validation", "Whether that holds in groups that it has not seen.", cross_validation_section),
     (
         "Calibration",
         "Whether the predicted uncertainty is the right size, frame by frame.",

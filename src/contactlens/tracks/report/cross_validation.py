@@ -1,0 +1,25 @@
+"""The section on the cross-validation: what the network does on groups that no fold had seen."""
+
+from contactlens.reporting.blocks import Block, TableBlock
+from contactlens.reporting.figure_style import plain
+from contactlens.tracks.report.captions import caption
+from contactlens.tracks.report.inputs import ReportInputs
+from contactlens.tracks.report.metrics import difference_blocks, metric_table
+
+SHOWN = ("nll", "crps", "r2", "coverage_90", "mace")
+FORMATS = {"nll": ".3f", "crps": ".4g", "coverage_90": ".3f"}
+
+
+def cross_validation_section(inputs: ReportInputs) -> list[Block]:
+    """Nothing where none was asked for."""
+    metrics, groups = inputs.table("cross_validation"), inputs.table("cross_validation_groups")
+    if metrics is None or groups is None:
+        return []
+    count = groups["group"].nunique()
+    own = metrics[metrics["model"] == inputs.served]
+    served = groups[groups["model"] == inputs.served].drop(columns="model")
+    return [
+        TableBlock(metric_table(metrics, SHOWN, inputs.signal_unit), caption("cross_validation", groups=count)),
+        *difference_blocks(own, caption("cross_validation_differences", model=plain(inputs.served))),
+        TableBlock(served, caption("cross_validation_groups", model=plain(inputs.served)), FORMATS),
+    ]
