@@ -9,15 +9,22 @@ import torch
 
 from contactlens import calibration
 from contactlens.calibration import Gaussian, RecalibrationConfig
+from contactlens.ops.systems import SystemRow, params_of
 from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import batch_of, cross_validation_splits
 from contactlens.tracks.evaluation.config import SignalEvaluationConfig
 from contactlens.tracks.evaluation.cross_validation import (
     FILE,
+    CrossValidated,
     CrossValidationTables,
     Limit,
     cross_validation_tables,
     frame_scores,
+    run_fold,
 )
+from contactlens.tracks.simulation.simulators import simulate_by
+
+ROOT = Path(__file__).parents[3]
 
 CONFIG = SignalEvaluationConfig(
     bootstrap_replicates=400,
@@ -124,3 +131,26 @@ def test_with_a_limit_a_density_is_scored_as_cut_off_there() -> None:
     own = scored[(scored["model"] == "network") & scored["at_limit"]]
     assert len(own) > 20 and (own["ms2"] == 0).all()
     np.testing.assert_allclose(own["nll"], 1.8410216, rtol=1e-6)
+
+
+def test_a_fold_is_trained_without_its_test_groups_and_scored_on_them_alone(tmp_path: Path) -> None:
+    tiny = {"toy": {"n_tracks": 40, "n_frames": 61}, "fit": {"max_epochs": 1, "threads": 1}, "train": {"n_seeds": 2}}
+    profile = ROOT / "profiles" / "systems_small.yaml"
+    own = params_of(
+        SystemRow("toy", "unet", {"model": {"width": 4}}), ROOT / "params.yaml", [profile, {"tracks": tiny}]
+    )
+    tracks = simulate_by("random_walk", own.tracks.simulate, own.tracks.toy, own.seed)
+    splits = cross_validation_splits(tracks, 4, own.tracks.split, own.seed)
+    shared = CrossValidated(tracks, own.tracks.training, own.tracks.train, own.tracks.evaluation, own.seed)
+    folders = [tmp_path / name for name in ("once", "again")]
+    for folder in folders:
+        folder.mkdir()
+        run_fold(splits[1], shared, folder)
+    scores, again = (pd.read_parquet(folder / FILE) for folder in folders)
+    pd.testing.assert_frame_equal(scores, again)
+    assert sorted(scores["track_id"].unique()) == splits[1]["test"]
+    assert {"network", "ensemble", "network_recalibrated", "constant_gaussian"} <= set(scores["model"])
+    batch = batch_of(tracks, splits[1]["train"])
+    constant = scores[scores["model"] == "constant_gaussian"]
+    assert constant["mean"].to_numpy() == pytest.approx(batch.signal[batch.observed].mean().item(), rel=1e-4)
+    assert not scores["at_limit"].any()
