@@ -9,6 +9,7 @@ import torch
 
 from contactlens.tracks.data.batch import TrackBatch
 from fault_table import PROPERTY, FaultTable
+from reference_files import WHOLE
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +26,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--slow"):
         config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
         items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not WHOLE.is_dir():
+        terminalreporter.line("reference files: those of tests/data; the further ones of ../shared are not here")
 
 
 @pytest.fixture(autouse=True)

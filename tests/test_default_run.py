@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RESULTS, README = ROOT / "docs" / "results.md", ROOT / "README.md"
+RUNS = ("reports/tracks/metrics.csv", "reports/dna/metrics.csv")
 INTERVAL = r"(-?\d+\.\d+) \[(-?\d+\.\d+), (-?\d+\.\d+)\]"
 TRACKS, DNA, SHORT = "What it finds on the default set", "What it finds in DNA", "What it finds"
 SIGNALS = {
@@ -24,6 +25,9 @@ WINDOWS = {
     "k-mers, with products of enhancer and promoter": "kmer_products",
     "CNN": "cnn",
 }
+
+if not any((ROOT / path).is_file() for path in RUNS):
+    pytest.skip("no table of a default run: `make run` makes them", allow_module_level=True)
 
 
 def table(path: str) -> pd.DataFrame:

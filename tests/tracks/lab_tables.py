@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from contactlens.tracks.data.track_set import TrackSet
+from reference_files import SMALL
 
-SHARED_CASES = Path(__file__).parents[3] / "shared" / "cases" / "tracks"
 INTERVAL_S = 30.0
 
 
@@ -63,7 +63,4 @@ def assert_is_lab(
 
 
 def shared_case(name: str) -> Path:
-    path = SHARED_CASES / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not in shared/cases/tracks")
-    return path
+    return SMALL / "cases" / "tracks" / name

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.legacy import LegacyTrack
 from contactlens.tracks.data.track_set import Driver, TrackSet
 
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 DRIVERS = {
     "vector": Driver("vector", "E-P distance", "nm"),
     "distance": Driver("distance", "E-P distance", "nm"),
@@ -47,13 +45,6 @@ YEAST = ColumnMapping(
     locus2=["X2", "Y2", "Z2"],
     length_unit="um",
 )
-
-
-def real(name: str) -> Path:
-    path = REAL_DATA / name
-    if not path.is_file():
-        pytest.skip(f"{name} is not in shared/data")
-    return path
 
 
 def track_set(kind: str = "vector", tracks: int = 8, frames: int = 12, signal: bool = True) -> TrackSet:

@@ -16,8 +16,9 @@ from contactlens.dna.data.dataset import SplitConfig, leaking_elements, split_by
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.regions import import_regions
 from contactlens.dna.data.window_set import WindowSet
+from reference_files import SMALL
 
-CTCF = Path(__file__).parents[4] / "shared" / "data" / "ctcf_gm12878.fa.gz"
+CTCF = SMALL / "data" / "ctcf_gm12878.fa.gz"
 RULES = {"window_bp": 20, "max_n_fraction": 0.1, "seed": 0}
 RNG = np.random.default_rng(3)
 CHR1 = "".join(RNG.choice(list("ACGT"), 600))
@@ -206,7 +207,6 @@ def test_import_write_read_gives_the_same_set(
     assert read.settings == windows.settings
 
 
-@pytest.mark.skipif(not CTCF.is_file(), reason="ctcf_gm12878.fa.gz is not in shared/data")
 def test_real_ctcf_peaks() -> None:
     windows, report = import_regions(CTCF, window_bp=200, max_n_fraction=0.0, seed=0)
     assert (report.rows, report.windows, report.positives) == (1000, 1000, 500)

@@ -13,8 +13,9 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.intervals import read_intervals
 from contactlens.dna.data.importing.regions import import_regions, unlabelled_regions
 from contactlens.dna.data.importing.windows import import_windows
+from reference_files import SMALL
 
-CASES = Path(__file__).parents[4] / "shared" / "cases" / "dna"
+CASES = SMALL / "cases" / "dna"
 RULES = {"window_bp": 2000, "max_n_fraction": 0.1}
 SMALL = {"window_bp": 200, "max_n_fraction": 0.1}
 LIMITS = CheckLimits(0.05, 0.05, max_distance_ks=1.0, max_shared_element_fraction=1.0, min_windows_per_label=1)
@@ -25,8 +26,6 @@ def case(tmp_path: Path):
     """`case(name)`: a copy of a case, beside which an index may be written."""
 
     def copied(name: str) -> Path:
-        if not (CASES / name).is_file():
-            pytest.skip(f"{name} is not in shared/cases/dna")
         return Path(shutil.copy(CASES / name, tmp_path))
 
     return copied

@@ -1,7 +1,5 @@
 """Relevance against closed forms, saved results of another implementation, and the score that it shares out."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -20,8 +18,8 @@ from contactlens.dna.explanation.methods.lrp import (
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, load_caduceus
 from contactlens.dna.models.caduceus.operations import replaced_operations
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from reference_files import caduceus
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "caduceus"
 L = 64
 CONFIGS = {
     "ps": {"rcps": True, "n_layer": 3},
@@ -218,11 +216,8 @@ def test_biases_that_would_leak_unseen_are_refused():
         relevance(classifier(rcps=True, n_layer=1, ssm_cfg=SsmConfig(bias=True)), *windows())
 
 
-@pytest.mark.parametrize("name", ["ph", "ps", "untied"])
-def test_agrees_with_another_implementation(name):
-    folder = REFERENCE / name
-    if not folder.is_dir():
-        pytest.skip(f"no reference data in {folder}")
+@pytest.mark.parametrize("folder", caduceus("ph", "ps", "untied"))
+def test_agrees_with_another_implementation(folder):
     backbone = load_caduceus(folder, torch.float64).backbone
     golden, expected = np.load(folder / "golden_L64.npz"), np.load(folder / "lrp_L64_f64.npz")
     ids, weight = torch.from_numpy(expected["input_ids"]), torch.from_numpy(golden["W_hidden"])

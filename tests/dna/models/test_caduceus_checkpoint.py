@@ -14,12 +14,12 @@ from torch import Tensor
 from contactlens.base.errors import InputError
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, load_caduceus, save_caduceus
 from contactlens.dna.models.caduceus.checkpoint import PREFIX, published_names
+from reference_files import SMALL, caduceus
 
-REFERENCE = Path(__file__).parents[4] / "shared/caduceus"
+REFERENCE = SMALL / "caduceus"
 TYPES = {torch.float32: "F32", torch.int64: "I64"}
 IDS = torch.randint(0, 12, (2, 19), generator=torch.Generator().manual_seed(3))
 IN_PROJ = f"{PREFIX}layers.0.mixer.submodule.mamba_fwd.in_proj.weight"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the reference files in ../shared/caduceus")
 
 
 def build(**changes: object) -> CaduceusForMaskedLM:
@@ -73,7 +73,6 @@ def test_a_saved_model_comes_back_bit_by_bit(changes: dict[str, object], tmp_pat
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-@needs_reference
 @pytest.mark.parametrize(
     ("listing", "changes"),
     [("ps131k", {"n_layer": 16}), ("ph131k", {"n_layer": 16, "rcps": False}), ("ph1k", {"n_layer": 4, "rcps": False})],
@@ -92,7 +91,6 @@ def test_the_published_size_has_as_many_tensors_and_numbers_as_on_the_hub() -> N
     assert sum(value.numel() for value in model.parameters()) == 7_725_312
 
 
-@needs_reference
 @pytest.mark.parametrize("name", ["ps131k", "ph1k"])
 def test_published_configuration_is_read_and_written_as_it_was(name: str) -> None:
     published = json.loads((REFERENCE / f"config_{name}.json").read_text())
@@ -105,13 +103,12 @@ def test_published_configuration_is_read_and_written_as_it_was(name: str) -> Non
     }
 
 
-@needs_reference
-@pytest.mark.parametrize("variant", ["ph", "ps", "untied", "ps_unfused", "ps_even", "ph_mul"])
-def test_a_published_checkpoint_is_saved_with_the_same_tensors(variant: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", caduceus("ph", "ps", "untied", "ps_unfused", "ps_even", "ph_mul"))
+def test_a_published_checkpoint_is_saved_with_the_same_tensors(folder: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    save_caduceus(load_caduceus(REFERENCE / variant), tmp_path)
-    ours, published = (load_file(f / "model.safetensors") for f in (tmp_path, REFERENCE / variant))
+    save_caduceus(load_caduceus(folder), tmp_path)
+    ours, published = (load_file(f / "model.safetensors") for f in (tmp_path, folder))
     assert ours.keys() == published.keys()
     assert all(torch.equal(ours[name], published[name]) for name in published)
 

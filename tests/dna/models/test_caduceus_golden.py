@@ -1,5 +1,6 @@
 """Agreement with outputs and gradients of the published code, for every variant of the architecture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,18 @@ from torch import Tensor
 from contactlens.dna.data.tokens import reverse_complement_ids
 from contactlens.dna.models.caduceus import CaduceusForMaskedLM, load_caduceus
 from contactlens.dna.models.caduceus.checkpoint import published_names
+from reference_files import SMALL, caduceus
 
-REFERENCE = Path(__file__).parents[4] / "shared/caduceus"
-FULL = ("ph", "ps", "untied")
-VARIANTS = (*FULL, "ps_unfused", "ps_even", "ph_mul")
-CASES = [(v, case) for v in VARIANTS for case in ("L64", "special48", "L257") if case != "L257" or v in FULL]
+VARIANTS = ("ph", "ps", "untied", "ps_unfused", "ps_even", "ph_mul")
+GOLDEN = [
+    pytest.param(*folder.values, case, id=f"{folder.id}-{case}")
+    for case in ("L64", "special48", "L257")
+    for folder in caduceus(*VARIANTS, holding=f"golden_{case}.npz")
+]
 
-pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the reference checkpoints in ../shared/caduceus")
 
-
-def read(variant: str, name: str) -> dict[str, np.ndarray]:
-    with np.load(REFERENCE / variant / f"{name}.npz") as content:
+def read(folder: Path, name: str) -> dict[str, np.ndarray]:
+    with np.load(folder / f"{name}.npz") as content:
         return dict(content)
 
 
@@ -48,10 +50,10 @@ def with_gradients(
     return hidden.detach(), logits.detach(), gradients
 
 
-@pytest.mark.parametrize(("variant", "case"), CASES)
-def test_float64_agrees_in_states_logits_and_gradients(variant: str, case: str) -> None:
-    golden = read(variant, f"golden_{case}")
-    model = load_caduceus(REFERENCE / variant, torch.float64)
+@pytest.mark.parametrize(("folder", "case"), GOLDEN)
+def test_float64_agrees_in_states_logits_and_gradients(folder: Path, case: str) -> None:
+    golden = read(folder, f"golden_{case}")
+    model = load_caduceus(folder, torch.float64)
     hidden, logits, gradients = with_gradients(model, golden)
     assert_exact(hidden, golden["last_hidden_state_f64"])
     assert_exact(logits, golden["logits_f64"])
@@ -60,10 +62,10 @@ def test_float64_agrees_in_states_logits_and_gradients(variant: str, case: str) 
     assert_exact(model(torch.from_numpy(golden["input_ids"])), golden["logits_f64"])
 
 
-@pytest.mark.parametrize(("variant", "case"), CASES)
-def test_float32_agrees_within_its_rounding(variant: str, case: str) -> None:
-    golden = read(variant, f"golden_{case}")
-    hidden, _, gradients = with_gradients(load_caduceus(REFERENCE / variant), golden)
+@pytest.mark.parametrize(("folder", "case"), GOLDEN)
+def test_float32_agrees_within_its_rounding(folder: Path, case: str) -> None:
+    golden = read(folder, f"golden_{case}")
+    hidden, _, gradients = with_gradients(load_caduceus(folder), golden)
     np.testing.assert_allclose(hidden.numpy(), golden["last_hidden_state"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(hidden.numpy(), golden["last_hidden_state_f64"], rtol=0, atol=1e-4)
     for name, gradient in gradients.items():
@@ -72,12 +74,12 @@ def test_float32_agrees_within_its_rounding(variant: str, case: str) -> None:
         assert relative(gradients["hidden"], golden["grad_emb_scalar_hidden_f32"]) < 2e-5
 
 
-@pytest.mark.parametrize("variant", FULL)
-def test_gradients_of_every_parameter_agree(variant: str) -> None:
-    ids = torch.from_numpy(read(variant, "golden_L64")["input_ids"])
-    weight = torch.from_numpy(read(variant, "golden_L64")["W_hidden"])
-    golden = read(variant, "param_grads_L64_f64")
-    model = load_caduceus(REFERENCE / variant, torch.float64)
+@pytest.mark.parametrize("folder", caduceus(*VARIANTS, holding="param_grads_L64_f64.npz"))
+def test_gradients_of_every_parameter_agree(folder: Path) -> None:
+    ids = torch.from_numpy(read(folder, "golden_L64")["input_ids"])
+    weight = torch.from_numpy(read(folder, "golden_L64")["W_hidden"])
+    golden = read(folder, "param_grads_L64_f64")
+    model = load_caduceus(folder, torch.float64)
     (model.backbone(ids) * weight).sum().backward()
     names = [name for name in published_names(model) if not name.endswith("complement_map")]
     gradients = {n: p.grad for n, p in zip(names, model.backbone.parameters(), strict=True)}
@@ -95,11 +97,11 @@ def published_layout(model: CaduceusForMaskedLM, strands: Tensor, blocks: int) -
     return torch.cat([first, second.flip(1, 2)], dim=-1)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_block_agrees(variant: str) -> None:
-    golden = read(variant, "golden_L64")
-    model = load_caduceus(REFERENCE / variant, torch.float64)
-    ids = torch.from_numpy(golden["input_ids"])
+@pytest.mark.parametrize("folder", caduceus(*VARIANTS))
+def test_every_block_agrees(folder: Path) -> None:
+    golden = read(folder, "golden_L64")
+    model = load_caduceus(folder, torch.float64)
+    ids = torch.from_numpy(golden["input_ids"])[: golden["streams_f64"].shape[1]]
     assert_exact(model.backbone.embeddings(ids), golden["streams_f64"][0])
     both = model.backbone.embedding(torch.cat([ids, reverse_complement_ids(ids)]))
     stages = list(model.backbone.stages(both))
@@ -109,11 +111,11 @@ def test_every_block_agrees(variant: str) -> None:
         assert_exact(published_layout(model, residual, i + 1), golden["residuals_f64"][i])
 
 
-@pytest.mark.parametrize("variant", FULL)
-def test_each_direction_of_the_first_mixer_agrees(variant: str) -> None:
-    golden = {name.removeprefix("layer0_"): value for name, value in read(variant, "debug_layer0_L64_f64").items()}
-    mixer = load_caduceus(REFERENCE / variant, torch.float64).backbone.layers[0].mixer
-    calls = (0, 1) if variant == "ps" else (0,)
+@pytest.mark.parametrize("folder", caduceus(*VARIANTS, holding="debug_layer0_L64_f64.npz"))
+def test_each_direction_of_the_first_mixer_agrees(folder: Path) -> None:
+    golden = {name.removeprefix("layer0_"): value for name, value in read(folder, "debug_layer0_L64_f64").items()}
+    mixer = load_caduceus(folder, torch.float64).backbone.layers[0].mixer
+    calls = (0, 1) if folder.name == "ps" else (0,)
     for call in calls:
         for name, mamba in (("mamba_fwd", mixer.mamba_fwd), ("mamba_rev", mixer.mamba_rev)):
             x, z = mamba.split(torch.from_numpy(golden[f"{name}_in_call{call}"]))
@@ -126,15 +128,17 @@ def test_each_direction_of_the_first_mixer_agrees(variant: str) -> None:
 
 
 def test_the_two_rcps_paths_are_different_functions_of_the_same_weights() -> None:
-    fused, unfused = (load_caduceus(REFERENCE / variant, torch.float64) for variant in ("ps", "ps_unfused"))
-    ids = torch.from_numpy(read("ps", "golden_L64")["input_ids"])
+    fused = load_caduceus(SMALL / "caduceus" / "ps", torch.float64)
+    unfused = CaduceusForMaskedLM(replace(fused.config, fused_add_norm=False)).double()
+    unfused.load_state_dict(fused.state_dict())
+    ids = torch.from_numpy(read(SMALL / "caduceus" / "ps", "golden_L64")["input_ids"])
     assert (fused.backbone(ids) - unfused.backbone(ids)).abs().max() > 1
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_old_weight_files_give_the_same_model(variant: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", caduceus(*VARIANTS, holding="pytorch_model.bin"))
+def test_old_weight_files_give_the_same_model(folder: Path, tmp_path: Path) -> None:
     for name in ("config.json", "pytorch_model.bin"):
-        (tmp_path / name).write_bytes((REFERENCE / variant / name).read_bytes())
-    old, new = published_names(load_caduceus(tmp_path)), published_names(load_caduceus(REFERENCE / variant))
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    old, new = published_names(load_caduceus(tmp_path)), published_names(load_caduceus(folder))
     assert old.keys() == new.keys()
     assert all(torch.equal(old[name], new[name]) for name in new)

@@ -19,10 +19,8 @@ NAMES = ("u", "delta", "A", "B", "C", "D")
 SHAPES = [(1, 1, 1, 1), (2, 5, 3, 2), (1, 33, 20, 5), (2, 70, 3, 3)]
 LARGE = [(2, 32, 16, 16), (1, 1000, 100, 16), (3, 257, 512, 8)]  # too much for the interpreter
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed"),
-    pytest.mark.skipif(DEVICE == "cpu" and not INTERPRETED, reason="needs a GPU, or TRITON_INTERPRET=1"),
-]
+if importlib.util.find_spec("triton") is None or (DEVICE == "cpu" and not INTERPRETED):
+    pytest.skip("needs triton, and a GPU or TRITON_INTERPRET=1", allow_module_level=True)
 
 
 def inputs(shape: tuple[int, int, int, int]) -> list[Tensor]:

@@ -12,15 +12,10 @@ from contactlens.base.errors import InputError
 from contactlens.cli.main import app
 from contactlens.dna.models.caduceus import load_caduceus
 from contactlens.dna.models.caduceus.checkpoint import published_names, unread_tensors
+from reference_files import SMALL
 
-CASES = Path(__file__).parents[4] / "shared" / "cases" / "checkpoints"
+CASES = SMALL / "cases" / "checkpoints"
 LAYOUTS = ("sharded", "module_prefix", "nested_bin", "lightning_ckpt", "seqcls")
-
-
-def case(name: str) -> Path:
-    if not (CASES / name).is_dir():
-        pytest.skip(f"{name} is not in shared/cases/checkpoints")
-    return CASES / name
 
 
 def raw_tensors(folder: Path) -> dict[str, torch.Tensor]:
@@ -39,8 +34,8 @@ def raw_tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_its_weights_are_read(name: str) -> None:
-    held = raw_tensors(case(name))
-    own = published_names(load_caduceus(case(name)))
+    held = raw_tensors(CASES / name)
+    own = published_names(load_caduceus(CASES / name))
     own = {key: value for key, value in own.items() if key.startswith("caduceus.")}
     assert len(own) > 20
     for key, value in own.items():
@@ -48,11 +43,11 @@ def test_its_weights_are_read(name: str) -> None:
 
 
 def test_a_head_of_its_own_is_named(tmp_path: Path) -> None:
-    assert unread_tensors(case("seqcls")) == ["score.weight"]
-    assert unread_tensors(case("nested_bin")) == []
+    assert unread_tensors(CASES / "seqcls") == ["score.weight"]
+    assert unread_tensors(CASES / "nested_bin") == []
     (tmp_path / "g.fa").write_text(">chr1\n" + "ACGTGA" * 50 + "\n")
     (tmp_path / "places.bed").write_text("chr1\t20\t60\n")
-    words = ["dna", "attribute", "--checkpoint", case("seqcls"), "--fasta", tmp_path / "g.fa"]
+    words = ["dna", "attribute", "--checkpoint", CASES / "seqcls", "--fasta", tmp_path / "g.fa"]
     words += ["--bed", tmp_path / "places.bed", "--method", "saliency", "--out", tmp_path / "out"]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exception is None, done.exception
@@ -69,14 +64,14 @@ def test_a_head_of_its_own_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_index_that_does_not_lead_to_shards_is_refused(tmp_path: Path, content: object, message: str) -> None:
-    shutil.copy(case("sharded") / "config.json", tmp_path)
+    shutil.copy(CASES / "sharded" / "config.json", tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=message):
         load_caduceus(tmp_path)
 
 
 def test_two_checkpoints_of_a_trainer_are_refused(tmp_path: Path) -> None:
-    folder = case("lightning_ckpt")
+    folder = CASES / "lightning_ckpt"
     shutil.copy(folder / "config.json", tmp_path)
     for name in ("last.ckpt", "best.ckpt"):
         shutil.copy(folder / "last.ckpt", tmp_path / name)

@@ -1,14 +1,14 @@
 """Composition of the background: against the table it is made from, closed forms, and human DNA."""
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from contactlens.dna.simulation.grammar import HUMAN_GC, HUMAN_ODDS, background, dinucleotides
+from reference_files import SMALL
 
-HUMAN = Path(__file__).parents[4] / "shared" / "data" / "hg19_chr20_1-2Mb.fa.gz"
+HUMAN = SMALL / "data" / "hg19_chr20_1-2Mb.fa.gz"
 
 
 def counted(codes: np.ndarray) -> np.ndarray:
@@ -52,7 +52,6 @@ def test_equal_seeds_equal_bytes() -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-@pytest.mark.skipif(not HUMAN.exists(), reason="the stretch of hg19 that the table was counted on is not here")
 def test_the_preferences_are_those_counted_on_human_dna() -> None:
     with gzip.open(HUMAN, "rt") as file:
         text = "".join(line.strip() for line in file if line[0] != ">").upper()

@@ -1,14 +1,17 @@
 """MSD and its exponent against a plain double loop and processes whose MSD is known in closed form."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from track_inputs import DRIVERS, YEAST, real
+from track_inputs import DRIVERS, YEAST
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.importing.table import import_table
 from contactlens.tracks.data.msd import fit_power_law, mean_squared_displacement
 from contactlens.tracks.data.track_set import TrackSet
+from reference_files import both
 
 INTERVAL = 20.0
 
@@ -104,12 +107,14 @@ def test_too_little_to_measure() -> None:
         fit_power_law(mean_squared_displacement(tracks, 4, 10, 0), 20, 30)
 
 
-def test_yeast_loci_move_subdiffusively_and_are_confined() -> None:
-    tracks = import_table(real("yeast_two_locus.csv.gz"), YEAST).track_set
+@pytest.mark.parametrize("path", both("data/yeast_two_locus.csv.gz"))
+def test_yeast_loci_move_subdiffusively_and_are_confined(path: Path) -> None:
+    tracks = import_table(path, YEAST).track_set
     frames = tracks.frames[tracks.frames["group"].str.contains("_WT_")]
     wild_type = TrackSet(frames, tracks.frame_interval_s, tracks.driver, None, tracks.source)
     msd = mean_squared_displacement(wild_type, 20, 200, 0, of_distance=True)
     law = fit_power_law(msd, 30, 300)
-    assert 0.15 < law.low < law.exponent < law.high < 0.5
+    lowest = 0.15 if len(frames) > 50_000 else 0.1  # 96 cells leave a wider interval
+    assert lowest < law.low < law.exponent < law.high < 0.5
     # A plateau: no MSD exceeds twice the variance of the distance by much.
     assert (msd.msd < 2.5 * frames["ep_distance_nm"].var()).all()

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
-from track_inputs import real
 from typer.testing import CliRunner
 
 from contactlens.base.errors import InputError
@@ -23,8 +22,10 @@ from contactlens.tracks.evaluation.published_check import (
     simulate_undetected,
 )
 from contactlens.tracks.simulation.simulate import SimulationConfig
+from reference_files import WHOLE
 
 ROOT = Path(__file__).parents[3]
+STATES = WHOLE / "data" / "knirps_cphmm_states.csv.gz"
 DECODERS = ["ms2", "ms2_slope", "compound_hmm", "network"]
 SMALL = (
     "tracks.simulate.ms2_ramp_s=20",
@@ -128,9 +129,10 @@ def test_a_wrong_file_is_refused_and_nothing_written(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not STATES.is_file(), reason="it needs all published states, in ../shared/data")
 def test_the_network_is_nearer_to_the_published_states_than_ms2_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(ROOT)
-    run(real("knirps_cphmm_states.csv.gz"), tmp_path / "out", "--set", "tracks.fit.threads=1")
+    run(STATES, tmp_path / "out", "--set", "tracks.fit.threads=1")
     table = pd.read_csv(tmp_path / "out" / "agreement.csv").query("metric == 'auroc'").set_index(["decoder", "embryo"])
     network, ms2 = (table.loc[name] for name in ("network", "ms2"))
     assert len(network) == 10
