@@ -80,7 +80,12 @@ def dwell() -> pd.DataFrame:
     rows = []
     for model, factor in {"truth_exact": 0.95, "truth": 1.0, **LEVELS}.items():
         values = {"mean_off_s": 1200 * factor, "mean_on_s": 300 * factor}
-        values |= {"k_on_per_s": 1 / values["mean_off_s"], "k_off_per_s": 1 / values["mean_on_s"], "on_share": 0.2}
+        values |= {
+            "k_on_per_s": 1 / values["mean_off_s"],
+            "k_off_per_s": 1 / values["mean_on_s"],
+            "on_share": 0.2,
+            "switches_per_h": 4.8,
+        }
         if not model.startswith("truth"):
             values |= {"k_on_per_s_minus_truth": values["k_on_per_s"] - 1 / 1200, "length_distance_on": 1 - factor}
         rows += [(model, name, value, 0.9 * value, 1.1 * value) for name, value in values.items()]

@@ -51,7 +51,15 @@ def draw(model: CompoundModel, tracks: int, frames: int, seed: int) -> tuple[np.
 
 def every_path(model: CompoundModel, signal: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, float]:
     """P(on) per frame and log-likelihood of one track, by the sum over all histories of the promoter."""
-    memory, likelihood, on = len(model.kernel.mean), 0.0, np.zeros(len(signal))
+    weights = path_weights(model, signal, observed)
+    likelihood = sum(weights.values())
+    on = sum(weight * np.array(path) for path, weight in weights.items())
+    return on / likelihood, float(np.log(likelihood))
+
+
+def path_weights(model: CompoundModel, signal: np.ndarray, observed: np.ndarray) -> dict[tuple[int, ...], float]:
+    """Probability, up to a factor, of each path over the frames of one track."""
+    memory, weights = len(model.kernel.mean), {}
     step = {(0, 0): 1 - model.p_on, (0, 1): model.p_on, (1, 0): model.p_off, (1, 1): 1 - model.p_off}
     for path in product((0, 1), repeat=len(signal) + memory - 1):
         probability = model.first_on if path[0] else 1 - model.first_on
@@ -61,9 +69,8 @@ def every_path(model: CompoundModel, signal: np.ndarray, observed: np.ndarray) -
             recent = np.array(path[t : t + memory])[::-1]
             sd = np.sqrt(model.noise_variance + model.loading_variance * recent @ model.kernel.square)
             probability *= norm.pdf(signal[t], model.background + model.rate * recent @ model.kernel.mean, sd)
-        likelihood += probability
-        on += probability * np.array(path[memory - 1 :])
-    return on / likelihood, float(np.log(likelihood))
+        weights[path[memory - 1 :]] = weights.get(path[memory - 1 :], 0.0) + probability
+    return weights
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +97,36 @@ def test_decoding_is_the_sum_over_all_paths():
         expected, nats = every_path(model, signal[track], observed[track])
         np.testing.assert_allclose(probability[track], expected, rtol=1e-9)
         assert log_likelihood[track] == pytest.approx(nats, abs=1e-9)
+
+
+def test_paths_are_those_of_the_sum_over_all_histories():
+    """Expected switches, and how often each path of six frames is drawn."""
+    kernel = MemoryKernel(np.array([4.0, 10.0, 7.0]), np.array([2.0, 8.0, 6.0]), 10.0)
+    model = replace(TRUTH, kernel=kernel, p_on=0.3, first_on=0.1)
+    signal = draw(model, tracks=1, frames=6, seed=3)[1]
+    observed = np.array([[1, 1, 0, 1, 1, 1]], dtype=bool)
+    weights = path_weights(model, signal[0], observed[0])
+    up, down = (
+        sum(weight * (np.diff(path) == way) for path, weight in weights.items()) / sum(weights.values())
+        for way in (1, -1)
+    )
+    many = 20_000
+    batch = TrackBatch(
+        driver=torch.zeros(many, 1, 6),
+        signal=torch.tensor(np.tile(signal, (many, 1))),
+        observed=torch.tensor(np.tile(observed, (many, 1))),
+        track_ids=[str(i) for i in range(many)],
+        groups=["g"] * many,
+        frame_interval_s=10.0,
+    )
+    found = CompoundHmm(model, ()).posterior(batch, seed=1)
+    np.testing.assert_allclose(found.up[0], up, rtol=1e-9)
+    np.testing.assert_allclose(found.down[0], down, rtol=1e-9)
+    np.testing.assert_allclose(found.on, CompoundHmm(model, ()).probability(batch), rtol=1e-9)
+    drawn = found.path @ (1 << np.arange(6))
+    for path, weight in weights.items():
+        share = (drawn == np.array(path) @ (1 << np.arange(6))).mean()
+        assert share == pytest.approx(weight / sum(weights.values()), abs=0.015), path
 
 
 def test_likelihood_never_falls(fitted: CompoundHmm):

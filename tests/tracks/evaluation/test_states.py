@@ -16,6 +16,7 @@ from contactlens.calibration.classification import classification_scores, logit_
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.config import StateEvaluationConfig
 from contactlens.tracks.evaluation.dwell_times import DwellCounts
+from contactlens.tracks.evaluation.state_posterior import StatePosterior
 from contactlens.tracks.evaluation.states import (
     StateEvaluation,
     StatePredictions,
@@ -132,25 +133,36 @@ def test_dwell_times_of_the_truth_hold_the_rates(evaluation: StateEvaluation):
     assert number(evaluation.dwell, "truth", "mean_on_s") == pytest.approx(DT / OFF, rel=0.1)
 
 
-def test_noisy_decoding_switches_too_often_and_says_so(evaluation: StateEvaluation):
+def test_decoding_frame_by_frame_switches_too_often_and_says_so(evaluation: StateEvaluation):
     dwell = evaluation.dwell
     for model in ("network", "threshold"):
         gap = number(dwell, model, "mean_on_s") - number(dwell, "truth", "mean_on_s")
         assert number(dwell, model, "mean_on_s_minus_truth") == pytest.approx(gap)
         assert number(dwell, model, "mean_on_s_minus_truth", "high") < 0
-    distance = {model: number(dwell, model, "length_distance_off") for model in ("network", "threshold")}
-    assert 0 < distance["network"] < distance["threshold"]
+        assert number(dwell, model, "length_distance_off", "low") > 0.1
+
+
+def test_the_posterior_of_a_model_that_has_one_is_what_is_counted(splits, models):
+    test, other = splits[1][0], models["threshold"]
+    state = test.state.numpy() > 0.5
+    up, down = (~state[:, :-1] & state[:, 1:], state[:, :-1] & ~state[:, 1:])
+    paths = StatePosterior(state.astype(float), up.astype(float), down.astype(float), state)
+    known = {"network": models["network"], "threshold": other._replace(paths=paths)}
+    dwell = score_states(splits[0][0], test, known, CONFIG, seed=3).dwell
+    for name in ("mean_on_s", "switches_per_h", "k_on_per_s"):
+        assert number(dwell, "threshold", f"{name}_minus_truth") == pytest.approx(0, abs=1e-9)
+    assert number(dwell, "threshold", "length_distance_on") == 0
 
 
 def test_a_perfect_decoder_has_the_lengths_of_the_truth(splits):
     batches = [batch for batch, *_ in splits]
     perfect = StatePredictions(*(batch.state.numpy() for batch in batches))
     found = score_states(*batches, {"network": perfect}, CONFIG, seed=3)
-    assert number(found.dwell, "network", "length_distance_on") == 0
-    assert number(found.dwell, "network", "k_off_per_s_minus_truth", "high") == 0
+    assert number(found.dwell, "network", "length_distance_on") < 0.02  # recalibration leaves it not quite sure
+    assert number(found.dwell, "network", "k_off_per_s_minus_truth") == pytest.approx(0, abs=0.01 * K_OFF)
     assert number(found.metrics, "network", "balanced_accuracy", "low") == 1
     by_model = [rows.drop(columns="model").reset_index(drop=True) for _, rows in found.segments.groupby("model")]
-    pd.testing.assert_frame_equal(*by_model)
+    pd.testing.assert_frame_equal(*by_model, rtol=0.1, atol=2e-4)
     assert (found.per_track["accuracy"] == 1).all()
 
 

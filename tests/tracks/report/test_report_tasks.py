@@ -193,7 +193,7 @@ def test_loading_finding_is_evaluated_by_the_best_of_deconvolution_and_controls(
     assert "best of deconvolution and controls (deconvolution gated), paired by track: +0.047" in finding.detail
     assert finding.verdict == "good"
     metrics = tasks.loading_metrics()
-    rows = metrics["metric"] == "f1_within_30s_minus_deconvolution"
+    rows = metrics["metric"] == "f1_within_30s_minus_deconvolution_gated"
     metrics.loc[rows, ["estimate", "low", "high"]] -= 0.5
     worse = loading_finding(metrics)
     assert worse is not None and worse.verdict == "bad"

@@ -3,7 +3,9 @@
 Imaging starts and stops without regard to the promoter, so a segment at an edge of the observed frames is longer than
 it looks. Edges are censored here, never dropped as if they were short: dwell times are exponential maximum likelihood
 under censoring, length distributions are product-limit estimates (Kaplan and Meier, J. Am. Stat. Assoc. 1958).
-Everything is a `Metric`, a table of sums per track, so that intervals resample tracks.
+What is decoded is counted as expected from the posterior over paths, and lengths are those of a path drawn from it: a
+threshold, whichever, would cut or join segments. Everything is a `Metric`, a table of sums per track, so that intervals
+resample tracks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +18,12 @@ import pandas as pd
 
 from contactlens.calibration import Metric, Resamples, difference
 from contactlens.calibration.bootstrap import ratio
+from contactlens.tracks.evaluation.state_posterior import StatePosterior
 from contactlens.tracks.evaluation.table import TRUTH
 
 STATES = ("off", "on")  # the index is the state
 EXACT = "truth_exact"
+HOUR_S = 3600.0
 Array = np.ndarray
 
 
@@ -70,6 +74,15 @@ def frame_dwell(found: pd.DataFrame, n_tracks: int, frame_interval_s: float) -> 
     return DwellCounts(time_s, ends, frame_interval_s)
 
 
+def expected_dwell(posterior: StatePosterior, observed: Array, frame_interval_s: float) -> DwellCounts:
+    """`frame_dwell` of the paths of a posterior, in the mean over these; observed: (N, T) bool."""
+    step = observed[:, :-1] & observed[:, 1:]
+    on = np.where(step, posterior.on[:, :-1], 0.0).sum(axis=1)
+    time_s = frame_interval_s * np.stack([step.sum(axis=1) - on, on], axis=1)
+    ends = np.stack([np.where(step, one, 0.0).sum(axis=1) for one in (posterior.up, posterior.down)], axis=1)
+    return DwellCounts(time_s, ends, frame_interval_s)
+
+
 def interval_dwell(intervals: pd.DataFrame, track_ids: Sequence[str], start_s: Array, end_s: Array) -> DwellCounts:
     """Dwell of on-intervals (track_id, start_s, end_s) whose times are known, from `start_s` to `end_s` (N,) each."""
     row = pd.Index(track_ids).get_indexer(pd.Index(intervals["track_id"]))
@@ -85,7 +98,7 @@ def interval_dwell(intervals: pd.DataFrame, track_ids: Sequence[str], start_s: A
 
 
 def dwell_metrics(counts: DwellCounts) -> dict[str, Metric]:
-    """mean_off_s, mean_on_s, k_on_per_s, k_off_per_s, on_share.
+    """mean_off_s, mean_on_s, k_on_per_s, k_off_per_s, on_share, switches_per_h (either way).
 
     Mean dwell times are time followed by ends, the maximum likelihood of exponential dwell times under censoring.
     Switches between two frames are not seen, so that dwell times seen in frames are too long. The rates are free of
@@ -100,6 +113,7 @@ def dwell_metrics(counts: DwellCounts) -> dict[str, Metric]:
         "k_on_per_s": lambda total: _rates(total, counts.frame_interval_s)[..., 0],
         "k_off_per_s": lambda total: _rates(total, counts.frame_interval_s)[..., 1],
         "on_share": lambda total: ratio(total[..., 1], total[..., 0] + total[..., 1]),
+        "switches_per_h": lambda total: HOUR_S * ratio(total[..., 2:].sum(axis=-1), total[..., :2].sum(axis=-1)),
     }
     return {name: Metric(sums, value) for name, value in values.items()}
 
@@ -149,20 +163,31 @@ def length_edges(longest: int, bins: int) -> Array:
 
 @dataclass(frozen=True)
 class StateSegments:
-    """Segments of the truth and of each model (`segments`, by name) on N tracks, and the resamples of these tracks."""
+    """Segments of the truth and of a path of each model (`segments`, by name) on N tracks, the dwell that is counted
+    (of a model, as expected) and the resamples of these tracks."""
 
     found: dict[str, pd.DataFrame]
+    counts: dict[str, DwellCounts]
     n_tracks: int
     frame_interval_s: float
     resamples: Resamples
 
     @classmethod
     def of(
-        cls, states: Mapping[str, Array], observed: Array, frame_interval_s: float, resamples: Resamples
+        cls,
+        truth: Array,
+        posteriors: Mapping[str, StatePosterior],
+        observed: Array,
+        frame_interval_s: float,
+        resamples: Resamples,
     ) -> "StateSegments":
-        """states: (N, T) bool by name, `truth` among them; observed: (N, T) bool."""
-        found = {name: segments(state, observed) for name, state in states.items()}
-        return cls(found, len(observed), frame_interval_s, resamples)
+        """truth, observed: (N, T) bool; posteriors: of each model."""
+        N, dt = len(observed), frame_interval_s
+        paths = {TRUTH: truth} | {name: one.path for name, one in posteriors.items()}
+        found = {name: segments(path, observed) for name, path in paths.items()}
+        counts = {TRUTH: frame_dwell(found[TRUTH], N, dt)}
+        counts |= {name: expected_dwell(one, observed, dt) for name, one in posteriors.items()}
+        return cls(found, counts, N, dt, resamples)
 
     @cached_property
     def longest(self) -> int:
@@ -191,8 +216,7 @@ class StateSegments:
 
     def dwell(self, exact: DwellCounts | None) -> dict[str, dict[str, Metric]]:
         """`dwell_metrics` of the truth, of each model beside it, and of the true switching times where given."""
-        dt = self.frame_interval_s
-        metrics = {name: dwell_metrics(frame_dwell(found, self.n_tracks, dt)) for name, found in self.found.items()}
+        metrics = {name: dwell_metrics(counts) for name, counts in self.counts.items()}
         truth = metrics[TRUTH]
         for name in (name for name in self.found if name != TRUTH):
             own = metrics[name]

@@ -26,13 +26,13 @@ from contactlens.calibration.classification import (
 )
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
-from contactlens.tracks.evaluation.baselines import RECALIBRATED, fit_state_baselines
+from contactlens.tracks.evaluation.baselines import RECALIBRATED, PathBaseline, fit_state_baselines
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
 from contactlens.tracks.evaluation.config import EvaluationConfig, StateEvaluationConfig
 from contactlens.tracks.evaluation.dwell_times import DwellCounts, StateSegments, interval_dwell
+from contactlens.tracks.evaluation.state_posterior import Coupling, StatePosterior
 from contactlens.tracks.evaluation.table import (
     NETWORK,
-    TRUTH,
     EvaluatedModel,
     TaskEvaluation,
     add_differences,
@@ -56,14 +56,15 @@ def evaluate_states(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
 
     kernel = memory_kernel(config.reporter.ramp_s, config.reporter.dwell_s, evaluated.test.frame_interval_s)
     baselines = fit_state_baselines(batches["train"], batches["validation"], config.state_baselines, kernel, seed)
-    forms = {NETWORK: network} | {name: one.probability for name, one in baselines.items()}
-    models = {
-        name: StatePredictions(form(batches["calibration"]), form(evaluated.test)) for name, form in forms.items()
-    }
+    calibration, test = batches["calibration"], evaluated.test
+    models = {NETWORK: StatePredictions(network(calibration), network(test))}
+    for name, one in baselines.items():
+        paths = one.posterior(test, seed) if isinstance(one, PathBaseline) else None
+        models[name] = StatePredictions(one.probability(calibration), one.probability(test), paths)
     exact = _true_dwell(evaluated)
-    evaluation = score_states(batches["calibration"], evaluated.test, models, config.states, seed, exact)
+    evaluation = score_states(calibration, test, models, config.states, seed, exact)
     decoder = evaluation.decoders[NETWORK]
-    decoded = decoded_frames(evaluated.test, models[NETWORK].test, decoder)
+    decoded = decoded_frames(test, models[NETWORK].test, decoder)
     return TaskEvaluation(
         metrics=evaluation.metrics,
         tables={name: getattr(evaluation, name) for name in StateEvaluation.TABLES if name != "metrics"},
@@ -73,10 +74,14 @@ def evaluate_states(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
 
 
 class StatePredictions(NamedTuple):
-    """A model's P(on) of the split that calibrates it and of the test split, (N, T) each."""
+    """A model's P(on) of the split that calibrates it and of the test split, (N, T) each.
+
+    paths: its own posterior over the paths of the test tracks; None of a model that knows frames alone
+    """
 
     calibration: Array
     test: Array
+    paths: StatePosterior | None = None
 
 
 class StateFrames(NamedTuple):
@@ -110,20 +115,32 @@ class StateFrames(NamedTuple):
 
 
 class Decoder(NamedTuple):
-    """The P(on) from which a frame is called on, and the recalibration of a model, both of the calibration split."""
+    """What the calibration split decides of a model.
+
+    threshold: P(on) from which a frame is called on, for balanced accuracy, accuracy and F1 alone
+    coupling: how its recalibrated frames go together
+    """
 
     threshold: float
     recalibration: Platt
+    coupling: Coupling
 
     @classmethod
     def fit(cls, frames: StateFrames, probability: Array) -> "Decoder":
         """The threshold of the largest balanced accuracy on the observed frames; probability (N, T)."""
         y, p_on = frames.observed_values(frames.state), frames.observed_values(probability)
-        return cls(best_threshold(y, p_on), Platt.fit(y, logit_of(p_on)))
+        platt = Platt.fit(y, logit_of(p_on))
+        coupling = Coupling.fit(frames.state, _recalibrated(platt, probability, frames.observed), frames.observed)
+        return cls(best_threshold(y, p_on), platt, coupling)
 
     def called(self, probability: Array) -> Array:
         """The decoded state, bool in the shape of `probability`."""
         return probability >= self.threshold
+
+    def posterior(self, frames: StateFrames, probability: Array, rng: np.random.Generator) -> StatePosterior:
+        """Over the paths of tracks whose frames have this P(on) (N, T), before recalibration."""
+        recalibrated = _recalibrated(self.recalibration, probability, frames.observed)
+        return self.coupling.posterior(recalibrated, frames.observed, rng)
 
 
 @dataclass(frozen=True)
@@ -132,9 +149,10 @@ class StateEvaluation:
     roc: model, threshold, fpr, tpr; at most 200 points, the first calls nothing on and has threshold infinity.
     reliability: model, bin, predicted, observed, low, high, count; bins of equal counts of predicted probability.
     segments: model (`truth` among them), state, left_s, right_s, density (1/s), low, high.
-    dwell: model, quantity, estimate, low, high; `truth` holds the true state of each frame, `truth_exact` the true
-        switching times where they are given. Rows of a model named `k_on_per_s_minus_truth` are its difference from
-        `truth`; `length_distance_on` is the largest difference between its distribution of lengths and that of `truth`.
+    dwell: model, quantity, estimate, low, high, as expected from a model's posterior over paths; `truth` holds the true
+        state of each frame, `truth_exact` the true switching times where they are given. Rows of a model named
+        `k_on_per_s_minus_truth` are its difference from `truth`; `length_distance_on` is the largest difference between
+        its distribution of lengths and that of `truth`.
     per_track: model, track_id, frames, on_share, called_share, accuracy.
     decoders: by model.
     """
@@ -161,7 +179,9 @@ def score_states(
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
     models: by name, `network` among them; the others are its baselines. All share one set of resampled tracks. Frames
-    are called on from the model's threshold on the calibration split, and recalibration leaves these calls.
+    are called on from the model's threshold on the calibration split, and recalibration leaves these calls. Segments
+    and dwell times are of the model's own posterior over paths, or of its recalibrated frames as `Decoder` couples
+    them.
     exact: dwell of the test tracks from their true switching times (`interval_dwell`), in the order of the tracks.
 
     Raises InputError where the true state is not known, or the observed frames of a split are all in one.
@@ -177,8 +197,14 @@ def score_states(
         logits |= {name: raw, name + RECALIBRATED: decoders[name].recalibration(raw)}
     metrics = {form: evaluator.metrics(logits[form], called[form.removesuffix(RECALIBRATED)]) for form in logits}
     add_differences(metrics, [name for name in models if name != NETWORK], COMPARED)
-    states = {TRUTH: frames.state > 0.5, **called}
-    segments = StateSegments.of(states, frames.observed, frames.frame_interval_s, evaluator.resamples)
+    posteriors = {
+        name: decoders[name].posterior(frames, probability[name], np.random.default_rng(seed))
+        if (paths := model.paths) is None
+        else paths.of_tracks(frames.rows)
+        for name, model in models.items()
+    }
+    truth, dt = frames.state > 0.5, frames.frame_interval_s
+    segments = StateSegments.of(truth, posteriors, frames.observed, dt, evaluator.resamples)
     dwell = segments.dwell(None if exact is None else exact.of_tracks(frames.rows))
     return StateEvaluation(
         metrics=interval_table(metrics, evaluator.resamples),
@@ -291,6 +317,13 @@ def binned(track: Array, index: Array, values: Array) -> Metric:
     sums = np.concatenate([_by_bin(track, index, values), _by_bin(track, index, np.ones(values.size))], axis=1)
     width = sums.shape[1] // 2
     return Metric(sums, lambda total: ratio(total[..., :width], total[..., width:]))
+
+
+def _recalibrated(platt: Platt, probability: Array, observed: Array) -> Array:
+    """P(on) (N, T) of the observed frames, recalibrated; 0 elsewhere."""
+    found = np.zeros(observed.shape)
+    found[observed] = expit(platt(logit_of(probability[observed].astype(np.float64))))
+    return found
 
 
 def _call_metrics(track: Array, y: Array, called: Array) -> dict[str, Metric]:

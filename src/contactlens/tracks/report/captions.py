@@ -176,13 +176,16 @@ CAPTIONS = {
         are better, and a long foot on the left is a model that fails on some tracks. Right, how much
         of each track the network calls on; on the dashed line it is as much as in truth.""",
     "lengths": """
-        How long segments of one state last. The dashed black line is the truth seen at the same
-        frames. A model that flickers has too many short segments, one that smooths too few.""",
+        How long segments of one state last, on one path drawn from each model's posterior. The dashed
+        black line is the truth seen at the same frames. A model that flickers has too many short
+        segments, one that smooths too few.""",
     "dwell": """
-        Times and rates that the decoded states imply, in brackets the 95 % interval over tracks.
-        Truth is the true state seen at the frames, truth exact the switching times themselves;
+        Times, rates and switches as expected from each model's posterior over paths, in brackets the
+        95 % interval over tracks. A hidden Markov model has that posterior; the recalibrated frames of
+        the others are joined by one odds ratio of neighbouring states, fitted to the calibration
+        split. Truth is the true state seen at the frames, truth exact the switching times themselves;
         segments cut off by the edge of a track are censored, not dropped. The distances are the
-        largest difference of a model's distribution of lengths from the truth's.""",
+        largest difference of the lengths on a drawn path from the truth's.""",
     "rates": """
         Implied rates less those of the true states at the same frames, paired by track. Rates assume
         one rate for switching on; where contact decides it, k_on is a mean over the tracks.""",

@@ -132,14 +132,14 @@ def state_finding(metrics: pd.DataFrame) -> Finding | None:
 
 
 def dwell_finding(dwell: pd.DataFrame) -> Finding | None:
-    """Mean time on of the decoded states, beside the truth's."""
+    """Mean time on that the network's posterior expects, beside the truth's."""
     times = dwell.rename(columns={"quantity": "metric"})
     own, true = metric(times, "network", "mean_on_s"), metric(times, "truth", "mean_on_s")
     if own is None or true is None:
         return None
     estimate, low, high = (seconds / 60 for seconds in own)
     exact = true[0] / 60
-    detail = f"Mean time on of the decoded states, interval {low:.1f} to {high:.1f} min; the truth is {exact:.1f} min."
+    detail = f"Expected mean time on, interval {low:.1f} to {high:.1f} min; the truth is {exact:.1f} min."
     verdict: Verdict = "good" if low <= exact <= high else "bad"
     return Finding("How long does the promoter stay on?", f"{estimate:.1f} min", detail, verdict)
 

@@ -17,6 +17,7 @@ DWELL = {
     "mean_off_s": ("mean time off (min)", 1 / MIN_S),
     "k_on_per_s": ("k_on (1/min)", MIN_S),
     "k_off_per_s": ("k_off (1/min)", MIN_S),
+    "switches_per_h": ("switches (1/h)", 1.0),
     "on_share": ("on (fraction of time)", 1.0),
     "length_distance_on": ("distance of lengths, on (1)", 1.0),
     "length_distance_off": ("distance of lengths, off (1)", 1.0),

@@ -5,7 +5,7 @@ A row of SIGNAL_BASELINES or STATE_BASELINES registers a baseline; settings of i
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from contactlens.tracks.evaluation.baselines.features import HIDDEN, FeatureConf
 from contactlens.tracks.evaluation.baselines.frames import Baseline, Frames
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
 from contactlens.tracks.evaluation.baselines.ms2_threshold import Ms2Threshold
+from contactlens.tracks.evaluation.state_posterior import StatePosterior
 from contactlens.tracks.models.tasks import Task
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ContactFilter",
     "ContactFilterConfig",
     "FeatureConfig",
+    "PathBaseline",
     "SignalView",
     "StateBaseline",
     "StateBaselineConfig",
@@ -50,6 +52,15 @@ class StateBaseline(Protocol):
 
     def probability(self, batch: TrackBatch) -> np.ndarray:
         """(N, T) probability that the promoter is on at each frame."""
+        ...
+
+
+@runtime_checkable
+class PathBaseline(StateBaseline, Protocol):
+    """A baseline that knows whole paths."""
+
+    def posterior(self, batch: TrackBatch, seed: int) -> StatePosterior:
+        """Over the promoter's paths, with one drawn from it."""
         ...
 
 

@@ -16,6 +16,7 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.compound_chain import state_bits
 from contactlens.tracks.evaluation.baselines.compound_em import CompoundModel
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
+from contactlens.tracks.evaluation.state_posterior import StatePosterior
 
 Array = np.ndarray
 
@@ -82,22 +83,56 @@ class CompoundHmm:
         found = [(posterior @ on).T for _, posterior, _ in self.model.posteriors(signal, observed)]
         return np.clip(np.concatenate(found), 0.0, 1.0)
 
+    def posterior(self, batch: TrackBatch, seed: int) -> StatePosterior:
+        """Of the promoter's paths, by forward-backward and forward sampling. Raises as `probability` does."""
+        self._check_interval(batch)
+        signal, observed = batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy()
+        rng = np.random.default_rng(seed)
+        parts = [_of_paths(compound, rng) for _, compound, _ in self.model.posteriors(signal, observed)]
+        return StatePosterior.joined(parts)
+
     def log_likelihood(self, signal: Array, observed: Array) -> Array:
         """(N,) nats of each track."""
         return np.concatenate([track for _, _, track in self.model.posteriors(signal, observed)])
 
     def probability(self, batch: TrackBatch) -> Array:
         """(N, T) `decode` of a batch. Raises InputError where its frame interval isn't the kernel's."""
+        self._check_interval(batch)
+        return self.decode(batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy())
+
+    def _check_interval(self, batch: TrackBatch) -> None:
         interval_s = self.model.kernel.frame_interval_s
         if not np.isclose(batch.frame_interval_s, interval_s):
             raise InputError(f"compound_hmm: fitted to frames of {interval_s} s, not of {batch.frame_interval_s} s")
-        return self.decode(batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy())
 
     @property
     def _rate_per_switch(self) -> float:
         """Rate (1/s) per probability of a switch within a frame, of the two-state process in continuous time."""
         switches = self.model.p_on + self.model.p_off
         return -float(np.log(max(1 - switches, LEAST_PERSISTENCE))) / switches / self.model.kernel.frame_interval_s
+
+
+def _of_paths(compound: Array, rng: np.random.Generator) -> StatePosterior:
+    """From the probability (T, N, 2^w) of each compound state given the whole track.
+
+    Given the bits that two frames share, the new one depends on no older one, so that P(new | shared), read off the
+    later frame, draws paths exactly.
+    """
+    T, N, states = compound.shape
+    pairs = compound[1:].reshape(T - 1, N, states // 4, 4).sum(axis=2)  # by the bits (before, now)
+    on = compound[:, :, 1::2].sum(axis=2)
+    drawn, rows = rng.random((T, N)), np.arange(N)
+    path = np.empty((T, N), dtype=bool)
+    edges = np.cumsum(compound[0], axis=1)
+    state = np.minimum((drawn[0, :, None] * edges[:, -1:] >= edges).sum(axis=1), states - 1)
+    path[0] = state & 1
+    for t in range(1, T):
+        shifted = (2 * state) % states
+        off, as_on = compound[t, rows, shifted], compound[t, rows, shifted + 1]
+        state = shifted + (drawn[t] * (off + as_on) < as_on)
+        path[t] = state & 1
+    on, up, down = (np.clip(part.T, 0.0, 1.0) for part in (on, pairs[:, :, 1], pairs[:, :, 2]))
+    return StatePosterior(on, up, down, path.T)
 
 
 def _guess(values: Array, kernel: MemoryKernel, rng: np.random.Generator) -> CompoundModel:
