@@ -1,6 +1,7 @@
 """Render a report as one HTML file that needs nothing else: figures, their data and the style are inside."""
 
 import base64
+import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.reporting.blocks import Block, FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
 
-# A larger table behind a figure is named but not carried along.
-CSV_LIMIT_BYTES = 300_000
+PLAIN_CSV_BYTES = 30_000  # a larger table is carried compressed
+CSV_LIMIT_BYTES = 120_000  # one that is still larger then is named but not carried along
 CSS_DPI = 96
 MISSING = "–"
 
@@ -51,12 +52,16 @@ def _width(block: FigureBlock) -> int:
 
 
 def _csv(block: FigureBlock) -> dict[str, str] | None:
-    """Name of the CSV behind a figure, and its content as a link where it is small enough."""
+    """Name of the CSV behind a figure, and its content as a link where it is small enough, as it is or by gzip."""
     if block.csv is None:
         return None
-    content = _existing(block.csv).read_bytes()
-    uri = _data_uri(content, "text/csv") if len(content) <= CSV_LIMIT_BYTES else ""
-    return {"name": block.csv.name, "uri": uri}
+    content, name = _existing(block.csv).read_bytes(), block.csv.name
+    if len(content) <= min(PLAIN_CSV_BYTES, CSV_LIMIT_BYTES):
+        return {"name": name, "uri": _data_uri(content, "text/csv")}
+    packed = gzip.compress(content, mtime=0)
+    if len(packed) <= CSV_LIMIT_BYTES:
+        return {"name": f"{name}.gz", "uri": _data_uri(packed, "application/gzip")}
+    return {"name": name, "uri": ""}
 
 
 def _cell(value: Any, spec: str) -> str:

@@ -36,3 +36,13 @@ def promotion_finding(reasons: Sequence[str]) -> Finding:
     if failed:
         return Finding(question, f"fails {len(failed)} of {len(reasons)}", f"{'; '.join(failed)}.", "bad")
     return Finding(question, f"passes all {len(reasons)}", "Each is listed under Promotion.", "good")
+
+
+def promotion_sentence(reasons: Sequence[str]) -> str:
+    """Whether the model is promoted and why, in a line; nothing where nothing was decided."""
+    if not reasons:
+        return ""
+    failed = [reason.removeprefix("failed: ") for reason in reasons if reason.startswith("failed")]
+    if failed:
+        return f"Not promoted: it fails {len(failed)} of {len(reasons)} rules: {'; '.join(failed)}."
+    return f"Promoted, unless the champion in use is better: it passes all {len(reasons)} rules (see Promotion)."

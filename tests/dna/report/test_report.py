@@ -178,7 +178,9 @@ def report(windows: WindowSet, reports: Path, tmp_path_factory: pytest.TempPathF
 
 
 def blocks_of(report: Report, kind: type) -> Iterator:
-    return (block for section in report.sections for block in section.blocks if isinstance(block, kind))
+    first = [report.headline.figure] if report.headline else []
+    blocks = [*first, *(block for section in report.sections for block in section.blocks)]
+    return (block for block in blocks if isinstance(block, kind))
 
 
 def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
@@ -190,6 +192,20 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> No
     }
     assert all(figure.csv and figure.csv.is_file() for figure in figures)
     assert build_report(report).count('<img src="data:image/webp;base64,') == len(figures)
+
+
+def test_every_figure_says_what_is_seen_and_what_would_make_it_wrong(report: Report) -> None:
+    for figure in blocks_of(report, FigureBlock):
+        assert len(figure.alt) > 40 and figure.doubt.endswith("."), figure.path.stem
+
+
+def test_the_first_screen_names_the_motifs_how_sure_and_whether_promoted(report: Report) -> None:
+    headline = report.headline
+    assert headline is not None and headline.figure is not None and headline.figure.path.stem == "motifs"
+    assert headline.answer == "Spi1 and CTCF."
+    assert any("below that of every shuffled copy" in said for said in headline.sentences)
+    assert any("AUROC" in said for said in headline.sentences)
+    assert headline.promotion.startswith(("Promoted", "Not promoted"))
 
 
 def test_captions_are_filled_and_tables_say_what_was_found(report: Report) -> None:

@@ -1,5 +1,7 @@
 """MLflow with a real SQLite store: stages, parents, failures, params and epochs."""
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 from contactlens.base.errors import InputError
+from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.runs.tracking import (
     artifact_location,
     ensure_experiment,
@@ -97,3 +100,65 @@ def test_a_deleted_experiment_comes_back(store: Path) -> None:
     number = ensure_experiment("again")
     client.delete_experiment(number)
     assert ensure_experiment("again") == number
+
+
+def test_a_run_holds_the_data_it_read_as_datasets_with_their_dvc_hash(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "frames.csv").write_text("x\n1\n")
+    digest = dvc_hash(tmp_path / "data")
+    tags = {"dvc/data/tracks": digest, "dvc/models/tracks/model.safetensors": "0" * 32}
+    for stage, context in (("train", "training"), ("evaluate", "evaluation")):
+        with stage_run(stage, {}, tags) as run:
+            pass
+        (read,) = mlflow_client().get_run(run.run_id).inputs.dataset_inputs
+        assert (read.dataset.name, read.dataset.digest) == ("data/tracks", digest)
+        assert json.loads(read.dataset.source) == {"path": "data/tracks", "md5": digest}
+        assert [(tag.key, tag.value) for tag in read.tags] == [("mlflow.data.context", context)]
+    with stage_run("train", {}, {}) as run:
+        pass
+    assert mlflow_client().get_run(run.run_id).inputs.dataset_inputs == []
+
+
+def test_stages_of_one_pipeline_share_a_group_and_other_params_have_another(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def group(stage: str, params: str | None, tags: dict[str, str]) -> str | None:
+        file = tmp_path / "params.yaml"
+        file.unlink(missing_ok=True)
+        if params is not None:
+            file.write_text(params)
+        with stage_run(stage, {}, tags) as run:
+            pass
+        return mlflow_client().get_run(run.run_id).data.tags.get("pipeline_run")
+
+    same = {"git_commit": "a", "seed": "1"}
+    first = group("train", "seed: 1", same)
+    assert first is not None and first == group("evaluate", "seed: 1", same)
+    others = [group("train", "seed: 2", same), group("train", "seed: 1", {**same, "git_commit": "b"})]
+    assert len({first, *others}) == 3
+    assert group("train", None, same) is None
+
+
+def test_an_experiment_says_what_to_look_at_and_keeps_what_someone_wrote(store: Path) -> None:
+    client = mlflow_client()
+    for name, metric in (("tracks", "final_validation_nll"), ("dna", "network/auroc_minus_")):
+        note = client.get_experiment(ensure_experiment(name)).tags["mlflow.note.content"]
+        assert "pipeline_run" in note and metric in note
+    client.set_experiment_tag(ensure_experiment("dna"), "mlflow.note.content", "ours")
+    assert client.get_experiment(ensure_experiment("dna")).tags["mlflow.note.content"] == "ours"
+    assert "mlflow.note.content" not in client.get_experiment(ensure_experiment("other")).tags
+
+
+def test_the_load_of_the_machine_is_logged_on_demand_alone(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def logged() -> list[str]:
+        with stage_run("train", {}, {}) as run:
+            time.sleep(2.5)
+        return [key for key in mlflow_client().get_run(run.run_id).data.metrics if key.startswith("system/")]
+
+    assert logged() == []
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", "1")
+    assert "system/cpu_utilization_percentage" in logged()

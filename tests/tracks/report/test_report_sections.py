@@ -1,5 +1,7 @@
 """The tracks report, from the pipeline's files to HTML; what has no input is left out."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import report_samples as samples
 
 from contactlens.ops.report import build_report
-from contactlens.reporting.blocks import FigureBlock, Report, TableBlock
+from contactlens.reporting.blocks import FigureBlock, HtmlBlock, Report, TableBlock
 from contactlens.reporting.tables import promotion_finding
 from contactlens.tracks.data.track_set import TrackSet, Truth
 from contactlens.tracks.report.explanations import faithfulness_table
@@ -43,7 +45,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def figures_of(report: Report) -> list[FigureBlock]:
-    return [block for section in report.sections for block in section.blocks if isinstance(block, FigureBlock)]
+    first = [report.headline.figure] if report.headline and report.headline.figure else []
+    return first + [block for section in report.sections for block in section.blocks if isinstance(block, FigureBlock)]
 
 
 def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
@@ -56,6 +59,30 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> No
     assert html.count('<img src="data:image/webp;base64,') == 19
     for figure in figures:
         assert f"Data: {figure.path.stem}.csv" in html
+
+
+def test_every_figure_says_what_is_seen_and_what_would_make_it_wrong(report: Report) -> None:
+    for figure in figures_of(report):
+        assert len(figure.alt) > 40 and figure.alt != figure.caption, figure.path.stem
+        assert figure.doubt.endswith(".") and figure.doubt.count(". ") == 0, figure.path.stem
+
+
+def test_tracks_to_choose_from_are_the_predictions_own(report: Report) -> None:
+    (page,) = [block for one in report.sections for block in one.blocks if isinstance(block, HtmlBlock)]
+    data = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', page.fragment, re.DOTALL)[0])
+    predictions = samples.predictions()
+    names = re.findall(r"<option>(.*?): NLL", page.fragment)
+    assert names and len(names) == len(data["tracks"]) and data["radius"] == samples.RADIUS
+    for name, track in zip(names, data["tracks"], strict=True):
+        own = predictions[predictions["track_id"] == name].set_index("frame")
+        observed = own.index - own.index.min()
+        assert len(track["mean"]) == observed.max() + 1
+        np.testing.assert_allclose([track["mean"][i] for i in observed], own["mean"], rtol=6e-3)
+        half = np.array([track["high"][i] for i in observed]) - [track["low"][i] for i in observed]
+        np.testing.assert_allclose(half, 2 * 1.645 * own["sd"], rtol=0.05, atol=0.05)
+        missing = set(range(len(track["mean"]))) - set(observed)
+        assert all(track["signal"][i] is None for i in missing)
+    assert "https://" not in page.fragment
 
 
 def test_a_rerun_gives_the_same_bytes_from_another_folder(report: Report, tmp_path: Path) -> None:

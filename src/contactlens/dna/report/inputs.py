@@ -16,6 +16,7 @@ from contactlens.dna.explanation.attributions import Attributions, read_attribut
 from contactlens.dna.explanation.checks import read_checks, usable_method
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.discover import BASES, Discovery, Pattern
+from contactlens.dna.report.figure_notes import figure_notes
 from contactlens.reporting.blocks import FigureBlock
 from contactlens.reporting.figure_style import save_figure
 from contactlens.reporting.files import read_csv
@@ -97,7 +98,8 @@ class DnaReportInputs:
         """Write a figure with the table behind it and refer to both."""
         path = self.figures / f"{name}.png"
         save_figure(figure, path, frame)
-        return FigureBlock(path, caption, path.with_suffix(".csv"))
+        alt, doubt = figure_notes(name)
+        return FigureBlock(path, caption, path.with_suffix(".csv"), alt, doubt)
 
 
 def _pattern(name: str, rows: pd.DataFrame, hits: pd.DataFrame) -> Pattern:

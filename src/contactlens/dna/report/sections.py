@@ -22,8 +22,9 @@ from contactlens.dna.report.findings import (
     explanation_finding,
     motif_finding,
 )
+from contactlens.dna.report.headline import FIGURES, dna_headline
 from contactlens.dna.report.inputs import DnaReportInputs
-from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock
+from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock, figure_first
 from contactlens.reporting.tables import promotion_finding, promotion_table, with_interval
 
 DIFFERENCE = "_minus_"
@@ -157,4 +158,8 @@ def _lead(inputs: DnaReportInputs) -> str:
 
 def dna_report(inputs: DnaReportInputs, title: str, provenance: Mapping[str, str]) -> Report:
     """The whole DNA report, its figures written to `inputs.figures`."""
-    return Report(title, _lead(inputs), dna_findings(inputs), dna_sections(inputs), provenance)
+    figure, sections = figure_first(dna_sections(inputs), FIGURES)
+    headline = dna_headline(inputs, figure)
+    said = [promotion_finding(inputs.promotion_reasons)] if headline else []
+    findings = [finding for finding in dna_findings(inputs) if finding not in said]
+    return Report(title, _lead(inputs), findings, sections, provenance, headline)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from contactlens.base.errors import InputError
 from contactlens.ops.redaction import redacted
+from contactlens.ops.runs.described import describe_experiment, group_of, log_datasets
 from contactlens.ops.runs.store import SQLITE, StoreError, check_store, one_try, store_errors
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def ensure_experiment(name: str = EXPERIMENT, uri: str | None = None) -> str:
         experiment = _create_experiment(client, name, artifact_location(uri or tracking_uri()))
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
+    describe_experiment(client, experiment.experiment_id, name)
     return str(experiment.experiment_id)
 
 
@@ -199,17 +201,19 @@ def no_inherited_run() -> Iterator[str | None]:
 def stage_run(stage: str, params: Any, tags: Mapping[str, str], experiment: str = EXPERIMENT) -> Iterator[StageRun]:
     """A run named after the stage; finished at the end, failed where the body raises.
 
-    Under `mlflow run` it becomes a child of the run that MLflow opened.
+    Under `mlflow run` it becomes a child of the run that MLflow opened. With MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true
+    the load of processor, memory, disk, network and GPU is logged too.
     """
     import mlflow
 
     with store_errors(tracking_uri()), no_inherited_run() as parent:
         experiment_id, client = ensure_experiment(experiment), mlflow_client()
-        all_tags = {"pipeline_stage": stage, **tags, **parent_tags(parent)}
+        all_tags = {"pipeline_stage": stage, **tags, **group_of(tags, Path(PARAMS_ARTIFACT)), **parent_tags(parent)}
         run_id = mlflow.start_run(experiment_id=experiment_id, run_name=stage, tags=all_tags).info.run_id
         with _ended_run():
             log_params(client, run_id, params)
             log_params_file(client, run_id)
+            log_datasets(client, run_id, stage, tags)
             yield StageRun(client, run_id)
 
 

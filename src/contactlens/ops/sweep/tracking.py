@@ -12,8 +12,10 @@ from ray.tune.experiment import Trial
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.base.progress import Count
+from contactlens.ops.runs.described import group_of, log_datasets
 from contactlens.ops.runs.store import StoreError, store_errors
 from contactlens.ops.runs.tracking import (
+    PARAMS_ARTIFACT,
     PARENT_TAG,
     EpochLogger,
     ensure_experiment,
@@ -60,10 +62,12 @@ class SweepRuns:
             runs._adopt()
             return runs
         with no_inherited_run() as grandparent:
-            all_tags = {"pipeline_stage": name, **tags, **parent_tags(grandparent)}
+            group = group_of(tags, Path(PARAMS_ARTIFACT))
+            all_tags = {"pipeline_stage": name, **tags, **group, **parent_tags(grandparent)}
             run = client.create_run(experiment_id, tags=all_tags, run_name=name)
         log_params(client, run.info.run_id, params)
         log_params_file(client, run.info.run_id)
+        log_datasets(client, run.info.run_id, name, tags)
         runs = cls(client, experiment_id, file, tags, metric, run.info.run_id)
         runs._note()
         return runs

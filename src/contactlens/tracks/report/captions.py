@@ -40,6 +40,10 @@ CAPTIONS = {
         10th, 50th and 90th percentile of the mean NLL per track, so the left is among the easiest
         and the right among the hardest. The band should hold nine of ten measured points; lines
         break where frames are missing.""",
+    "track_explorer": """
+        Nine test tracks to look into, from the easiest to the hardest. Points are what was measured, the
+        line is the predicted mean, the band mean ± 1.645 standard deviations; the dashed line is the
+        true radius, where it is known. All test tracks are in predictions.parquet.""",
     "training": """
         Training and validation over epochs, one line a seed. Validation NLL rising while training
         NLL falls would be overfitting; the dot marks the epoch whose weights were kept.""",

@@ -29,11 +29,15 @@ def measured_radius_section(inputs: ReportInputs) -> list[Block]:
     noise = f"Localisation noise: {verdict['localisation_noise']}."
     posterior = read_parquet(folder / "posterior.parquet").to_pandas()
     hazard, onsets, coupling, halves = (_table(inputs, name) for name in ("hazard", "onsets", "coupling", "halves"))
-    true = inputs.true_radius
+    true, found = inputs.true_radius, measured_radius(inputs)
+    interval = None if found is None else (found.low, found.high)
     return [
         TextBlock(" ".join([verdict["sentence"], *verdict["remarks"], used, noise])),
         inputs.figure(
-            "measured_hazard", draw.hazard_figure(hazard, inputs.driver, true), hazard, caption("measured_hazard")
+            "measured_hazard",
+            draw.hazard_figure(hazard, inputs.driver, true, interval),
+            hazard,
+            caption("measured_hazard"),
         ),
         inputs.figure(
             "measured_ridge", draw.ridge_figure(posterior, inputs.driver, true), posterior, caption("measured_ridge")

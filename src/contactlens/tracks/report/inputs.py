@@ -13,6 +13,7 @@ from contactlens.base.parquet_file import read_parquet
 from contactlens.reporting.blocks import FigureBlock
 from contactlens.reporting.files import read_csv, read_npz
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, Driver, TrackSet
+from contactlens.tracks.report.figure_notes import figure_notes
 from contactlens.tracks.report.figures import TrackAttribution, save_figure
 
 
@@ -105,7 +106,8 @@ class ReportInputs:
         """Write a figure with the table behind it and refer to both."""
         path = self.figures / f"{name}.png"
         save_figure(figure, path, frame)
-        return FigureBlock(path, caption, path.with_suffix(".csv"))
+        alt, doubt = figure_notes(name)
+        return FigureBlock(path, caption, path.with_suffix(".csv"), alt, doubt)
 
 
 def most_contact(predictions: pd.DataFrame, track_ids: list[str]) -> str:

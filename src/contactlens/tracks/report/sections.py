@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.reporting.blocks import Block, Finding, Report, Section, TableBlock
+from contactlens.reporting.blocks import Block, Finding, HtmlBlock, Report, Section, TableBlock, figure_first
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.tables import promotion_finding, promotion_table
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN
@@ -21,6 +21,7 @@ from contactlens.tracks.report.contact_radius import (
 from contactlens.tracks.report.cross_validation import cross_validation_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import best_first, searched_keys
+from contactlens.tracks.report.figures.track_explorer import track_explorer_html
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
@@ -31,6 +32,7 @@ from contactlens.tracks.report.findings import (
     nll_finding,
     state_finding,
 )
+from contactlens.tracks.report.headline import FIGURES, tracks_headline
 from contactlens.tracks.report.inputs import ReportInputs
 from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table
 from contactlens.tracks.report.motifs import motif_section
@@ -43,6 +45,7 @@ from contactlens.tracks.report.states import (
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
 BEST_TRIALS = 5
+EXPLORER_HEIGHT_PX = 470
 
 
 def _power_law(msd: pd.DataFrame) -> float | None:
@@ -67,7 +70,11 @@ def example_section(inputs: ReportInputs) -> list[Block]:
     figure = figures.examples_figure(
         examples, inputs.driver, inputs.signal_unit, inputs.radius, inputs.true_radius, inputs.promoter_state
     )
-    return [inputs.figure("examples", figure, examples, caption("examples"))]
+    page = track_explorer_html(predictions, inputs.driver, inputs.signal_unit, inputs.true_radius)
+    return [
+        inputs.figure("examples", figure, examples, caption("examples")),
+        HtmlBlock(page, caption("track_explorer"), EXPLORER_HEIGHT_PX),
+    ]
 
 
 def overview_section(inputs: ReportInputs) -> list[Block]:
@@ -349,4 +356,8 @@ def _lead(inputs: ReportInputs) -> str:
 
 def tracks_report(inputs: ReportInputs, title: str, provenance: Mapping[str, str]) -> Report:
     """The whole tracks report, its figures written to `inputs.figures`."""
-    return Report(title, _lead(inputs), tracks_findings(inputs), tracks_sections(inputs), provenance)
+    figure, sections = figure_first(tracks_sections(inputs), FIGURES)
+    headline = tracks_headline(inputs, figure)
+    said = [measured_radius_finding(inputs), promotion_finding(inputs.promotion_reasons)] if headline else []
+    findings = [finding for finding in tracks_findings(inputs) if finding not in said]
+    return Report(title, _lead(inputs), findings, sections, provenance, headline)

@@ -5,22 +5,40 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from contactlens.reporting.figure_style import BLACK, BLUE, GREY, ORANGE, new_figure, styled, true_line, with_unit
+from contactlens.reporting.figure_style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    new_figure,
+    styled,
+    true_line,
+    with_unit,
+)
 from contactlens.tracks.data.track_set import Driver
 
 
 @styled
-def hazard_figure(hazard: pd.DataFrame, driver: Driver, true_radius: float | None = None) -> Figure:
+def hazard_figure(
+    hazard: pd.DataFrame,
+    driver: Driver,
+    true_radius: float | None = None,
+    interval: tuple[float, float] | None = None,
+) -> Figure:
     """Rate of switching on over distance with its band, the fitted step and smooth law, above the time spent there.
 
     hazard: distance, rate_per_min, low, high, step, gaussian, time_share
+    interval: of the measured radius, or 0 and its upper bound, in the driver's unit; shaded
     """
     figure = new_figure(5.6, 4.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     at = hazard["distance"]
     upper.fill_between(at, hazard["low"], hazard["high"], color=BLUE, alpha=0.25, linewidth=0)
+    if interval is not None:
+        upper.axvspan(*interval, color=GREEN, alpha=0.3, linewidth=0, label="radius, its interval")
     upper.plot(at, hazard["rate_per_min"], color=BLUE, label="piecewise, 95 % band")
-    upper.plot(at, hazard["step"], color=BLACK, linestyle="--", label="step")
+    upper.plot(at, hazard["step"], color=BLACK, linestyle="-.", label="step")
     upper.plot(at, hazard["gaussian"], color=ORANGE, linestyle=":", label="smooth (Gaussian)")
     upper.set_ylim(0, 1.15 * max(hazard["high"].quantile(0.9), hazard["step"].max(), hazard["gaussian"].max()))
     upper.set_ylabel(with_unit("switching on", "per min"))
