@@ -139,6 +139,9 @@ def test_its_run_holds_params_metrics_curves_and_files(first: First, tmp_path: P
     ]
     promotion = json.loads((files / "promotion.json").read_text())
     assert promotion["promote"] and promotion["reasons"] == registered.decision.reasons
+    assert run.info.run_name == "register version 1: promoted"
+    note = run.data.tags["mlflow.note.content"]
+    assert f"#/models/{registered.name}/versions/1" in note and all(why in note for why in promotion["reasons"])
 
 
 def test_running_again_changes_nothing(first: First) -> None:

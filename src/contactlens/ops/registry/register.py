@@ -18,7 +18,7 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.ops.registry.rules import Decision, Metrics, Rules
-from contactlens.ops.runs.described import NOTE_TAG, registered_note
+from contactlens.ops.runs.described import describe_registered
 from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.runs.tracking import EXPERIMENT, StageRun, flat_params, mlflow_client, stage_run
 
@@ -232,8 +232,7 @@ def _promote(
         client.set_registered_model_alias(name, CHAMPION, number)
     client.set_model_version_tag(name, number, "stage", "Production" if decision.promote else "Staging")
     client.update_model_version(name, number, "\n".join(decision.reasons))
-    note = registered_note(name, number, decision.reasons, decision.promote)
-    client.set_tag(str(version.run_id), NOTE_TAG, note)
+    describe_registered(client, str(version.run_id), version, decision.reasons, decision.promote)
     client.log_dict(str(version.run_id), {**asdict(decision), "rules": asdict(rules)}, "promotion.json")
     client.set_model_version_tag(name, number, DECISION_TAG, json.dumps(asdict(decision)))
     return decision

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 NOTE_TAG = "mlflow.note.content"  # MLflow shows it as the description
+KIND_TAG, TRAINED = "mlflow.experimentKind", "custom_model_development"  # so MLflow opens its pages of model training
 GROUP_TAG = "pipeline_run"
 DATA_TAG = "dvc/data/"
 CONTEXTS = {"evaluate": "evaluation", "register": "evaluation", "motifs": "explanation"}
@@ -45,10 +47,13 @@ EXPERIMENT_NOTES = {
 
 
 def describe_experiment(client: "MlflowClient", experiment_id: str, name: str) -> None:
-    """Say what to look at, unless someone has written a description of their own."""
-    note = EXPERIMENT_NOTES.get(name)
-    if note is not None and NOTE_TAG not in client.get_experiment(experiment_id).tags:
-        client.set_experiment_tag(experiment_id, NOTE_TAG, note.strip())
+    """Say what to look at, and that models are trained here, unless someone has said otherwise."""
+    if name not in EXPERIMENT_NOTES:
+        return
+    said = client.get_experiment(experiment_id).tags
+    for tag, text in ((NOTE_TAG, EXPERIMENT_NOTES[name].strip()), (KIND_TAG, TRAINED)):
+        if tag not in said:
+            client.set_experiment_tag(experiment_id, tag, text)
 
 
 def group_of(tags: Mapping[str, str], params_file: Path) -> dict[str, str]:
@@ -81,11 +86,16 @@ def log_datasets(client: "MlflowClient", run_id: str, stage: str, tags: Mapping[
         client.log_inputs(run_id, inputs)
 
 
-def registered_note(name: str, version: str, reasons: list[str], promoted: bool) -> str:
-    """Of the run of a registered version: promoted or not and why, and where model, card and report are."""
+def describe_registered(
+    client: "MlflowClient", run_id: str, version: "ModelVersion", reasons: list[str], promoted: bool
+) -> None:
+    """Call the run of a registered version by what became of it; its note says why, and where model, card and report
+    are."""
     rules = "\n".join(f"- {reason}" for reason in reasons)
-    verdict = "promoted to champion" if promoted else "not promoted"
-    return (
-        f"**[{name} version {version}](#/models/{name}/versions/{version}): {verdict}.**\n\n{rules}\n\n"
+    verdict, name, number = "promoted" if promoted else "not promoted", version.name, version.version
+    note = (
+        f"**[{name} version {number}](#/models/{name}/versions/{number}): {verdict}.**\n\n{rules}\n\n"
         "Artifacts: `card/model_card.md`, `report/report.html`, `figures/`, `tables/`, `attributions/`."
     )
+    client.set_tag(run_id, NOTE_TAG, note)
+    client.update_run(run_id, name=f"register version {number}: {verdict}")

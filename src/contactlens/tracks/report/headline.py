@@ -43,7 +43,7 @@ def _how_sure(inputs: ReportInputs, level: float) -> str | None:
     name = f"coverage of the {100 * level:g} % interval"
     if name not in rows.index:
         return None
-    share, error = rows.loc[name, ["value", "standard_error"]]
+    share, error = (float(rows[column][name]) for column in ("value", "standard_error"))
     return (
         f"In experiments simulated with the same tracks and frames, the {100 * level:g} % interval held the true "
         f"radius in {100 * share:.1f} % (standard error {100 * error:.1f} %)."
