@@ -177,13 +177,18 @@ def report(windows: WindowSet, reports: Path, tmp_path_factory: pytest.TempPathF
     return dna_report(inputs, "pair on simulated windows", {"seed": "1"})
 
 
+@pytest.fixture(scope="module")
+def html(report: Report) -> str:
+    return build_report(report)
+
+
 def blocks_of(report: Report, kind: type) -> Iterator:
     first = [report.headline.figure] if report.headline else []
     blocks = [*first, *(block for section in report.sections for block in section.blocks)]
     return (block for block in blocks if isinstance(block, kind))
 
 
-def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> None:
+def test_every_figure_is_written_with_its_csv_and_embedded(report: Report, html: str) -> None:
     figures = list(blocks_of(report, FigureBlock))
     names = {figure.path.stem for figure in figures}
     assert names == {
@@ -191,7 +196,7 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report) -> No
         *("motifs", "deletion", "faithfulness", "conservation", "pretraining", "training", "roc_epochs"),
     }
     assert all(figure.csv and figure.csv.is_file() for figure in figures)
-    assert build_report(report).count('<img src="data:image/webp;base64,') == len(figures)
+    assert html.count('<img src="data:image/webp;base64,') == len(figures)
 
 
 def test_every_figure_says_what_is_seen_and_what_would_make_it_wrong(report: Report) -> None:
@@ -208,26 +213,24 @@ def test_the_first_screen_names_the_motifs_how_sure_and_whether_promoted(report:
     assert headline.promotion.startswith(("Promoted", "Not promoted"))
 
 
-def test_captions_are_filled_and_tables_say_what_was_found(report: Report) -> None:
+def test_captions_are_filled_and_tables_say_what_was_found(report: Report, html: str) -> None:
     captions = [block.caption for kind in (FigureBlock, TableBlock, HtmlBlock) for block in blocks_of(report, kind)]
     assert not any(re.search(r"[{}]|  ", caption) for caption in captions)
-    html = build_report(report)
     for said in ("Spi1", "CTCF", "MA0139.2", "Of 4 patterns with shuffled columns, the control, 2 match"):
         assert said in html
 
 
-def test_the_helix_turns_in_a_frame_of_its_own(report: Report) -> None:
+def test_the_helix_turns_in_a_frame_of_its_own(report: Report, html: str) -> None:
     (helix,) = blocks_of(report, HtmlBlock)
     assert "<canvas" in helix.fragment and "https://" not in helix.fragment
-    html = build_report(report)
     assert html.count("<iframe") == 1 and "<canvas" not in html  # escaped, inside the frame's source
 
 
 def test_a_rerun_gives_the_same_bytes_from_another_folder(
-    windows: WindowSet, reports: Path, report: Report, tmp_path: Path
+    windows: WindowSet, reports: Path, report: Report, html: str, tmp_path: Path
 ) -> None:
     again = dna_report(inputs_of(windows, reports, tmp_path), report.title, report.provenance)
-    assert build_report(again) == build_report(report)
+    assert build_report(again) == html
 
 
 NEEDS = {

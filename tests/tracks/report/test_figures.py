@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import report_samples as samples
 import task_samples as tasks
+from matplotlib import pyplot
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -120,12 +121,17 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 }
 
 
+LEFT_OPEN: dict[str, set[int]] = {}  # by figure: what drawing it left behind in pyplot
+
+
 @cache
 def drawn(name: str) -> Figure:
+    before = set(pyplot.get_fignums())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = FIGURES[name]()
         figure.canvas.draw()
+    LEFT_OPEN[name] = set(pyplot.get_fignums()) - before
     return figure
 
 
@@ -211,12 +217,9 @@ def test_bytes_are_the_same_whatever_the_users_settings(name: str, tmp_path: Pat
 
 
 def test_drawing_leaves_nothing_behind_in_pyplot() -> None:
-    from matplotlib import pyplot
-
-    before = pyplot.get_fignums()
-    for build in FIGURES.values():
-        build()
-    assert pyplot.get_fignums() == before
+    for name in FIGURES:
+        drawn(name)
+    assert LEFT_OPEN.keys() == FIGURES.keys() and not any(LEFT_OPEN.values())
 
 
 def test_saved_csv_is_the_table_that_was_drawn(tmp_path: Path) -> None:
