@@ -26,9 +26,9 @@ from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.fit import predict
 from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.ops.params import load_params
-from contactlens.ops.registry.champion import ANALYSIS, write_champion, write_registered
-from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, write_fitted_to
-from contactlens.ops.registry.register import Candidate, Registered, find_champion, sync_registry
+from contactlens.ops.registry.champion import ANALYSIS, standing, write_champion, write_registered
+from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, split_digest, write_fitted_to
+from contactlens.ops.registry.register import Candidate, Registered, sync_registry
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 
@@ -60,17 +60,17 @@ def contents(windows: WindowSet) -> list[bytes]:
     return [sequence.encode() for sequence in windows.sequences()]
 
 
-def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated: str) -> float | None:
+def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated: str) -> float:
     """AUROC of another classifier on the candidate's test windows, recalibrated as it was itself where that is what is
-    evaluated; None where it can't predict them, or was fitted to some of them."""
+    evaluated. Raises InputError where it can't predict them, or was fitted to some of them."""
+    refuse_fitted_to(weights, contents(test))
     try:
-        refuse_fitted_to(weights, contents(test))
         model = load_classifier(weights / CLASSIFIER.name).to(resolve_device(trainer.device))
         recalibration = Platt.from_json(read_json(weights / RECALIBRATION.name))
-    except (InputError, OSError, ValueError, TypeError):
-        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"its files can't be read ({error})") from error
     if model.task != test.task:
-        return None
+        raise InputError(f"its task is {model.task}, not {test.task}")
     batch = batch_of(test)
     logit = predict(model, batch, trainer.batch_size)
     score = auroc_score(batch.label.double().numpy(), logit if evaluated == NETWORK else recalibration(logit))
@@ -108,6 +108,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
             ANALYSIS: [*EXPLAINED, kept / "windows", CLASSIFIER, *beside],
             "card": [kept / CARD],
         },
+        test_split=split_digest(contents(test)),
     )
     done = sync_registry(
         candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT
@@ -122,10 +123,8 @@ def main() -> None:
     seed_everything(params.seed, params.dna.fine_tune.trainer.threads)
     with TemporaryDirectory() as kept:
         done = register(params, WindowSet.read(DATA), Path(kept))
-    champion = find_champion(done.name)
     state = "registered" if done.created else "was registered before"
-    standing = "none is promoted" if champion is None else f"the champion is version {champion.version}"
-    print(f"{done.name} version {done.version} {state}; {standing}")
+    print(f"{done.name} version {done.version} {state}; {standing(done)}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))
 
 

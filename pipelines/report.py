@@ -35,9 +35,10 @@ def provenance(source: str, branch: str, model: str, seed: int, section: object)
 def tracks_part(params: Params, reports: Path, figures: Path) -> Report:
     tracks = TrackSet.read("data/tracks")
     rules = params.tracks.rules
-    decision = rules.decide(read_json(reports / "metrics.json"), champion_score=None)
+    decision = rules.decide(read_json(reports / "metrics.json"), champion=None)
     write_json(reports / "promotion_rules.json", asdict(decision))
-    inputs = ReportInputs.of(tracks, reports, figures, decision.reasons, rules.evaluated)
+    looks = read_json("models/tracks/registered.json").get("test_looks")
+    inputs = ReportInputs.of(tracks, reports, figures, decision.reasons, rules.evaluated, looks)
     origin = provenance(tracks.source, "tracks", "model.safetensors", params.seed, asdict(params.tracks))
     return tracks_report(inputs, f"{params.tracks.task} on {tracks.source} tracks", origin)
 

@@ -2,29 +2,27 @@
 -> models/tracks/champion, registered.json.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import yaml
 from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.ops.params import Params, apply_best, load_params
-from contactlens.ops.registry.champion import ANALYSIS, TRAINING, write_champion, write_registered
-from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, write_fitted_to
-from contactlens.ops.registry.register import Candidate, Registered, sync_registry
-from contactlens.ops.registry.rules import PromotionRules, Score
+from contactlens.ops.registry.champion import ANALYSIS, TRAINING, standing, write_champion, write_registered
+from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, split_digest, write_fitted_to
+from contactlens.ops.registry.register import Candidate, Registered, looks_at_test, sync_registry
+from contactlens.ops.registry.rules import Beside, Difference, PromotionRules, Score
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.dataset import batch_of, is_split_by_group
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.loading import loading_f1
+from contactlens.tracks.evaluation.signal import paired_difference
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.tasks import model_input, state_of
@@ -67,37 +65,38 @@ def contents(batch: TrackBatch) -> list[bytes]:
     ]
 
 
-def test_score(
-    weights: Path,
-    spec: ModelSpec,
-    test: TrackBatch,
-    score: Score,
-    latents: Callable[[TrackModel], float] | None = None,
-) -> float | None:
-    """Score, as the rules of promotion take it, of another model of this kind on the candidate's test tracks, in the
-    form in which that is served; None where it takes other data, does another task or was fitted to some of them.
+def comparable_champion(weights: Path, spec: ModelSpec, test: TrackBatch) -> TracksModel:
+    """The champion in the form in which it is served, where it can be scored on the candidate's test tracks.
 
-    latents: the score of a model's latents
+    Raises InputError that says what it is of another task, driver, unit or frame interval, or was fitted to.
     """
-    try:
-        refuse_fitted_to(weights, contents(test))
-        model = TracksModel.read(weights)
-    except (InputError, OSError):
-        return None
+    refuse_fitted_to(weights, contents(test))
+    model = TracksModel.read(weights)
     other = model.spec
-    if (other.task, other.driver, other.signal_unit) != (spec.task, spec.driver, spec.signal_unit):
-        return None
+    for what, its, own in (
+        ("task", other.task, spec.task),
+        ("driver", str(other.driver), str(spec.driver)),
+        ("signal's unit", other.signal_unit, spec.signal_unit),
+    ):
+        if its != own:
+            raise InputError(f"its {what} is {its}, not {own}")
     if not same_interval(other.frame_interval_s, spec.frame_interval_s):
-        return None
-    if spec.resolved_task.target == "state":
-        return test_auroc(model.network, test)
-    if latents is not None and spec.resolved_task.latent:
-        return latents(model.network)
-    y = test.signal.numpy()[test.observed.numpy()].astype(np.float64)
-    return float(getattr(model.signal(test).form, score)(y).mean())
+        raise InputError(f"its frames are {other.frame_interval_s:g} s apart, not {spec.frame_interval_s:g} s")
+    return model
 
 
-def test_auroc(model: TrackModel, test: TrackBatch) -> float:
+def less_champion(
+    own: TracksModel, champion: TracksModel, tracks: TrackSet, test: TrackBatch, score: Score, params: Params
+) -> Difference:
+    """Score on the test tracks of what the candidate serves less that of what the champion serves, by resampling of
+    groups, tracks and seeds."""
+    groups = test.groups if is_split_by_group(tracks) else test.track_ids
+    first, second = own.signal(test).form, champion.signal(test).form
+    found = paired_difference(first, second, test, score, params.tracks.evaluate, params.seed, groups)
+    return Difference(*map(float, found))
+
+
+def state_auroc(model: TrackModel, test: TrackBatch) -> float:
     """AUROC of the state, which recalibration leaves as it is."""
     probability = predict_state(model, model_input(model.task, test), test.observed, BATCH_SIZE)
     observed = test.observed.numpy()
@@ -122,7 +121,6 @@ def register(params: Params, kept: Path) -> Registered:
     described.write(kept / DESCRIPTION)
     ensemble = [Path(ENSEMBLE)] if rules.evaluated.startswith(Path(ENSEMBLE).name) else []
     served = [Path(MODEL), *ensemble, Path(RECALIBRATION), kept / DESCRIPTION]
-    (kept / CARD).write_text(model_card(rules.registered_model, TracksModel.of_files(served), splits))
     chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
     write_json(kept / TRAINING, asdict(chosen))
     fitted = write_fitted_to(kept, contents(batch_of(tracks, fitted_ids(splits))))
@@ -134,16 +132,25 @@ def register(params: Params, kept: Path) -> Registered:
         params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
+        test_split=split_digest(contents(test)),
     )
-    score = rules.score if isinstance(rules, PromotionRules) else "nll"  # of a state it is the AUROC, of latents the F1
+    own = TracksModel.of_files(served)
+    looks = looks_at_test(candidate, rules.registered_model)
+    (kept / CARD).write_text(model_card(rules.registered_model, own, splits, looks))
 
-    def latents(network: TrackModel) -> float:
-        config = params.tracks.evaluate_loading
-        if tracks.truth is None:
-            return math.nan
-        return loading_f1(network, tracks, batch_of(tracks, splits["validation"]), test, BATCH_SIZE, config)
+    def beside(weights: Path) -> Beside:
+        champion, task = comparable_champion(weights, spec, test), spec.resolved_task
+        if task.target == "state":
+            return state_auroc(champion.network, test)
+        if task.latent:
+            if tracks.truth is None:
+                raise InputError("the true loading times are not known")
+            validation, config = batch_of(tracks, splits["validation"]), params.tracks.evaluate_loading
+            return loading_f1(champion.network, tracks, validation, test, BATCH_SIZE, config)
+        score = rules.score if isinstance(rules, PromotionRules) else "nll"
+        return less_champion(own, champion, tracks, test, score, params)
 
-    done = sync_registry(candidate, rules, lambda weights: test_score(weights, spec, test, score, latents))
+    done = sync_registry(candidate, rules, beside)
     write_champion(candidate, done, rules.evaluated, "models/tracks/champion")
     write_registered(candidate, done, "models/tracks/registered.json")
     return done
@@ -153,7 +160,7 @@ def main() -> None:
     with TemporaryDirectory() as kept:
         done = register(load_params(), Path(kept))
     state = "registered" if done.created else "was registered before"
-    print(f"{done.name} version {done.version} {state}; {'champion' if done.decision.promote else 'not promoted'}")
+    print(f"{done.name} version {done.version} {state}; {standing(done)}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))
 
 

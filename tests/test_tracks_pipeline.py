@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import contactlens
+from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.ops.registry.fitted_to import write_fitted_to
 from contactlens.ops.workspace import create_workspace, run_pipeline
@@ -207,7 +208,10 @@ def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path, tmp_pa
     test = batch_of(TrackSet.read(finished / "data/tracks"), read_json(folder / "splits.json")["test"])
     _, spec = load_model(folder / "model.safetensors")
     metrics = read_json(finished / "reports/tracks/metrics.json")
-    assert register["test_score"](folder, spec, test, "nll") is None  # it does not say what it was fitted to
+    y = test.signal.numpy()[test.observed.numpy()].astype("float64")
+    champion = register["comparable_champion"]
+    with pytest.raises(InputError, match="does not tell what the model was fitted to"):
+        champion(folder, spec, test)
     weights = shutil.copytree(folder, tmp_path / "weights")
     write_fitted_to(weights, [])
     # Without a description the files that are there say which form is served.
@@ -220,9 +224,15 @@ def test_a_champion_is_scored_as_the_evaluation_scored_it(finished: Path, tmp_pa
             remove(weights / missing)
         for score in ("nll", "crps"):
             expected = metrics[evaluated][score]["estimate"]
-            assert register["test_score"](weights, spec, test, score) == pytest.approx(expected, rel=1e-5)
+            found = getattr(champion(weights, spec, test).signal(test).form, score)(y).mean()
+            assert found == pytest.approx(expected, rel=1e-5)
     slower = replace(spec, frame_interval_s=2 * spec.frame_interval_s)
-    assert register["test_score"](weights, slower, test, "nll") is None
+    with pytest.raises(InputError, match="its frames are 30 s apart, not 60 s"):
+        champion(weights, slower, test)
+    with pytest.raises(InputError, match=r"its signal's unit is a\.u\., not counts"):
+        champion(weights, replace(spec, signal_unit="counts"), test)
+    with pytest.raises(InputError, match="its task is ep_to_ms2, not toy"):
+        champion(weights, replace(spec, task="toy"), test)
 
 
 def remove(path: Path) -> None:

@@ -249,3 +249,36 @@ def test_replicates_without_a_value_do_not_count_in_an_interval():
     np.testing.assert_array_equal(
         [found.low, found.high], np.quantile(values, [(1 - 0.9) / 2, 1 - (1 - 0.9) / 2], axis=0)
     )
+
+
+def test_groups_are_drawn_whole_in_number_and_then_their_tracks() -> None:
+    groups = ["a"] * 3 + ["b"] * 5 + ["c"] * 4
+    counts = calibration.bootstrap.resample_counts_by_group(groups, 500, seed=2)
+    sizes = np.array([3, 5, 4])
+    by_group = np.stack([counts[:, :3].sum(1), counts[:, 3:8].sum(1), counts[:, 8:].sum(1)], axis=1) / sizes
+    assert (by_group == by_group.round()).all() and (by_group.sum(axis=1) == 3).all()
+    assert counts.mean(axis=0) == pytest.approx(1, abs=0.2)
+    np.testing.assert_array_equal(counts, calibration.bootstrap.resample_counts_by_group(groups, 500, seed=2))
+
+
+def test_an_interval_over_groups_holds_what_differs_between_them() -> None:
+    """Coverage of the true mean where groups differ more than tracks do; tracks alone would promise too much."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(12), 8)
+    inside = {"groups": 0, "tracks": 0}
+    for repeat in range(200):
+        values = rng.normal(0, 1, 12)[groups] + rng.normal(0, 0.5, groups.size)
+        metric = mean_metric(np.arange(groups.size), values)
+        for name, own in (("groups", [str(group) for group in groups]), ("tracks", None)):
+            _, low, high = calibration.Resamples.draw(groups.size, 300, 0.95, repeat, own).interval(metric)
+            inside[name] += bool(low <= 0 <= high)
+    assert inside["groups"] / 200 > 0.88
+    assert inside["tracks"] / 200 < 0.7
+
+
+def test_what_an_interval_is_over_is_said() -> None:
+    over = [
+        calibration.Resamples.draw(4, 10, 0.95, 0, groups).over
+        for groups in (None, list("abcd"), list("aabb"), ["a"] * 4)
+    ]
+    assert over == ["4 tracks", "4 tracks", "2 groups", "1 group"]

@@ -39,19 +39,24 @@ class Resamples(NamedTuple):
     """Bootstrap resamples that several metrics share.
 
     counts: (replicates, tracks) how often each replicate draws each track; confidence: of the intervals
+    over: what was resampled, such as `160 tracks` or `9 groups`
     """
 
     counts: Array
     confidence: float
+    over: str = ""
 
     @classmethod
     def draw(
         cls, tracks: int, replicates: int, confidence: float, seed: int, groups: Sequence[str] | None = None
     ) -> "Resamples":
-        """groups: of each track, where its group is resampled before it (see `resample_counts_by_group`)"""
-        if groups is None or len(set(groups)) == 1:
-            return cls(resample_counts(tracks, replicates, seed), confidence)
-        return cls(resample_counts_by_group(groups, replicates, seed), confidence)
+        """groups: of each track, which are resampled before it (see `resample_counts_by_group`) unless every track is
+        one of its own"""
+        distinct = tracks if groups is None else len(set(groups))
+        if groups is None or distinct == tracks:
+            return cls(resample_counts(tracks, replicates, seed), confidence, f"{tracks} tracks")
+        counts = resample_counts_by_group(groups, replicates, seed)
+        return cls(counts, confidence, f"{distinct} group{'s' * (distinct > 1)}")
 
     def interval(self, metric: Metric) -> ConfidenceInterval:
         return interval(metric, self.counts, self.confidence)

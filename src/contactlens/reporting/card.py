@@ -41,3 +41,13 @@ def metric_rows(metrics: Mapping[str, Mapping[str, float | None]]) -> list[list[
         for name, ends in metrics.items()
         if isinstance(ends, Mapping)
     ]
+
+
+def looks_sentence(test_looks: int) -> str:
+    """How far a test split is used up: of several models that it chose from, the best looks better than it is."""
+    if test_looks == 1:
+        return "This test split has been used for one decision of this registered model, that on this version."
+    return (
+        f"This test split has been used for {test_looks} decisions of this registered model, that on this version"
+        " included: its figures are the more optimistic the more versions it has chosen from."
+    )

@@ -15,12 +15,21 @@ from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_json
-from contactlens.ops.registry.register import Candidate, Registered, attach, metric_values, read_metrics, sync_registry
-from contactlens.ops.registry.rules import PromotionRules
+from contactlens.ops.registry.champion import standing
+from contactlens.ops.registry.register import (
+    Candidate,
+    Registered,
+    attach,
+    looks_at_test,
+    metric_values,
+    read_metrics,
+    sync_registry,
+)
+from contactlens.ops.registry.rules import Difference, PromotionRules
 from contactlens.ops.runs.tracking import mlflow_client
 
 RULES = PromotionRules(
-    "tracks", "network", ("constant_gaussian",), max_coverage_error_90=0.05, max_mace=0.05, score="nll"
+    "tracks", "network", ("constant_gaussian",), max_coverage_error_90=0.05, max_mace=0.05, min_groups=4, score="nll"
 )
 C, T = 4, 12
 
@@ -88,6 +97,7 @@ def make(tmp_path: Path) -> Make:
             params=params or {"seed": 7, "fit": {"learning_rate": 0.1}},
             tags={"git_commit": "abc"},
             artifacts={"reports": [folder / "figures", folder / "metrics.json"]},
+            test_split="split",
         )
 
     return candidate
@@ -169,10 +179,16 @@ def test_a_better_model_takes_over_and_the_old_one_is_archived(first: First, mak
     )
 
 
-@pytest.mark.parametrize("champion_nll", [0.8, None])
-def test_a_model_not_shown_to_be_better_stays_candidate(first: First, make: Make, champion_nll: float | None) -> None:
+def of_another_task(folder: Path) -> float:
+    raise InputError("its task is another")
+
+
+@pytest.mark.parametrize("beside", [lambda folder: 0.8, lambda folder: Difference(-0.1, -0.3, 0.1), of_another_task])
+def test_a_model_not_shown_to_be_better_stays_candidate(
+    first: First, make: Make, beside: Callable[[Path], float]
+) -> None:
     _, rules, _ = first
-    worse = sync_registry(make(2, 0.9), rules, lambda folder: champion_nll)
+    worse = sync_registry(make(2, 0.9), rules, beside)
     assert not worse.decision.promote
     name = rules.registered_model
     assert state(name) == ({"candidate": 2, "champion": 1}, {1: "Production", 2: "Staging"})
@@ -249,3 +265,30 @@ def test_what_is_made_later_goes_to_the_versions_run_once_and_again_where_it_cha
     assert attach(name, candidate.content_hash(), later) and kept() == "<p>second</p>"
     with pytest.raises(InputError, match=f"{name}: no version with content hash 0; run the stage that registers it"):
         attach(name, "0", later)
+
+
+def test_every_decision_on_a_test_split_is_counted_once(first: First, make: Make) -> None:
+    candidate, rules, registered = first
+    assert registered.test_looks == 1 and looks_at_test(candidate, rules.registered_model) == 1
+    second = make(2, 0.9)
+    assert looks_at_test(second, rules.registered_model) == 2  # known before it is registered, for its card
+    assert sync_registry(second, rules, lambda folder: Difference(-0.1, -0.2, -0.05)).test_looks == 2
+    assert sync_registry(candidate, rules, no_champion).test_looks == 1  # decided before
+    assert sync_registry(second, rules, no_champion).test_looks == 2
+    elsewhere = replace(make(3, 0.8), test_split="another")
+    assert sync_registry(elsewhere, rules, lambda folder: 0.7).test_looks == 1
+    assert looks_at_test(make(4, 0.7), rules.registered_model) == 3
+    tags = mlflow_client().get_registered_model(rules.registered_model).tags
+    assert (tags["test_looks.split"], tags["test_looks.another"]) == ("2", "1")
+
+
+def test_going_back_to_an_earlier_model_says_which_one_is_the_champion(first: First, make: Make) -> None:
+    candidate, rules, registered = first
+    assert standing(registered) == "the champion"
+    better = sync_registry(make(2, 0.9), rules, lambda folder: Difference(-0.1, -0.2, -0.05))
+    assert standing(better) == "the champion"
+    again = sync_registry(candidate, rules, no_champion)
+    assert again.decision.promote  # once, when there was no better one
+    assert standing(again) == "was promoted once; the champion is version 2"
+    worse = sync_registry(make(3, 0.95), rules, lambda folder: Difference(0.1, 0.05, 0.2))
+    assert standing(worse) == "not promoted; the champion is version 2"

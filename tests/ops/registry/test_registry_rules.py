@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
-from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules
+from contactlens.ops.registry.rules import (
+    ClassifierRules,
+    Difference,
+    LoadingRules,
+    NotComparable,
+    PromotionRules,
+)
 
 RULES = PromotionRules(
-    "tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02, score="nll"
+    "tracks", "network", ("trees", "constant"), max_coverage_error_90=0.02, max_mace=0.02, min_groups=4, score="nll"
 )
-WHY = "it does something else, or was fitted to some of them"
+WHY = "its score is not finite"
 
 
 def metrics(nll: float | None = 1.0, coverage: float = 0.89, mace: float = 0.01, trees: float | None = -0.02) -> Any:
@@ -69,7 +75,7 @@ def test_a_model_that_meets_every_rule_is_promoted(champion: float | None) -> No
         ({"mace": 0.05}, None, "failed: MACE, 0.05, is not below the limit, 0.02"),
         ({}, 0.9, "failed: NLL of network, 1, is not below the champion's on the same data, 0.9"),
         ({}, 1.0, "failed: NLL of network, 1, is not below the champion's on the same data, 1"),
-        ({}, math.nan, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
+        ({}, math.nan, f"failed: the present champion can't be scored on these data: {WHY}; use another model name"),
     ],
 )
 def test_each_rule_alone_stops_it(values: dict[str, float], champion: float | None, reason: str) -> None:
@@ -122,8 +128,8 @@ def test_a_classifier_that_meets_every_rule_and_equals_the_champion_is_promoted(
             0.91,
             "failed: AUROC of network_recalibrated, 0.9, is not at least the champion's on the same data, 0.91",
         ),
-        ({}, math.nan, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
-        ({}, math.inf, f"failed: the present champion can't be scored on these data, as {WHY}; use another model name"),
+        ({}, math.nan, f"failed: the present champion can't be scored on these data: {WHY}; use another model name"),
+        ({}, math.inf, f"failed: the present champion can't be scored on these data: {WHY}; use another model name"),
     ],
 )
 def test_each_rule_alone_stops_a_classifier(values: Any, champion: float | None, reason: str) -> None:
@@ -183,3 +189,51 @@ def test_latents_whose_loading_times_are_not_known_are_not_promoted() -> None:
     decision = LOADING.decide({"network": {"nll": {"estimate": -9.0}}}, None)
     assert not decision.promote
     assert decision.reasons[0] == "failed: the true loading times are not known"
+
+
+@pytest.mark.parametrize(
+    ("beside", "promoted", "reason"),
+    [
+        (
+            Difference(-0.02, -0.03, -0.01),
+            True,
+            "passed: NLL of network less the champion's on the same data, -0.0200 [-0.0300, -0.0100], lies below 0",
+        ),
+        (
+            Difference(-0.02, -0.05, 0.0),
+            False,
+            "failed: NLL of network less the champion's on the same data, -0.0200 [-0.0500, 0.0000], "
+            "does not lie below 0",
+        ),
+        (
+            Difference(math.nan, math.nan, math.nan),
+            False,
+            "failed: NLL of network less the champion's on the same data, nan [nan, nan], does not lie below 0",
+        ),
+        (
+            NotComparable("its frames are 30 s apart, not 20 s"),
+            False,
+            "failed: the present champion can't be scored on these data: its frames are 30 s apart, not 20 s; use "
+            "another model name",
+        ),
+    ],
+)
+def test_a_signal_is_better_than_the_champion_s_by_a_whole_interval(beside: Any, promoted: bool, reason: str) -> None:
+    decision = RULES.decide(metrics(), beside)
+    assert decision.promote is promoted and reason in decision.reasons
+
+
+@pytest.mark.parametrize(("groups", "promoted"), [(3, False), (4, True), (None, True)])
+def test_intervals_over_too_few_groups_are_no_evidence(groups: int | None, promoted: bool) -> None:
+    known = metrics() if groups is None else {**metrics(), "test_split": {"groups": {"estimate": groups}}}
+    decision = RULES.decide(known, None)
+    assert decision.promote is promoted
+    assert ("the intervals are over 3 groups, fewer than 4" in " ".join(decision.reasons)) is not promoted
+
+
+def test_a_cross_validation_is_the_evidence_where_there_is_one() -> None:
+    good, bad = metrics(), metrics(trees=0.01)
+    few = {"test_split": {"groups": {"estimate": 2}}, "cross_validation": {"groups": {"estimate": 9}}}
+    better = RULES.decide({**bad, **few, "network_cross_validated": good["network"]}, None)
+    assert better.promote and "NLL of network_cross_validated less that of trees" in better.reasons[0]
+    assert not RULES.decide({**good, **few, "network_cross_validated": bad["network"]}, None).promote

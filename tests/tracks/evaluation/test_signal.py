@@ -97,7 +97,7 @@ def number(evaluation: SignalEvaluation, model: str, metric: str, column: str = 
 
 def test_rows(evaluation: SignalEvaluation):
     models = ["network", "network_recalibrated", "constant", "constant_recalibrated"]
-    assert list(evaluation.metrics.columns) == ["model", "metric", "estimate", "low", "high"]
+    assert list(evaluation.metrics.columns) == ["model", "metric", "estimate", "low", "high", "over"]
     assert list(evaluation.metrics["model"].drop_duplicates()) == models
     assert not evaluation.metrics.duplicated(["model", "metric"]).any()
     assert np.isfinite(evaluation.metrics[["estimate", "low", "high"]].to_numpy()).all()

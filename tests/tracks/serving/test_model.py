@@ -262,6 +262,6 @@ def test_a_model_is_loaded_by_its_folder_or_file_and_nothing_else_is(served, tmp
 
 def test_the_card_tells_data_split_scores_and_what_the_gate_is_not(served) -> None:
     ids = served.tracks.frames["track_id"].unique().tolist()
-    text = model_card("mine", served.model, {"train": ids[:8], "test": ids[8:]})
+    text = model_card("mine", served.model, {"train": ids[:8], "test": ids[8:]}, test_looks=3)
     assert "8 training tracks" in text and "train 8, test 16" in text and "| nll | 2.5 | [2.4, 2.6] |" in text
     assert "Not measured by this model. Its gate is half open at" in text and "than 30 s is refused" in text

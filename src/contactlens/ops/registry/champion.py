@@ -45,8 +45,21 @@ def write_champion(
 
 
 def write_registered(candidate: Candidate, registered: Registered, path: Path | str) -> None:
-    """Which version the pipeline's files are, as its registered model and content hash: the same in any store."""
-    write_json(path, {"registered_model": registered.name, "content_hash": candidate.content_hash()})
+    """Which version the pipeline's files are, as its registered model and content hash, and the decisions that its test
+    split has been used for there; the same in any store but for that."""
+    described = {"registered_model": registered.name, "content_hash": candidate.content_hash()}
+    write_json(path, {**described, "test_looks": registered.test_looks})
+
+
+def standing(registered: Registered) -> str:
+    """What the registry says of a version now, which may be less than what was once decided."""
+    champion = find_champion(registered.name)
+    if champion is None:
+        return "not promoted; there is no champion"
+    if champion.version == registered.version:
+        return "the champion"
+    was = "was promoted once" if registered.decision.promote else "not promoted"
+    return f"{was}; the champion is version {champion.version}"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -21,16 +21,21 @@ def write_fitted_to(folder: Path, examples: Iterable[bytes]) -> Path:
     return folder / FITTED_TO
 
 
+def split_digest(examples: Iterable[bytes]) -> str:
+    """Of all examples of a split, by content and in no order: names the split wherever it comes from."""
+    return hashlib.blake2s("".join(sorted(_digests(examples))).encode(), digest_size=8).hexdigest()
+
+
 def refuse_fitted_to(weights: Path, examples: Iterable[bytes]) -> None:
     """Raise InputError where the model in this folder was fitted to some of the examples, or does not say to what."""
     path = weights / FITTED_TO
     try:
         fitted = set(read_json(path))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: does not tell what the model was fitted to ({error})") from error
+        raise InputError(f"{FITTED_TO}: does not tell what the model was fitted to ({error})") from error
     common = fitted & _digests(examples)
     if common:
-        raise InputError(f"{path}: the model was fitted to {len(common)} of these test examples")
+        raise InputError(f"{FITTED_TO}: the model was fitted to {len(common)} of these test examples")
 
 
 def _digests(examples: Iterable[bytes]) -> set[str]:

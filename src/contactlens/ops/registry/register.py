@@ -17,7 +17,7 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
-from contactlens.ops.registry.rules import Decision, Metrics, Rules
+from contactlens.ops.registry.rules import Beside, Decision, Metrics, NotComparable, Rules
 from contactlens.ops.runs.described import describe_registered
 from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.runs.tracking import EXPERIMENT, StageRun, flat_params, mlflow_client, stage_run
@@ -32,8 +32,9 @@ DECISION_TAG = "promotion"
 ATTACHED_TAG = "attached"
 WEIGHTS_FOLDER = "weights"
 CHAMPION, CANDIDATE = "champion", "candidate"
-# A champion's score on the candidate's test data, from the folder of its weights; None where it can't predict them.
-ScoreChampion = Callable[[Path], float | None]
+LOOKS_TAG = "test_looks"  # of a version; of the registered model one for each test split, with its digest
+# The champion on the candidate's test data, from the folder of its weights; InputError says why it can't be scored.
+ScoreChampion = Callable[[Path], Beside]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Candidate:
     params: nested; its flattened form is logged
     tags: provenance
     artifacts: folder in MLflow -> files or folders of figures, attributions, reports, validation
+    test_split: digest of the test examples, by which the decisions that they were used for are counted
     """
 
     log_model: "Callable[[], ModelInfo]"
@@ -55,6 +57,7 @@ class Candidate:
     params: Any
     tags: Mapping[str, str]
     artifacts: Mapping[str, Sequence[Path]]
+    test_split: str
 
     def content_hash(self) -> str:
         """SHA-256 over weights, metrics and params."""
@@ -64,13 +67,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Registered:
-    """A version in the registry; `created` is False where it was there before."""
+    """A version in the registry; `created` is False where it was there before.
+
+    test_looks: decisions of this registered model that its test split had been used for by its own, which counts too
+    """
 
     name: str
     version: int
     run_id: str
     decision: Decision
     created: bool
+    test_looks: int
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,33 @@ def sync_registry(
     if DECISION_TAG in version.tags:
         decision = Decision(**json.loads(version.tags[DECISION_TAG]))
     else:
+        _count_look(client, version, candidate.test_split)
         decision = _promote(client, version, metrics, rules, score_champion)
-    return Registered(name, int(version.version), str(version.run_id), decision, created)
+    looks = looks_at_test(candidate, name)
+    return Registered(name, int(version.version), str(version.run_id), decision, created, looks)
+
+
+def looks_at_test(candidate: Candidate, name: str) -> int:
+    """How many decisions of the registered model the candidate's test split has been used for, this one included."""
+    client = mlflow_client()
+    version = _find(client, name, candidate.content_hash())
+    if version is not None and LOOKS_TAG in version.tags:
+        return int(version.tags[LOOKS_TAG])
+    return _looks_before(client, name, candidate.test_split) + 1
+
+
+def _count_look(client: "MlflowClient", version: "ModelVersion", test_split: str) -> None:
+    """The test split is used for this version's decision: once, however often that is redone after a kill."""
+    if LOOKS_TAG in version.tags:
+        return
+    looks = str(_looks_before(client, version.name, test_split) + 1)
+    client.set_registered_model_tag(version.name, f"{LOOKS_TAG}.{test_split}", looks)
+    client.set_model_version_tag(version.name, version.version, LOOKS_TAG, looks)
+
+
+def _looks_before(client: "MlflowClient", name: str, test_split: str) -> int:
+    found = client.search_registered_models(f"name = '{name}'")
+    return int(found[0].tags.get(f"{LOOKS_TAG}.{test_split}", 0)) if found else 0
 
 
 def find_champion(name: str) -> Champion | None:
@@ -225,7 +257,7 @@ def _promote(
     champion = find_champion(name)
     if champion is not None and champion.version == int(number):
         champion = None
-    decision = rules.decide(metrics, None if champion is None else _champion_score(champion, score_champion))
+    decision = rules.decide(metrics, None if champion is None else _beside_champion(champion, score_champion))
     if decision.promote:
         if champion is not None:
             client.set_model_version_tag(name, str(champion.version), "stage", "Archived")
@@ -238,11 +270,9 @@ def _promote(
     return decision
 
 
-def _champion_score(champion: Champion, score_champion: ScoreChampion) -> float:
-    """The champion's score on the candidate's data, NaN where it can't be had."""
+def _beside_champion(champion: Champion, score_champion: ScoreChampion) -> Beside:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            score = score_champion(champion.download(WEIGHTS_FOLDER, folder))
-        except InputError:
-            return math.nan
-    return math.nan if score is None else score
+            return score_champion(champion.download(WEIGHTS_FOLDER, folder))
+        except InputError as error:
+            return NotComparable(str(error))

@@ -5,13 +5,15 @@ import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
-from contactlens.base.settings import Field, OpenUnit, settings
+from contactlens.base.settings import Field, OpenUnit, PositiveInt, settings
 
 ModelName = Annotated[str, Field(pattern="^[^/:]+$")]
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 Check = tuple[bool, str]
+TEST_SPLIT, CROSS_VALIDATION = "test_split", "cross_validation"  # what metrics.json says `groups` of
+CROSS_VALIDATED = "_cross_validated"  # rows of the cross-validation
 RELATIONS = {"below": operator.lt, "above": operator.gt, "at least": operator.ge}
 Evaluated = Literal["network", "network_recalibrated"]
 EvaluatedSignal = Literal["network", "network_recalibrated", "ensemble", "ensemble_recalibrated"]
@@ -19,6 +21,24 @@ Score = Literal["nll", "crps"]
 LATENTS = "network"  # row of metrics.json that their loading times are in: recalibration leaves these
 LOADING_SCORE = re.compile(r"f1_within_[\d.]+s")  # the main tolerance comes first
 Relation = Literal["below", "above", "at least"]
+
+
+class Difference(NamedTuple):
+    """The candidate's score less the champion's on the same test data, with its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class NotComparable(NamedTuple):
+    """Why the champion can't be scored on the candidate's test data."""
+
+    reason: str
+
+
+# The champion beside the candidate: its own score, or the paired difference to it, or why there is none.
+Beside = float | Difference | NotComparable
 
 
 @dataclass(frozen=True)
@@ -44,23 +64,23 @@ class Rules(Protocol):
     @property
     def evaluated(self) -> str: ...
 
-    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
-        """Check every rule. `champion_score` is the present champion's on the same test data, None where there is
-        none and NaN where it can't be scored on them, or was fitted to some of them. A number that is missing or not
-        finite fails its rule.
+    def decide(self, metrics: Metrics, champion: Beside | None) -> Decision:
+        """Check every rule. `champion` is the present champion on the same test data, None where there is none. A
+        number that is missing or not finite fails its rule.
         """
         ...
 
 
 @settings
 class PromotionRules:
-    """Rules of promotion for predicted signals.
+    """Rules of promotion for predicted signals. Where they were cross-validated, that is the evidence beside baselines.
 
     registered_model: name in the MLflow registry
     evaluated: row of metrics.json that is evaluated: `network` or `ensemble`, as it is or `_recalibrated`
     must_beat: rows whose score must be higher: the interval of the difference, paired by track, must lie below 0
     max_coverage_error_90: largest |coverage of the 90 % band - 0.9|
     max_mace: largest mean absolute calibration error
+    min_groups: groups (embryos, experiments) that the intervals must at least be over, where the tracks have groups
     score: what is compared, also with a champion. The NLL of a distribution with an atom can't be compared with that of
         a density (see `heads.hurdle`); the CRPS can
     """
@@ -70,18 +90,23 @@ class PromotionRules:
     must_beat: tuple[str, ...]
     max_coverage_error_90: OpenUnit
     max_mace: OpenUnit
+    min_groups: PositiveInt
     score: Score
 
-    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+    def decide(self, metrics: Metrics, champion: Beside | None) -> Decision:
         """See `Rules.decide`."""
         what, score = f"{self.score.upper()} of {self.evaluated}", estimate(metrics, self.evaluated, self.score)
-        checks = [_paired_check(metrics, self.evaluated, self.score, name) for name in self.must_beat]
-        checks += _beside_champion(what, score, "below", champion_score)
-        error = abs(estimate(metrics, self.evaluated, "coverage_90") - 0.9)
+        cross_validated = self.evaluated + CROSS_VALIDATED
+        known = cross_validated in metrics
+        evidence, split = (cross_validated, CROSS_VALIDATION) if known else (self.evaluated, TEST_SPLIT)
+        checks = _groups_check(metrics, split, self.min_groups) if self.must_beat else []
+        checks += [_paired_check(metrics, evidence, self.score, name) for name in self.must_beat]
+        checks += _beside_champion(what, score, "below", champion)
+        error = abs(estimate(metrics, evidence, "coverage_90") - 0.9)
         checks.append(
             _check("error of the 90 % band's coverage", error, "below", "the limit", self.max_coverage_error_90)
         )
-        checks.append(_check("MACE", estimate(metrics, self.evaluated, "mace"), "below", "the limit", self.max_mace))
+        checks.append(_check("MACE", estimate(metrics, evidence, "mace"), "below", "the limit", self.max_mace))
         return _decision(checks)
 
 
@@ -102,13 +127,13 @@ class ClassifierRules:
     min_auroc: Annotated[float, Field(ge=0, lt=1)]
     max_ece: Annotated[float, Field(gt=0, le=1)]
 
-    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+    def decide(self, metrics: Metrics, champion: Beside | None) -> Decision:
         """See `Rules.decide`."""
         what, auroc = f"AUROC of {self.evaluated}", estimate(metrics, self.evaluated, "auroc")
         baselines = {name: estimate(metrics, name, "auroc") for name in self.must_beat}
         checks = [_check(what, auroc, "above", f"that of {name}", other) for name, other in baselines.items()]
         checks.append(_check(what, auroc, "above", "the limit", self.min_auroc))
-        checks += _beside_champion(what, auroc, "at least", champion_score)
+        checks += _beside_champion(what, auroc, "at least", champion)
         ece = estimate(metrics, self.evaluated, "ece")
         checks.append(_check(f"ECE of {self.evaluated}", ece, "below", "the limit", self.max_ece))
         return _decision(checks)
@@ -128,14 +153,14 @@ class LoadingRules:
     evaluated: Evaluated
     must_beat: tuple[str, ...]
 
-    def decide(self, metrics: Metrics, champion_score: float | None) -> Decision:
+    def decide(self, metrics: Metrics, champion: Beside | None) -> Decision:
         """See `Rules.decide`; a champion's F1 may be equalled."""
         known = metrics.get(LATENTS, {})
         score = next((name for name in known if LOADING_SCORE.fullmatch(name)), "f1")
         f1 = estimate(metrics, LATENTS, score)
         checks: list[Check] = [] if math.isfinite(f1) else [(False, "failed: the true loading times are not known")]
         checks += [_paired_check(metrics, LATENTS, score, name, above=True) for name in self.must_beat]
-        return _decision(checks + _beside_champion("F1 of loading times", f1, "at least", champion_score))
+        return _decision(checks + _beside_champion("F1 of loading times", f1, "at least", champion))
 
 
 def single_form(evaluated: EvaluatedSignal) -> EvaluatedSignal:
@@ -153,28 +178,41 @@ def _decision(checks: list[Check]) -> Decision:
     return Decision(all(passed for passed, _ in checks), [reason for _, reason in checks])
 
 
-def _beside_champion(what: str, value: float, relation: Relation, champion_score: float | None) -> list[Check]:
-    if champion_score is None:
+def _beside_champion(what: str, value: float, relation: Relation, champion: Beside | None) -> list[Check]:
+    """A paired difference must have its whole interval on the right side of 0; a score alone is compared as it is."""
+    if champion is None:
         return []
-    if not math.isfinite(champion_score):
-        why = "it does something else, or was fitted to some of them"
-        return [
-            (False, f"failed: the present champion can't be scored on these data, as {why}; use another model name")
-        ]
-    return [_check(what, value, relation, "the champion's on the same data", champion_score)]
+    if isinstance(champion, float | int) and not math.isfinite(champion):
+        champion = NotComparable("its score is not finite")
+    if isinstance(champion, NotComparable):
+        reason = f"the present champion can't be scored on these data: {champion.reason}; use another model name"
+        return [(False, f"failed: {reason}")]
+    if isinstance(champion, Difference):
+        return [_interval_check(f"{what} less the champion's on the same data", champion, relation == "above")]
+    return [_check(what, value, relation, "the champion's on the same data", champion)]
 
 
 def _paired_check(metrics: Metrics, model: str, score: str, baseline: str, above: bool = False) -> Check:
-    """Whether the whole interval of the difference lies below 0, or above (never for NaN), and the sentence that says
-    so."""
-    mean, low, high = (
-        estimate(metrics, model, f"{score}_minus_{baseline}", end) for end in ("estimate", "low", "high")
-    )
-    passed = low > 0 if above else high < 0
-    outcome, verb = ("passed", "lies") if passed else ("failed", "does not lie")
+    ends = (estimate(metrics, model, f"{score}_minus_{baseline}", end) for end in ("estimate", "low", "high"))
     name = score.upper().split("_")[0]
-    difference = f"{name} of {model} less that of {baseline}, {mean:.4f} [{low:.4f}, {high:.4f}]"
-    return passed, f"{outcome}: {difference}, {verb} {'above' if above else 'below'} 0"
+    return _interval_check(f"{name} of {model} less that of {baseline}", Difference(*ends), above)
+
+
+def _interval_check(what: str, found: Difference, above: bool = False) -> Check:
+    """Whether the whole interval lies below 0, or above (never for NaN), and the sentence that says so."""
+    passed = found.low > 0 if above else found.high < 0
+    outcome, verb = ("passed", "lies") if passed else ("failed", "does not lie")
+    interval = f"{found.estimate:.4f} [{found.low:.4f}, {found.high:.4f}]"
+    return passed, f"{outcome}: {what}, {interval}, {verb} {'above' if above else 'below'} 0"
+
+
+def _groups_check(metrics: Metrics, split: str, least: int) -> list[Check]:
+    """Whether the intervals are over enough groups; nothing where the tracks have none."""
+    groups = estimate(metrics, split, "groups")
+    if math.isnan(groups) or groups >= least:
+        return []
+    found = f"failed: the intervals are over {groups:g} groups, fewer than {least}"
+    return [(False, f"{found}: set tracks.cross_validation: group, or give more of them")]
 
 
 def _check(what: str, value: float, relation: Relation, than: str, limit: float) -> Check:

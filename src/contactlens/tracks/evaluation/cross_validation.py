@@ -5,7 +5,7 @@ track once, with intervals over groups.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +54,8 @@ class CrossValidated:
 
 
 class CrossValidationTables(NamedTuple):
-    """metrics: model, metric, estimate, low, high, as of one test split. Where the head has a detection limit, also
-    `nll_at_limit`, `nll_above_limit` and those of the CRPS: the two parts of a score, by the frames that it comes from.
+    """metrics: model, metric, estimate, low, high, over, as of one test split. Where the head has a detection limit,
+    also `nll_at_limit`, `nll_above_limit` and those of the CRPS: the parts of a score that such frames contribute.
     groups: group, model, tracks, frames, nll, crps, coverage_90.
     """
 
@@ -73,7 +73,9 @@ def run_fold(splits: Mapping[str, list[str]], shared: CrossValidated, folder: Pa
     calibration, test = evaluated.batches["calibration"], evaluated.test
     models = signal_predictions(evaluated, shared.evaluation, shared.seed)
     forms, _ = recalibrated_forms(calibration, models, shared.evaluation.signal)
-    table = frame_scores(test, forms, detection_limit(trained.spec, evaluated.batches["train"]))
+    table = frame_scores(
+        replace(test, groups=evaluated.groups), forms, detection_limit(trained.spec, evaluated.batches["train"])
+    )
     with write_aside(folder / FILE) as aside:
         table.to_parquet(aside, index=False)
 

@@ -40,7 +40,7 @@ def evaluate_loading(evaluated: EvaluatedModel, config: EvaluationConfig, seed: 
     if evaluated.tracks.truth is None:
         return reconstruction
     validation, test = _loading_times(evaluated, config, seed)
-    alignment = score_loading(validation, test, evaluated.test.frame_interval_s, config.loading, seed)
+    alignment = score_loading(validation, test, evaluated.test.frame_interval_s, config.loading, seed, evaluated.groups)
     tables = {f"loading_{name}": getattr(alignment, name) for name in LoadingAlignment.TABLES if name != "metrics"}
     names = evaluated.test.track_ids
     tables["loading_events"] = event_table(test, names, observed_span(evaluated.tracks, names)[0])
@@ -130,7 +130,12 @@ def circular_shift(events: Events, duration_s: NDArray[np.float64], rng: np.rand
 
 
 def score_loading(
-    validation: LoadingTimes, test: LoadingTimes, frame_interval_s: float, config: LoadingEvaluationConfig, seed: int
+    validation: LoadingTimes,
+    test: LoadingTimes,
+    frame_interval_s: float,
+    config: LoadingEvaluationConfig,
+    seed: int,
+    groups: Sequence[str] | None = None,
 ) -> LoadingAlignment:
     """Score the network, the other models and the controls on the test tracks.
 
@@ -157,7 +162,7 @@ def score_loading(
             f"{score}_minus_{other}": difference(metrics[NETWORK][score], metric)
             for score, metric in metrics[other].items()
         }
-    resamples = Resamples.draw(test.duration_s.size, config.bootstrap_replicates, config.confidence, seed)
+    resamples = Resamples.draw(test.duration_s.size, config.bootstrap_replicates, config.confidence, seed, groups)
     return LoadingAlignment(
         metrics=interval_table(metrics, resamples),
         per_track=_per_track(counts[config.tolerance_frames[0]]),

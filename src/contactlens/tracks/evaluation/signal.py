@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from contactlens.calibration import (
+    ConfidenceInterval,
     Gaussian,
     Metric,
     NormalScores,
@@ -20,10 +21,11 @@ from contactlens.calibration import (
     quantile_levels,
     recalibration_fitted,
 )
-from contactlens.calibration.bootstrap import histogram_metric, reliability_metric
+from contactlens.calibration.bootstrap import difference, histogram_metric, mean_metric, reliability_metric
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import RECALIBRATED, Baseline, ConstantGaussian, SignalView, fit_baselines
 from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
+from contactlens.tracks.evaluation.seeds import seed_metrics
 from contactlens.tracks.evaluation.table import (
     ENSEMBLE,
     NETWORK,
@@ -48,7 +50,7 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     """See `evaluate_task`. Predictions: see `predicted_frames`, of what is served."""
     calibration, test = evaluated.batches["calibration"], evaluated.test
     models = signal_predictions(evaluated, config, seed)
-    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served)
+    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served, evaluated.groups)
     before = models[evaluated.served.removesuffix(RECALIBRATED)].test
     frames = predicted_frames(observed_signal(test), evaluation.served, before)
     return TaskEvaluation(
@@ -88,7 +90,7 @@ class SignalPredictions(NamedTuple):
 
 @dataclass(frozen=True)
 class SignalEvaluation:
-    """metrics: model, metric, estimate, low, high. Difference rows are named `nll_minus_<baseline>`.
+    """metrics: model, metric, estimate, low, high, over. Difference rows are named `nll_minus_<baseline>`.
     Of what is served, as it is and recalibrated:
     reliability: model, level, expected, observed, low, high. `level` counts the quantile levels from 1.
     pit: model, bin_left, bin_right, density, low, high.
@@ -113,17 +115,22 @@ def score_signal(
     config: SignalEvaluationConfig,
     seed: int,
     served: str = NETWORK + RECALIBRATED,
+    groups: Sequence[str] | None = None,
 ) -> SignalEvaluation:
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
     models: by name, `network` among them and perhaps `ensemble`; the others are baselines. All share one set of
-        resampled tracks. Network and ensemble are compared with every baseline as it is and recalibrated, recalibrated
-        with the recalibrated baseline; and the ensemble with the network.
+        resampled tracks; the proper scores of the ensemble as it is are of resampled seeds too. Network and ensemble
+        are compared with every baseline as it is and recalibrated, recalibrated with the recalibrated baseline; and the
+        ensemble with the network.
     served: the form that is served
+    groups: of each test track, which are resampled before it
     """
-    evaluator = _SignalEvaluator.of(test, config, seed)
+    evaluator = _SignalEvaluator.of(test, config, seed, groups or test.track_ids)
     forms, recalibrations = recalibrated_forms(calibration, models, config)
     metrics = {name: evaluator.metrics(form) for name, form in forms.items()}
+    if ENSEMBLE in models:
+        metrics[ENSEMBLE] |= evaluator.with_seeds(forms[ENSEMBLE], seed)
     compare_with_baselines(metrics, models)
     served_model = served.removesuffix(RECALIBRATED)
     shown = {name: forms[name] for name in (served_model, served_model + RECALIBRATED)}
@@ -165,6 +172,26 @@ def compare_with_baselines(
     add_differences(metrics, own[:-1], scores, own[-1])
 
 
+def paired_difference(
+    first: Predictive,
+    second: Predictive,
+    test: TrackBatch,
+    score: Literal["nll", "crps"],
+    config: SignalEvaluationConfig,
+    seed: int,
+    groups: Sequence[str],
+) -> ConfidenceInterval:
+    """Score of the first prediction of the observed test frames less that of the second; groups, tracks and, of an
+    ensemble, its seeds are resampled."""
+    evaluator = _SignalEvaluator.of(test, config, seed, groups)
+
+    def metric(form: Predictive, own_seed: int) -> Metric:
+        alone = mean_metric(evaluator.track, getattr(form, score)(evaluator.y))
+        return evaluator.with_seeds(form, own_seed).get(score, alone)
+
+    return evaluator.resamples.interval(difference(metric(first, seed), metric(second, seed + 1)))
+
+
 def predicted_frames(y: Array, served: Predictive, before: Predictive) -> pd.DataFrame:
     """One row per observed test frame, track after track: mean, sd and the central 90 % band, low90 and high90; of an
     ensemble aleatoric and epistemic, the parts of the sd; all in the signal's unit; and frame_nll, in nats.
@@ -192,10 +219,13 @@ class _SignalEvaluator:
     config: SignalEvaluationConfig
 
     @classmethod
-    def of(cls, test: TrackBatch, config: SignalEvaluationConfig, seed: int) -> "_SignalEvaluator":
+    def of(
+        cls, test: TrackBatch, config: SignalEvaluationConfig, seed: int, groups: Sequence[str]
+    ) -> "_SignalEvaluator":
         # Codes without gaps: a track that was never observed is not drawn.
-        track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)[1]
-        resamples = Resamples.draw(int(track.max()) + 1, config.bootstrap_replicates, config.confidence, seed)
+        rows, track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)
+        drawn = [groups[row] for row in rows]
+        resamples = Resamples.draw(rows.size, config.bootstrap_replicates, config.confidence, seed, drawn)
         return cls(observed_signal(test), track, resamples, config)
 
     @property
@@ -205,6 +235,10 @@ class _SignalEvaluator:
     def metrics(self, form: Predictive) -> dict[str, Metric]:
         config = self.config
         return all_metrics(self.track, self.y, form, config.coverage_levels, self.levels, config.ence_bins)
+
+    def with_seeds(self, form: Predictive, seed: int) -> dict[str, Metric]:
+        """The proper scores of an ensemble, with its seeds resampled as well as its tracks."""
+        return seed_metrics(self.track, self.y, form, self.config.bootstrap_replicates, seed)
 
     def reliability(self, form: Predictive) -> pd.DataFrame:
         observed = self.resamples.interval(reliability_metric(self.track, form.pit(self.y), self.levels))

@@ -4,7 +4,7 @@ Scores are sums per track, so that a thousand resamples of tracks are a few matr
 each score is the one that `contactlens.calibration.classification` gives the frames.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -62,7 +62,7 @@ def evaluate_states(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
         paths = one.posterior(test, seed) if isinstance(one, PathBaseline) else None
         models[name] = StatePredictions(one.probability(calibration), one.probability(test), paths)
     exact = _true_dwell(evaluated)
-    evaluation = score_states(calibration, test, models, config.states, seed, exact)
+    evaluation = score_states(calibration, test, models, config.states, seed, exact, evaluated.groups)
     decoder = evaluation.decoders[NETWORK]
     decoded = decoded_frames(test, models[NETWORK].test, decoder)
     return TaskEvaluation(
@@ -175,6 +175,7 @@ def score_states(
     config: StateEvaluationConfig,
     seed: int,
     exact: DwellCounts | None = None,
+    groups: Sequence[str] | None = None,
 ) -> StateEvaluation:
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
@@ -183,10 +184,11 @@ def score_states(
     and dwell times are of the model's own posterior over paths, or of its recalibrated frames as `Decoder` couples
     them.
     exact: dwell of the test tracks from their true switching times (`interval_dwell`), in the order of the tracks.
+    groups: of each test track, which are resampled before it
 
     Raises InputError where the true state is not known, or the observed frames of a split are all in one.
     """
-    evaluator = StateEvaluator.of(StateFrames.of(test, "test"), config, seed)
+    evaluator = StateEvaluator.of(StateFrames.of(test, "test"), config, seed, groups or test.track_ids)
     frames, fitted = evaluator.frames, StateFrames.of(calibration, "calibration")
     decoders = {name: Decoder.fit(fitted, model.calibration[fitted.rows]) for name, model in models.items()}
     probability = {name: model.test[frames.rows] for name, model in models.items()}
@@ -239,10 +241,12 @@ class StateEvaluator:
     config: StateEvaluationConfig
 
     @classmethod
-    def of(cls, frames: StateFrames, config: StateEvaluationConfig, seed: int) -> "StateEvaluator":
-        return cls(
-            frames, Resamples.draw(frames.rows.size, config.bootstrap_replicates, config.confidence, seed), config
-        )
+    def of(
+        cls, frames: StateFrames, config: StateEvaluationConfig, seed: int, groups: Sequence[str]
+    ) -> "StateEvaluator":
+        drawn = [groups[row] for row in frames.rows]
+        resamples = Resamples.draw(frames.rows.size, config.bootstrap_replicates, config.confidence, seed, drawn)
+        return cls(frames, resamples, config)
 
     @cached_property
     def track(self) -> Array:

@@ -13,6 +13,7 @@ from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
 from contactlens.calibration import Metric, Resamples, difference
 from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.dataset import is_split_by_group
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.models import TrackModel
@@ -21,6 +22,7 @@ from contactlens.tracks.models.tasks import model_input
 
 NETWORK, ENSEMBLE = "network", "ensemble"
 TRUTH = "truth"
+TEST_SPLIT, CROSS_VALIDATION, CROSS_VALIDATED = "test_split", "cross_validation", "_cross_validated"
 SAME_FORM = (("", ""), (RECALIBRATED, RECALIBRATED))
 INTERVAL_COLUMNS = ["estimate", "low", "high"]
 
@@ -47,6 +49,11 @@ class EvaluatedModel:
     def test(self) -> TrackBatch:
         return self.batches["test"]
 
+    @property
+    def groups(self) -> list[str]:
+        """Of each test track what the split kept whole: its group, or the track where there are fewer than four."""
+        return self.test.groups if is_split_by_group(self.tracks) else self.test.track_ids
+
     def frames(self) -> pd.DataFrame:
         """One row per observed test frame, in the order of the test batch: track_id, frame, time_s, the gate's column,
         contact (how open the gate is), ms2."""
@@ -61,7 +68,7 @@ class EvaluatedModel:
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """metrics: model, metric, estimate, low, high
+    """metrics: model, metric, estimate, low, high, over
     tables: further tables by name, whichever the task has
     predictions: one row per observed test frame
     recalibration: what the calibration split decided of the network, as JSON
@@ -84,19 +91,30 @@ class TaskEvaluation:
                 table.to_csv(aside / f"{name}.csv", index=False)
         with write_aside(folder / "predictions.parquet") as aside:
             self.predictions.to_parquet(aside, index=False)
-        write_json(folder / "metrics.json", nested_metrics(self.metrics))
+        write_json(folder / "metrics.json", self.nested())
+
+    def nested(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """metrics.json: `nested_metrics`, rows of a cross-validation as `<model>_cross_validated`, and as `groups` of
+        `test_split` and of `cross_validation` how many groups the intervals are over, where they are over groups."""
+        cross = self.tables.get(CROSS_VALIDATION)
+        nested = nested_metrics(self.metrics) | _groups(TEST_SPLIT, self.metrics)
+        if cross is None:
+            return nested
+        rows = nested_metrics(cross.assign(model=cross["model"] + CROSS_VALIDATED))
+        return nested | rows | _groups(CROSS_VALIDATION, cross)
 
 
 def interval_table(
     metrics: Mapping[str, Mapping[str, Metric]], resamples: Resamples, name_column: str = "metric"
 ) -> pd.DataFrame:
-    """One row per model and metric: model, metric (or `name_column`), estimate, low, high."""
+    """One row per model and metric: model, metric (or `name_column`), estimate, low, high, over (what the interval is
+    over)."""
     rows = [
-        (model, name, *map(float, resamples.interval(metric)))
+        (model, name, *map(float, resamples.interval(metric)), resamples.over)
         for model, of_model in counted(metrics.items(), "models scored")
         for name, metric in of_model.items()
     ]
-    return pd.DataFrame(rows, columns=["model", name_column, *INTERVAL_COLUMNS])
+    return pd.DataFrame(rows, columns=["model", name_column, *INTERVAL_COLUMNS, "over"])
 
 
 def add_differences(
@@ -112,6 +130,11 @@ def add_differences(
         for own, others in forms:
             form, other = metrics[model + own], metrics[baseline + others]
             form |= {f"{score}_minus_{baseline}{others}": difference(form[score], other[score]) for score in scores}
+
+
+def _groups(split: str, metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    number, unit = str(metrics["over"].iloc[0]).split() if "over" in metrics else ("0", "tracks")
+    return {split: {"groups": {"estimate": float(number)}}} if unit.startswith("group") else {}
 
 
 def nested_metrics(metrics: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:

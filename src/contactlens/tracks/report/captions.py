@@ -61,11 +61,12 @@ CAPTIONS = {
         line would never have left their start. More epochs move the midpoint further.""",
     "comparison": """
         Proper scores of the network, the ensemble of its seeds and the baselines on the test split.
-        Lower is better; bars are 95 % intervals from a bootstrap over tracks.""",
+        Lower is better; bars are 95 % intervals from a bootstrap over {over}: groups are drawn before
+        their tracks, and with them the seeds of the ensemble as it is.""",
     "differences": """
         What is served less each baseline, and the ensemble less one network, paired by track. Below
         zero the first is better; an interval that holds zero decides nothing.""",
-    "accuracy": "Accuracy on the test split. In brackets the 95 % interval over tracks.",
+    "accuracy": "Accuracy on the test split. In brackets the 95 % interval over {over}.",
     "cross_validation": """
         Every track as a test track once. Each fold was trained, recalibrated and compared on {groups} groups less those
         that it was tested on, with the configuration that the sweep chose once. In brackets the 95 % interval of a
@@ -93,7 +94,7 @@ CAPTIONS = {
         What the predicted spread is made of, on the same three tracks as above. Aleatoric is the mean
         of the seeds' variances, what none of them can foresee; epistemic the variance between their
         means, what they disagree about. The squares of both add up to that of the whole spread.""",
-    "calibration": "Calibration on the test split. In brackets the 95 % interval over tracks.",
+    "calibration": "Calibration on the test split. In brackets the 95 % interval over {over}.",
     "sweep": """
         Validation NLL against every swept key. Lower is better, at equal epochs: hollow points were
         stopped before the filled ones. A key whose points show no trend matters little within the range
@@ -167,9 +168,9 @@ CAPTIONS = {
         recalibrated, and the lowest rows compare the decoded state with the truth.""",
     "state_comparison": """
         Balanced accuracy and AUROC of the network and its baselines on the test split, frame by
-        frame. Higher is better; bars are 95 % intervals from a bootstrap over tracks. Half is chance.""",
+        frame. Higher is better; bars are 95 % intervals from a bootstrap over {over}. Half is chance.""",
     "state_accuracy": """
-        Accuracy on the test split. In brackets the 95 % interval over tracks. Every model calls a
+        Accuracy on the test split. In brackets the 95 % interval over {over}. Every model calls a
         frame on from its own threshold, chosen on the calibration split.""",
     "state_differences": """
         Network less baseline, paired by track. Above zero the network is better; an interval that

@@ -12,6 +12,11 @@ from contactlens.reporting.tables import with_interval
 DIFFERENCE = "_minus_"
 
 
+def resampled(metrics: pd.DataFrame) -> str:
+    """What the intervals of a table are over, such as `9 groups`."""
+    return str(metrics["over"].iloc[0]) if "over" in metrics else "tracks"
+
+
 def metric_table(metrics: pd.DataFrame, chosen: Iterable[str], signal_unit: str) -> pd.DataFrame:
     """One row a model, one column a metric, each with its interval; models in the order of the file."""
     chosen = [name for name in chosen if name in set(metrics["metric"])]

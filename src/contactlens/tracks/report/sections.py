@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.reporting.blocks import Block, Finding, HtmlBlock, Report, Section, TableBlock, figure_first
+from contactlens.reporting.blocks import Block, Finding, HtmlBlock, Report, Section, TableBlock, TextBlock, figure_first
+from contactlens.reporting.card import looks_sentence
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.tables import promotion_finding, promotion_table
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN
@@ -34,7 +35,7 @@ from contactlens.tracks.report.findings import (
 )
 from contactlens.tracks.report.headline import FIGURES, tracks_headline
 from contactlens.tracks.report.inputs import ReportInputs
-from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table
+from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table, resampled
 from contactlens.tracks.report.motifs import motif_section
 from contactlens.tracks.report.states import (
     length_section,
@@ -126,8 +127,8 @@ def comparison_section(inputs: ReportInputs) -> list[Block]:
         return []
     figure = figures.comparison_figure(metrics, inputs.signal_unit)
     return [
-        inputs.figure("comparison", figure, metrics, caption("comparison")),
-        TableBlock(metric_table(metrics, ACCURACY, inputs.signal_unit), caption("accuracy")),
+        inputs.figure("comparison", figure, metrics, caption("comparison", over=resampled(metrics))),
+        TableBlock(metric_table(metrics, ACCURACY, inputs.signal_unit), caption("accuracy", over=resampled(metrics))),
         *difference_blocks(_served_or_ensemble(metrics, inputs.served), caption("differences")),
     ]
 
@@ -155,7 +156,8 @@ def calibration_section(inputs: ReportInputs) -> list[Block]:
     if metrics is not None:
         names = dict.fromkeys(metrics["metric"])
         chosen = [name for name in names if name not in ACCURACY and DIFFERENCE not in name]
-        blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), caption("calibration")))
+        text = caption("calibration", over=resampled(metrics))
+        blocks.append(TableBlock(metric_table(metrics, chosen, inputs.signal_unit), text))
     return blocks
 
 
@@ -236,7 +238,8 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
 def promotion_section(inputs: ReportInputs) -> list[Block]:
     if not inputs.promotion_reasons:
         return []
-    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion"))]
+    looks = [] if inputs.test_looks is None else [TextBlock(looks_sentence(inputs.test_looks))]
+    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion")), *looks]
 
 
 SectionBuilder = tuple[str, str, Callable[[ReportInputs], list[Block]]]

@@ -7,7 +7,7 @@ from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.report import figures
 from contactlens.tracks.report.captions import caption
 from contactlens.tracks.report.inputs import ReportInputs
-from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table, scaled_table
+from contactlens.tracks.report.metrics import DIFFERENCE, difference_blocks, metric_table, resampled, scaled_table
 
 ACCURACY = ["balanced_accuracy", "auroc", "auprc", "accuracy", "f1"]
 CALIBRATION = ["nll", "brier", "ece"]
@@ -49,8 +49,9 @@ def state_comparison_section(inputs: ReportInputs) -> list[Block]:
     if metrics is not None:
         plain = _as_they_are(metrics)
         figure = figures.comparison_figure(plain, inputs.signal_unit, ["balanced_accuracy", "auroc"])
-        blocks.append(inputs.figure("comparison", figure, plain, caption("state_comparison")))
-        blocks.append(TableBlock(metric_table(plain, ACCURACY, inputs.signal_unit), caption("state_accuracy")))
+        blocks.append(inputs.figure("comparison", figure, plain, caption("state_comparison", over=resampled(plain))))
+        text = caption("state_accuracy", over=resampled(plain))
+        blocks.append(TableBlock(metric_table(plain, ACCURACY, inputs.signal_unit), text))
         compared = tuple(f"{score}{DIFFERENCE}" for score in ACCURACY)
         chosen = plain[plain["metric"].str.startswith(compared)]
         blocks += difference_blocks(chosen, caption("state_differences"))

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from contactlens.reporting.card import Card, metric_rows
+from contactlens.reporting.card import Card, looks_sentence, metric_rows
 from contactlens.tracks.serving.model import TracksModel
 
 CARD = "model_card.md"
 
 
-def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]]) -> str:
+def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]], test_looks: int) -> str:
     """Markdown. `splits`: track ids of each split; the model must have come with its description.
+
+    test_looks: decisions of this registered model that the test split has been used for, that on this one included
 
     The radius is told apart from the gate: a gate's midpoint is part of a predictor, no measurement.
     """
@@ -31,7 +33,7 @@ def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]
     card.section(
         "Data",
         f"`{training.source}`: {training.tracks:,} training tracks of {training.groups:,} groups, {training.frames:,}"
-        f" frames. Split by group, in tracks: {shares}. The test split was read once, for these figures.",
+        f" frames. Split by group, in tracks: {shares}. {looks_sentence(test_looks)}",
     )
     card.table(
         ["quantity", "unit", "5 %", "median", "95 %"],
