@@ -1,12 +1,24 @@
 """Pieces of work in Ray's workers: results in order, each once, and again only what had not ended."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import toy_sweep
+from ray import cloudpickle
 
 from contactlens.base.errors import InputError
 from contactlens.ops.parallel import DONE, run_pieces
+
+
+@pytest.fixture(autouse=True)
+def _sent_by_value() -> Iterator[None]:
+    """Ray's workers can't import a test's module."""
+    here = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(here)
+    yield
+    cloudpickle.unregister_pickle_by_value(here)
 
 
 def square(piece: int, shared: dict[str, int], folder: Path) -> None:

@@ -83,7 +83,7 @@ def number(table: pd.DataFrame, model: str, name: str, column: str = "estimate")
 
 def test_rows(evaluation: StateEvaluation):
     table = evaluation.metrics
-    assert list(table.columns) == ["model", "metric", "estimate", "low", "high"]
+    assert list(table.columns) == ["model", "metric", "estimate", "low", "high", "over"]
     forms = ["network", "network_recalibrated", "threshold", "threshold_recalibrated"]
     assert list(table["model"].drop_duplicates()) == forms
     assert not table.duplicated(["model", "metric"]).any()
