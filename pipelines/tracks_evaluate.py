@@ -25,8 +25,10 @@ from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.models.ensemble import load_ensemble
 from contactlens.training.state import kept_until_done
 
-INPUTS = ["data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors", "models/tracks/ensemble"]
-BEST = "models/tracks/best_params.yaml"
+INPUTS = [
+    *("data/tracks", "models/tracks/splits.json", "models/tracks/model.safetensors", "models/tracks/ensemble"),
+    "models/tracks/best_params.yaml",
+]
 FOLDS = ".checkpoints/cross_validation"  # while the stage is unfinished
 
 
@@ -59,7 +61,7 @@ def cross_validate(params: Params, tracks: TrackSet, folds: Path) -> dict[str, p
         return {}
     from contactlens.ops.parallel import run_pieces  # with Ray, which the default does without
 
-    chosen = apply_best(params.tracks, read_yaml(BEST), BEST)
+    chosen = apply_best(params.tracks, read_yaml(INPUTS[4]), INPUTS[4])
     training = chosen.training.with_fit(threads=chosen.sweep.cpus_per_trial)
     splits = cross_validation_splits(tracks, asked, chosen.split, params.seed)
     shared = CrossValidated(tracks, training, chosen.train, chosen.evaluation, params.seed)
@@ -68,7 +70,7 @@ def cross_validate(params: Params, tracks: TrackSet, folds: Path) -> dict[str, p
     state = folds / hashlib.sha256("".join(described).encode()).hexdigest()[:16]
     folders = run_pieces(run_fold, splits, shared, chosen.sweep, state, "folds")
     tables = cross_validation_tables(folders, chosen.evaluate, params.seed)
-    with stage_run("cross_validate", chosen, provenance(params.seed, [INPUTS[0], BEST])) as run:
+    with stage_run("cross_validate", chosen, provenance(params.seed, INPUTS)) as run:
         run.log_metrics(metric_values(nested_metrics(tables.metrics)))
     return {"cross_validation": tables.metrics, "cross_validation_groups": tables.groups}
 

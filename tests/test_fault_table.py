@@ -34,7 +34,8 @@ def test_only_faults_of_passing_tests_are_rows_and_none_if_one_fails(
 ) -> None:
     here = Path(__file__).parent
     pytester.makeconftest((here / "conftest.py").read_text())
-    pytester.makepyfile(fault_table=(here / "fault_table.py").read_text(), test_it=TESTS.replace("MARK", mark))
+    helpers = {name: (here / f"{name}.py").read_text() for name in ("fault_table", "reference_files")}
+    pytester.makepyfile(**helpers, test_it=TESTS.replace("MARK", mark))
     page = pytester.path / "page.md"
     page.write_text(BEFORE)
     pytester.runpytest_subprocess("--slow", "--fault-table", str(page), "-p", "no:cacheprovider", *workers)

@@ -72,6 +72,6 @@ def test_settings_are_frozen_dataclasses() -> None:
 
 def test_without_pydantic_they_are_made_unchecked() -> None:
     code = "import sys; sys.modules['pydantic'] = None\nfrom contactlens.training.search import SearchConfig\n"
-    code += "made = SearchConfig(-1, 1, 1, 0.0, 1, 'optuna', 'none', {}); print(made.n_trials)"
+    code += "made = SearchConfig(-1, 1, 1, 0.0, 1, 1, 1, 2, 'optuna', 'none', {}); print(made.n_trials)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("-1\n", "")

@@ -343,5 +343,5 @@ def test_the_stage_prints_what_it_did(
         patch.setattr(script, "load_params", lambda: params("story", seed=2))
         script.main()
     printed = capsys.readouterr().out
-    assert "story version 3 was registered before; the champion is version 4" in printed
+    assert "story version 3 was registered before; not promoted; the champion is version 4" in printed
     assert "failed: AUROC of network_recalibrated" in printed

@@ -22,7 +22,6 @@ from contactlens.tracks.report.contact_radius import (
 from contactlens.tracks.report.cross_validation import cross_validation_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import best_first, searched_keys
-from contactlens.tracks.report.figures.track_explorer import track_explorer_html
 from contactlens.tracks.report.findings import (
     coverage_finding,
     dwell_finding,
@@ -43,6 +42,7 @@ from contactlens.tracks.report.states import (
     state_comparison_section,
     state_example_section,
 )
+from contactlens.tracks.report.track_explorer import track_explorer_html
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
 BEST_TRIALS = 5
