@@ -167,7 +167,7 @@ USES: dict[str, tuple[tuple[str, ...], str]] = {
     "context below 0": (("@backbone", "@p.bed", "--context-bp", "-1"), "context_bp must be at least 0, got -1"),
     "unknown device": (("@backbone", "@p.bed", "--device", "gpu"), "device 'gpu': Expected one of cpu, cuda"),
     "device without memory": (("@backbone", "@p.bed", "--device", "meta"), "device 'meta': "),
-    "unknown method": (("@backbone", "@p.bed", "--method", "lpr"), "no attribution method 'lpr'; there are best, saliency"),
+    "unknown method": (("@backbone", "@p.bed", "--method", "lpr"), "no attribution method 'lpr'; there are best"),
 }  # fmt: skip
 
 

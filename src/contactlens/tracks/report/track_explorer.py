@@ -69,7 +69,7 @@ def track_explorer_html(predictions: pd.DataFrame, driver: Driver, signal_unit: 
     }
     # "<" as an escape, so that no name in the data can end the script element
     text = json.dumps(data, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
-    script = files("contactlens.tracks.report.figures").joinpath("track_explorer.js").read_text(encoding="utf-8")
+    script = files("contactlens.tracks.report").joinpath("track_explorer.js").read_text(encoding="utf-8")
     options = "".join(
         f"<option>{escape(name)}: NLL {nll:.3f}</option>" for name, nll in zip(names, chosen["nll"], strict=True)
     )
