@@ -112,7 +112,13 @@ def test_every_baseline_gives_a_probability_for_every_frame(train: TrackBatch, v
     hmm = CompoundHmmConfig(restarts=1, max_iterations=5, tolerance=1e-5, max_tracks=30)
     kernel = memory_kernel(ramp_s=30.0, dwell_s=120.0, frame_interval_s=30.0)
     baselines = fit_state_baselines(train, validation, StateBaselineConfig(CONFIG, hmm), kernel, seed=0)
-    assert list(baselines) == ["contact_logistic", "ms2_threshold", "compound_hmm"]
+    assert list(baselines) == [
+        "contact_logistic",
+        "ms2_threshold",
+        "compound_hmm",
+        "supervised_hmm",
+        "input_output_hmm",
+    ]
     assert validation.state is not None
     for name, baseline in baselines.items():
         probability = baseline.probability(validation)

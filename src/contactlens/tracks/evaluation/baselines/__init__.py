@@ -22,6 +22,7 @@ from contactlens.tracks.evaluation.baselines.features import HIDDEN, FeatureConf
 from contactlens.tracks.evaluation.baselines.frames import Baseline, Frames
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
 from contactlens.tracks.evaluation.baselines.ms2_threshold import Ms2Threshold
+from contactlens.tracks.evaluation.baselines.supervised_hmm import InputOutputHmm, supervised_hmm
 from contactlens.tracks.evaluation.state_posterior import StatePosterior
 from contactlens.tracks.models.tasks import Task
 
@@ -102,9 +103,9 @@ Fitted = TypeVar("Fitted")
 
 @dataclass(frozen=True)
 class Registered(Generic[Given, Fitted]):
-    """reads: the input without which there is no such baseline; None where it needs none."""
+    """reads: the inputs without which there is no such baseline."""
 
-    reads: Literal["driver", "signal"] | None
+    reads: frozenset[Literal["driver", "signal"]]
     fit: Callable[[Given], Fitted]
 
 
@@ -120,13 +121,21 @@ def _fit_compound_hmm(given: StateFit) -> CompoundHmm:
     return CompoundHmm.fit(frames.signal, frames.observed, given.kernel, given.config.compound_hmm, given.seed)
 
 
+def _fit_input_output_hmm(given: StateFit) -> InputOutputHmm:
+    return InputOutputHmm.of(supervised_hmm(given.train, given.kernel), given.train)
+
+
+Inputs = frozenset[Literal["driver", "signal"]]
+NOTHING: Inputs = frozenset()
+DRIVER: Inputs = frozenset({"driver"})
+SIGNAL: Inputs = frozenset({"signal"})
 SIGNAL_BASELINES: dict[str, Registered[SignalFit, Baseline]] = {  # the weakest first
-    "constant_gaussian": Registered(None, lambda given: ConstantGaussian.fit(given.train)),
+    "constant_gaussian": Registered(NOTHING, lambda given: ConstantGaussian.fit(given.train)),
     "contact_filter": Registered(
-        "driver", lambda given: ContactFilter.fit(given.train, given.validation, given.config.contact_filter)
+        DRIVER, lambda given: ContactFilter.fit(given.train, given.validation, given.config.contact_filter)
     ),
     "boosted_trees": Registered(
-        "driver",
+        DRIVER,
         lambda given: BoostedTrees.fit(
             given.train, given.validation, given.config.boosted_trees, given.seed, given.view
         ),
@@ -134,10 +143,12 @@ SIGNAL_BASELINES: dict[str, Registered[SignalFit, Baseline]] = {  # the weakest 
 }
 STATE_BASELINES: dict[str, Registered[StateFit, StateBaseline]] = {
     "contact_logistic": Registered(
-        "driver", lambda given: ContactState.fit(given.train, given.validation, given.config.contact_state, given.seed)
+        DRIVER, lambda given: ContactState.fit(given.train, given.validation, given.config.contact_state, given.seed)
     ),
-    "ms2_threshold": Registered("signal", _fit_ms2_threshold),
-    "compound_hmm": Registered("signal", _fit_compound_hmm),
+    "ms2_threshold": Registered(SIGNAL, _fit_ms2_threshold),
+    "compound_hmm": Registered(SIGNAL, _fit_compound_hmm),
+    "supervised_hmm": Registered(SIGNAL, lambda given: supervised_hmm(given.train, given.kernel)),
+    "input_output_hmm": Registered(DRIVER | SIGNAL, _fit_input_output_hmm),
 }
 READS = {name: one.reads for name, one in SIGNAL_BASELINES.items()} | {
     name: one.reads for name, one in STATE_BASELINES.items()
@@ -158,7 +169,7 @@ def fit_baselines(
 def fit_state_baselines(
     train: TrackBatch, validation: TrackBatch, config: StateBaselineConfig, kernel: MemoryKernel, seed: int
 ) -> dict[str, StateBaseline]:
-    """Every baseline of the state by name: the driver alone, MS2 frame by frame, and MS2 with its memory.
+    """Every baseline of the state by name: the driver alone, MS2 frame by frame, MS2 with its memory, and both.
 
     Raises InputError where the states aren't known or only one of them occurs.
     """
@@ -178,7 +189,6 @@ def without_hidden_inputs(names: Iterable[str], driver: bool, signal: bool) -> t
     inputs = {"driver": driver, "signal": signal}
 
     def reads_only_inputs(name: str) -> bool:
-        reads = READS.get(name.removesuffix(RECALIBRATED))
-        return reads is None or inputs[reads]
+        return all(inputs[one] for one in READS.get(name.removesuffix(RECALIBRATED), NOTHING))
 
     return tuple(name for name in names if reads_only_inputs(name))

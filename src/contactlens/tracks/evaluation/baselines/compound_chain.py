@@ -25,12 +25,14 @@ class CompoundChain:
     """p_on, p_off: probability that a promoter off, on switches within a frame.
     first_on: probability that it was on at the oldest frame that the first one remembers.
     memory: w >= 2 frames.
+    switching: (T, N) `p_on` of the step into each frame; None where it is the same everywhere
     """
 
     p_on: float
     p_off: float
     first_on: float
     memory: int
+    switching: Array | None = None
 
     @property
     def transition(self) -> Array:
@@ -60,25 +62,30 @@ class CompoundChain:
             joint = predicted * emission[t]
             scale[t] = joint.sum(axis=1)
             posterior[t] = joint / scale[t, :, None]
-            predicted = self._forward(posterior[t])
+            if t + 1 < len(emission):
+                predicted = self._forward(posterior[t], t + 1)
         later = np.ones_like(emission[0])
         for t in reversed(range(len(emission) - 1)):
-            later = self._backward(emission[t + 1] * later) / scale[t + 1, :, None]
+            later = self._backward(emission[t + 1] * later, t + 1) / scale[t + 1, :, None]
             posterior[t] *= later
         return posterior, (np.log(scale) + peak[:, :, 0]).sum(axis=0)
 
-    def _forward(self, probability: Array) -> Array:
-        """(N, 2^w) one frame on: the oldest bit is summed out, a new one enters."""
+    def _forward(self, probability: Array, frame: int) -> Array:
+        """(N, 2^w) one frame on, at `frame`: the oldest bit is summed out, a new one enters."""
         n, states = probability.shape
         kept = probability.reshape(n, 2, states // 2).sum(axis=1)
-        return (kept[:, :, None] * self._branches()).reshape(n, states)
+        return (kept[:, :, None] * self._branches(frame)).reshape(n, states)
 
-    def _backward(self, likelihood: Array) -> Array:
-        """(N, 2^w) one frame back: the mean over the new bit, the same whatever the oldest one."""
+    def _backward(self, likelihood: Array, frame: int) -> Array:
+        """(N, 2^w) one frame back from `frame`: the mean over the new bit, the same whatever the oldest one."""
         n, states = likelihood.shape
-        kept = (likelihood.reshape(n, states // 2, 2) * self._branches()).sum(axis=2)
+        kept = (likelihood.reshape(n, states // 2, 2) * self._branches(frame)).sum(axis=2)
         return np.tile(kept, 2)
 
-    def _branches(self) -> Array:
-        """(2^(w-1), 2) probability of the new bit after each setting of the bits that are kept."""
-        return self.transition[np.arange(2 ** (self.memory - 1)) & 1]
+    def _branches(self, frame: int) -> Array:
+        """(2^(w-1), 2), or (N, 2^(w-1), 2), probability of the new bit at `frame` after each setting of those kept."""
+        was_on = np.arange(2 ** (self.memory - 1)) & 1
+        if self.switching is None:
+            return self.transition[was_on]
+        on = np.where(was_on, 1 - self.p_off, self.switching[frame][:, None])
+        return np.stack([1 - on, on], axis=2)

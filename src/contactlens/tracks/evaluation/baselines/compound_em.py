@@ -53,16 +53,22 @@ class CompoundModel:
     noise_variance: float
     loading_variance: float
 
-    def posteriors(self, signal: Array, observed: Array) -> Iterator[tuple[slice, Array, Array]]:
-        """Rows, posterior (T, rows, 2^w) and log-likelihood (rows,) of some tracks at a time, of signal (N, T)."""
+    def posteriors(
+        self, signal: Array, observed: Array, switching: Array | None = None
+    ) -> Iterator[tuple[slice, Array, Array]]:
+        """Rows, posterior (T, rows, 2^w) and log-likelihood (rows,) of some tracks at a time, of signal (N, T).
+
+        switching: (N, T) `p_on` of the step into each frame; None: the model's own
+        """
         memory = len(self.kernel.mean)
         bits = state_bits(memory)
         mean = self.background + self.rate * (bits @ self.kernel.mean)
         variance = self.noise_variance + self.loading_variance * (bits @ self.kernel.square)
-        chain = CompoundChain(self.p_on, self.p_off, self.first_on, memory)
         step = max(1, CHUNK // (signal.shape[1] * len(bits)))
         for first in range(0, len(signal), step):
             rows = slice(first, first + step)
+            of_rows = None if switching is None else switching[rows].T
+            chain = CompoundChain(self.p_on, self.p_off, self.first_on, memory, of_rows)
             residual = signal[rows].T[:, :, None] - mean
             log_emission = -0.5 * (residual**2 / variance + np.log(2 * np.pi * variance))
             yield rows, *chain.posterior(log_emission * observed[rows].T[:, :, None])

@@ -77,10 +77,16 @@ class CompoundHmm:
     def k_off_per_s(self) -> float:
         return self.model.p_off * self._rate_per_switch
 
-    def decode(self, signal: Array, observed: Array) -> Array:
-        """(N, T) probability that the promoter is on at each frame given the whole track, observed or not."""
-        on = state_bits(len(self.model.kernel.mean))[:, 0]
-        found = [(posterior @ on).T for _, posterior, _ in self.model.posteriors(signal, observed)]
+    def switching_on(self, batch: TrackBatch) -> Array | None:
+        """(N, T) `p_on` of the step into each frame, where it depends on something; None."""
+        return None
+
+    def decode(self, signal: Array, observed: Array, switching: Array | None = None) -> Array:
+        """(N, T) probability that the promoter is on at each frame given the whole track, observed or not.
+
+        switching: see `CompoundModel.posteriors`
+        """
+        found = [(posterior @ on).T for _, posterior, _ in self.model.posteriors(signal, observed, switching)]
         return np.clip(np.concatenate(found), 0.0, 1.0)
 
     def posterior(self, batch: TrackBatch, seed: int) -> StatePosterior:
@@ -88,7 +94,8 @@ class CompoundHmm:
         self._check_interval(batch)
         signal, observed = batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy()
         rng = np.random.default_rng(seed)
-        parts = [_of_paths(compound, rng) for _, compound, _ in self.model.posteriors(signal, observed)]
+        found = self.model.posteriors(signal, observed, self.switching_on(batch))
+        parts = [_of_paths(compound, rng) for _, compound, _ in found]
         return StatePosterior.joined(parts)
 
     def log_likelihood(self, signal: Array, observed: Array) -> Array:
@@ -98,7 +105,8 @@ class CompoundHmm:
     def probability(self, batch: TrackBatch) -> Array:
         """(N, T) `decode` of a batch. Raises InputError where its frame interval isn't the kernel's."""
         self._check_interval(batch)
-        return self.decode(batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy())
+        signal, observed = batch.signal.cpu().numpy().astype(np.float64), batch.observed.cpu().numpy()
+        return self.decode(signal, observed, self.switching_on(batch))
 
     def _check_interval(self, batch: TrackBatch) -> None:
         interval_s = self.model.kernel.frame_interval_s
