@@ -78,7 +78,7 @@ class CompoundHmm:
         return self.model.p_off * self._rate_per_switch
 
     def switching_on(self, batch: TrackBatch) -> Array | None:
-        """(N, T) `p_on` of the step into each frame, where it depends on something; None."""
+        """(N, T) `p_on` of the step into each frame, where it depends on something; else None."""
         return None
 
     def decode(self, signal: Array, observed: Array, switching: Array | None = None) -> Array:
@@ -86,6 +86,7 @@ class CompoundHmm:
 
         switching: see `CompoundModel.posteriors`
         """
+        on = state_bits(len(self.model.kernel.mean))[:, 0]
         found = [(posterior @ on).T for _, posterior, _ in self.model.posteriors(signal, observed, switching)]
         return np.clip(np.concatenate(found), 0.0, 1.0)
 
