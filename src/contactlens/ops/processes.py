@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -17,18 +18,23 @@ GRACE_SECONDS = 30  # for a stage to close what it has open
 PR_SET_PDEATHSIG = 1
 
 
-def run_to_end(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> int:
-    """Run a command with all that it starts in a process group of its own; its exit status.
+def run_to_end(commands: Sequence[Sequence[str]], cwd: Path, env: Mapping[str, str]) -> int:
+    """Run commands side by side, each with all that it starts in a process group of its own; the first status that is
+    not 0, or 0. Where one fails, the others go on to their end.
 
-    Ctrl-C or SIGTERM reaches the whole group, which has GRACE_SECONDS to end, and then raises KeyboardInterrupt.
+    Ctrl-C or SIGTERM reaches every group, which has GRACE_SECONDS to end, and then raises KeyboardInterrupt.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with subprocess.Popen(command, cwd=cwd, env=env, process_group=0, preexec_fn=_as_child) as process:
+        with ExitStack() as stack:
+            started = [
+                stack.enter_context(subprocess.Popen(command, cwd=cwd, env=env, process_group=0, preexec_fn=_as_child))
+                for command in commands
+            ]
             try:
-                return process.wait()
+                return next((status for status in [process.wait() for process in started] if status), 0)
             except KeyboardInterrupt:
-                _end(process)
+                _end(started)
                 raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -40,16 +46,22 @@ def _as_child() -> None:
     _die_with_parent()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """A second Ctrl-C ends it at once."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
+def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """A second Ctrl-C ends them at once."""
+    _signal(processes, signal.SIGINT)
     try:
         with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(GRACE_SECONDS)
+            deadline = time.monotonic() + GRACE_SECONDS
+            for process in processes:
+                process.wait(max(deadline - time.monotonic(), 0))
     finally:
+        _signal(processes, signal.SIGKILL)
+
+
+def _signal(processes: Sequence["subprocess.Popen[bytes]"], number: signal.Signals) -> None:
+    for process in processes:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
 
 
 def end_with_parent() -> None:

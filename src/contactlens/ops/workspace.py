@@ -17,7 +17,7 @@ from contactlens.ops.params import Params
 from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.processes import run_to_end
 from contactlens.ops.runs.stored import outputs_of, remove_damaged
-from contactlens.ops.runs.tracking import tracking_uri
+from contactlens.ops.runs.tracking import ensure_experiment, tracking_uri
 
 # The sources are what dvc.yaml depends on, so DVC must find them; what runs is the installed package.
 DVC_FILE = "dvc.yaml"
@@ -148,24 +148,35 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
 
     stage: only this one and what it needs
     branch: only the stages of this one, in a folder that has both, which leaves the report, about both, as it is
+    Where no stage and no branch is named and there are two cores, the branches run side by side, each by a DVC of its
+    own: no stage of one needs the other's before the report.
     What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
     Raises KeyboardInterrupt on Ctrl-C, once all that was started has ended.
     """
-    environment = pipeline_environment(tracking_uri(source_root.resolve()))
+    store = tracking_uri(source_root.resolve())
+    environment = pipeline_environment(store)
     for out in remove_damaged(outputs_of(folder), folder):
         print(f"{out.path}: was damaged in DVC's cache and removed there; it is made anew", file=sys.stderr)
     present = branches_of(folder)
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
-    commands = [[sys.executable, "-m", "dvc", "repro", *targets]]
+    steps = [[_repro(targets)]]
     if stage is None and not targets:
-        commands.append([sys.executable, "pipelines/publish_report.py"])
-    for command in commands:
-        status = run_to_end(command, folder, environment)
+        if len(present) > 1 and len(os.sched_getaffinity(0)) > 1:
+            ensure_experiment(uri=store)  # two processes that make a store at once fail
+            steps.insert(0, [_repro(_stages_of(folder, one)) for one in present])
+        steps.append([[sys.executable, "pipelines/publish_report.py"]])
+    for commands in steps:
+        status = run_to_end(commands, folder, environment)
         if status != 0:
             return status
     return 0
+
+
+def _repro(targets: Sequence[str]) -> list[str]:
+    """Between stages DVC locks the whole folder; one waits there for the other."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *targets]
 
 
 def pipeline_environment(store: str) -> dict[str, str]:
