@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
+from contactlens.ops.doctor.machine import usable_cpus
 from contactlens.ops.params import Params
 from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
 from contactlens.ops.processes import run_to_end
@@ -54,6 +55,7 @@ def create_workspace(
         _keep_branch(folder / DVC_FILE, branch)
     for name in IMPORTS:
         (folder / name).mkdir(parents=True, exist_ok=True)
+        _copy(source_root / name / "README.md", folder / name / "README.md")  # of an empty folder DVC warns
     (folder / ".dvc").mkdir(exist_ok=True)
     (folder / ".dvc" / "config").write_text(DVC_CONFIG)
     _write_yaml(params, folder / "params.yaml")
@@ -163,7 +165,7 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     targets = [stage] if stage else _stages_of(folder, branch) if branch and len(present) > 1 else []
     steps = [[_repro(targets)]]
     if stage is None and not targets:
-        if len(present) > 1 and len(os.sched_getaffinity(0)) > 1:
+        if len(present) > 1 and usable_cpus() > 1:
             ensure_experiment(uri=store)  # two processes that make a store at once fail
             steps.insert(0, [_repro(_stages_of(folder, one)) for one in present])
         steps.append([[sys.executable, "pipelines/publish_report.py"]])
