@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from contactlens.base.errors import InputError
 from contactlens.ops import workspace
@@ -139,3 +140,42 @@ def test_dvc_runs_in_the_workspace_with_this_python_and_the_source_store(
     assert (folder / "published").exists()  # it follows the whole pipeline
     (folder / "pipelines" / "make.py").write_text("raise SystemExit(1)")
     assert run_pipeline(folder, source, "tracks_make") != 0
+
+
+SIDE_BY_SIDE = """\
+stages:
+  tracks_make: {cmd: python pipelines/meet.py tracks dna, deps: [pipelines/meet.py], outs: [tracks]}
+  dna_make: {cmd: python pipelines/meet.py dna tracks, deps: [pipelines/meet.py], outs: [dna]}
+  report: {cmd: cat tracks dna > report, deps: [tracks, dna], outs: [report]}
+"""
+MEET = """\
+import sys, time
+from pathlib import Path
+own, other = sys.argv[1:]
+Path(own + ".here").touch()
+end = time.monotonic() + 60
+while not Path(other + ".here").exists() and time.monotonic() < end:
+    time.sleep(0.01)
+Path(own).write_text(f"{own} met {Path(other + '.here').exists()}\\n")
+"""
+
+
+@pytest.mark.slow
+def test_the_branches_run_side_by_side_before_the_report(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr(workspace, "usable_cpus", lambda: 2)
+    (source / "dvc.yaml").write_text(SIDE_BY_SIDE)
+    (source / "pipelines" / "meet.py").write_text(MEET)
+    (source / "pipelines" / "publish_report.py").write_text("open('published', 'w').close()")
+    folder = create_workspace(tmp_path / "w", [], source)
+    assert run_pipeline(folder, source) == 0
+    assert (folder / "report").read_text() == "tracks met True\ndna met True\n"
+    assert (folder / "published").exists()
+    assert set(YAML(typ="safe").load(folder / "dvc.lock")["stages"]) == {"tracks_make", "dna_make", "report"}
+
+    (folder / "pipelines" / "meet.py").write_text(MEET.replace("sys.argv[1:]", "sys.argv[1:]; sys.exit(own == 'dna')"))
+    (folder / "published").unlink()
+    assert run_pipeline(folder, source) != 0  # and no report of half of it
+    assert not (folder / "published").exists()

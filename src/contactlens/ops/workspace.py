@@ -167,7 +167,10 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     if stage is None and not targets:
         if len(present) > 1 and usable_cpus() > 1:
             ensure_experiment(uri=store)  # two processes that make a store at once fail
-            steps.insert(0, [_repro(_stages_of(folder, one)) for one in present])
+            of_branches = [_stages_of(folder, one) for one in present]
+            stages = read_yaml(folder / DVC_FILE)["stages"]
+            rest = [name for name in stages if not any(name in names for names in of_branches)]
+            steps = [[_repro(names) for names in of_branches], [_repro(["--single-item", *rest])]]
         steps.append([[sys.executable, "pipelines/publish_report.py"]])
     for commands in steps:
         status = run_to_end(commands, folder, environment)
