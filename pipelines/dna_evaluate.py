@@ -4,10 +4,12 @@ from contactlens.base.files import read_json, write_json
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import logit_of
 from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.names import CEILING
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines import fit_baselines
 from contactlens.dna.evaluation.evaluate import NETWORK, SplitLogits, evaluate, nested_metrics, write_evaluation
 from contactlens.dna.models.classifier import load_classifier
+from contactlens.dna.simulation.ceiling import ceiling_logits, has_ceiling
 from contactlens.dna.training.fit import predict
 from contactlens.ops.params import load_params
 from contactlens.ops.registry.register import metric_values
@@ -30,6 +32,8 @@ def main() -> None:
     baselines = fit_baselines(parts["train"], parts["validation"], params.dna.baselines, params.seed)
     for name, baseline in baselines.items():
         logits[name] = SplitLogits(*(logit_of(baseline.predict(part)) for part in scored))
+    if has_ceiling(windows):
+        logits[CEILING] = SplitLogits(*map(ceiling_logits, scored))
     evaluation = evaluate(scored[0], scored[1], logits, params.dna.evaluate, params.seed)
     write_json("models/dna/recalibration.json", evaluation.recalibration.to_json())
     write_evaluation(evaluation, "reports/dna")

@@ -13,7 +13,8 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.checks import CheckLimits, CheckResult, check_windows, validate_windows
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WINDOW_COLUMNS, Task, WindowSet
-from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
+from contactlens.dna.simulation.config import SimulationConfig
+from contactlens.dna.simulation.simulate import simulate_windows
 
 LIMITS = CheckLimits(
     max_window_n_fraction=0.1,

@@ -34,10 +34,10 @@ CONFIGS = {
 }
 
 
-def classifier(task="pair", dtype=torch.float64, **config) -> WindowClassifier:
+def classifier(task="pair", dtype=torch.float64, pooling="mean", **config) -> WindowClassifier:
     """Random weights large enough that every step is far from linear."""
     torch.manual_seed(1)
-    model = WindowClassifier(Caduceus(CaduceusConfig(d_model=16, **config)), task, HeadConfig(24))
+    model = WindowClassifier(Caduceus(CaduceusConfig(d_model=16, **config)), task, HeadConfig(24, pooling))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias") and "dt_proj" not in name:
@@ -68,6 +68,10 @@ def test_relevance_is_conserved_through_the_whole_model(name):
     assert {kind for kind in KINDS if found.absorbed[kind].abs().max() > 1e-3} == {"convolution", "head"} | (
         {"norm"} if name == "layer_norm" else set()
     )
+
+
+def test_relevance_is_conserved_through_directed_pooling():
+    assert gap(relevance(classifier(rcps=True, n_layer=2, pooling="directed"), *windows())) < 1e-10
 
 
 def test_conserved_in_single_precision_and_for_single_regions():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.batch import WindowBatch
+from contactlens.dna.data.tokens import reverse_complement_ids
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
 
@@ -26,10 +27,10 @@ VARIANTS = [
 ]
 
 
-def build(task: str = "pair", seed: int = 0, **changes: object) -> WindowClassifier:
+def build(task: str = "pair", seed: int = 0, pooling: str = "mean", **changes: object) -> WindowClassifier:
     torch.manual_seed(seed)
     config = CaduceusConfig(**({"d_model": 8, "n_layer": 2, "ssm_cfg": SsmConfig(d_state=3)} | changes))
-    model = WindowClassifier(Caduceus(config), task, HeadConfig(6)).double()
+    model = WindowClassifier(Caduceus(config), task, HeadConfig(6, pooling)).double()
     with torch.no_grad():
         for value in model.parameters():
             value += 0.3 * torch.randn_like(value)
@@ -50,10 +51,10 @@ def windows(task: str = "pair", seed: int = 1) -> WindowBatch:
     return WindowBatch(torch.from_numpy(ids), torch.from_numpy(regions), torch.zeros(5), list("abcde"))
 
 
-@pytest.mark.parametrize("task", ["pair", "region"])
+@pytest.mark.parametrize(("task", "pooling"), [("pair", "mean"), ("region", "mean"), ("pair", "directed")])
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda c: "-".join(map(str, c.values())))
-def test_reverse_complement_leaves_the_logit_as_it_is(changes: dict[str, object], task: str) -> None:
-    model, batch = build(task, **changes), windows(task)
+def test_reverse_complement_leaves_the_logit_as_it_is(changes: dict[str, object], task: str, pooling: str) -> None:
+    model, batch = build(task, pooling=pooling, **changes), windows(task)
     model.head.hidden.bias.data += 1.0  # so that no unit is silent for all windows
     other = batch.reverse_complement()
     logit = model(batch.ids, batch.regions)
@@ -68,6 +69,22 @@ def test_the_logit_depends_on_which_region_is_the_enhancer_and_on_the_strand_alo
     logit = model(batch.ids, batch.regions)
     assert (model(batch.ids, batch.regions.flip(1)) - logit).abs().max() > 1e-3
     assert (model(batch.ids.flip(1), batch.regions.flip(-1)) - logit).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("pooling", "told_apart"), [("mean", False), ("directed", True)])
+def test_only_directed_pooling_knows_how_an_element_lies(pooling: str, told_apart: bool) -> None:
+    """An enhancer's bases turned in place; blocks that don't look around leave the mean over strands the same."""
+    model, batch = build(pooling=pooling), windows()
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if "out_proj" in name:
+                value *= 0
+    regions = torch.zeros(1, 2, LENGTH, dtype=torch.bool)
+    regions[:, 0, 4:14], regions[:, 1, 20:36] = True, True
+    turned = batch.ids[:1].clone()
+    turned[:, 4:14] = reverse_complement_ids(turned[:, 4:14])
+    change = (model(turned, regions) - model(batch.ids[:1], regions)).abs().item()
+    assert (change > 1e-3) == told_apart and (told_apart or change < 1e-12)
 
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda c: "-".join(map(str, c.values())))
@@ -132,6 +149,14 @@ def test_a_saved_classifier_comes_back_bit_by_bit(task: str, tmp_path: Path) -> 
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+def test_pooling_comes_back_and_a_folder_that_names_none_has_mean(tmp_path: Path) -> None:
+    save_classifier(build(pooling="directed"), tmp_path / "saved")
+    assert load_classifier(tmp_path / "saved").head.pooling == "directed"
+    save_classifier(build(), tmp_path / "older")
+    (tmp_path / "older" / "classifier.json").write_text('{"task": "pair", "hidden": 6}')
+    assert load_classifier(tmp_path / "older").head.pooling == "mean"
+
+
 def test_saving_draws_no_random_numbers(tmp_path: Path) -> None:
     model = build()
     before = torch.get_rng_state()
@@ -153,6 +178,7 @@ def test_saving_draws_no_random_numbers(tmp_path: Path) -> None:
         ),
         ("classifier.json", b'{"task": "region", "hidden": 6}', "size mismatch for hidden.weight"),
         ("classifier.json", b'{"task": "pair", "hidden": 0}', "hidden must be at least 1"),
+        ("classifier.json", b'{"task": "pair", "hidden": 6, "pooling": "max"}', "pooling must be"),
         ("config.json", None, "no such file"),
         ("model.safetensors", b"short", "truncated or not a checkpoint"),
     ],

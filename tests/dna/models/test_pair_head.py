@@ -49,6 +49,44 @@ def test_bases_outside_of_the_regions_are_not_seen() -> None:
     assert torch.equal(head(states, regions), head(changed, regions))
 
 
+def directed(bounds: list[tuple[int, int]], length: int = 12) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pooled states (R, 4 d) of elements at these places, and the states of both strands (L, d) behind them."""
+    head = RegionHead(d_model=2, n_regions=2, hidden=4, pooling="directed")
+    forward, reverse = torch.randn(2, 1, length, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    regions = torch.zeros(1, 2, length, dtype=torch.bool)
+    for i, (start, end) in enumerate(bounds):
+        regions[0, i, start:end] = True
+    return head.pooled(head.per_base(forward, reverse), regions)[0], forward[0], reverse[0]
+
+
+def test_directed_pooling_reads_from_the_enhancer_to_the_promoter() -> None:
+    """By hand: the strand that runs to the promoter first, then the other; means, then first moments along the way."""
+    place = torch.linspace(-1, 1, 4, dtype=torch.float64)[:, None]
+    for enhancer, promoter in (((1, 5), (8, 12)), ((8, 12), (1, 5))):
+        pooled, forward, reverse = directed([enhancer, promoter])
+        sign, (along, other) = (1, (forward, reverse)) if enhancer < promoter else (-1, (reverse, forward))
+        for found, (start, end) in zip(pooled, (enhancer, promoter), strict=True):
+            inside = [strand[start:end] for strand in (along, other)]
+            means, moments = ([(w * x).mean(0) for x in inside] for w in (1.0, sign * place))
+            torch.testing.assert_close(found, torch.cat([*means, *moments]))
+
+
+def test_elements_on_one_centre_have_no_direction() -> None:
+    pooled, forward, reverse = directed([(2, 8), (4, 6)])
+    mean = ((forward + reverse) / 2)[2:8].mean(0)
+    torch.testing.assert_close(pooled[0], torch.cat([mean, mean, torch.zeros(4, dtype=torch.float64)]))
+
+
+def test_a_single_base_and_an_empty_element_have_no_moment() -> None:
+    pooled = directed([(3, 4), (0, 0)])[0]
+    assert not pooled[1].any() and not pooled[0, 4:].any() and pooled[0, :4].any()
+
+
+def test_regions_are_pooled_by_their_mean() -> None:
+    head = RegionHead(d_model=2, n_regions=1, hidden=4, pooling="directed")
+    assert head.pooling == "mean" and head.gain.shape == (2,)
+
+
 def test_other_numbers_of_regions_are_refused() -> None:
     with pytest.raises(ValueError, match="1 or 2 regions, not 3"):
         RegionHead(d_model=3, n_regions=3, hidden=5)

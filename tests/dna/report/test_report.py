@@ -37,7 +37,8 @@ from contactlens.dna.report.findings import (
 )
 from contactlens.dna.report.inputs import DnaReportInputs
 from contactlens.dna.report.sections import SECTIONS, dna_findings, dna_report
-from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
+from contactlens.dna.simulation.config import SimulationConfig
+from contactlens.dna.simulation.simulate import simulate_windows
 from contactlens.ops.report import build_report
 from contactlens.reporting.blocks import FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
 
@@ -77,6 +78,7 @@ MOTIFS = MotifConfig(
 )
 REASONS = ["passed: AUROC of network, 0.9, is above the limit, 0.7", "failed: ECE of network, 0.2, is not below 0.1"]
 FOUND = ("MA0080.7", "MA0139.2")  # of four planted factors
+PARTNERS = {"grammar": "partners", "sites_per_factor": (2, 2)}
 
 
 def ids_of(windows: WindowSet) -> dict[str, list[str]]:
@@ -159,7 +161,7 @@ def write_reports(windows: WindowSet, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def windows() -> WindowSet:
-    return simulate_windows(SimulationConfig(n_chromosomes=5, n_windows=100, n_unlabelled=0), 1)
+    return simulate_windows(SimulationConfig(**PARTNERS, n_chromosomes=5, n_windows=100, n_unlabelled=0), 1)
 
 
 @pytest.fixture(scope="module")

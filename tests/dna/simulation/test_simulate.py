@@ -1,4 +1,4 @@
-"""What is planted is there, and nothing but the combination of sets of factors tells the label."""
+"""Grammar `partners`: what is planted is there, and nothing but the combination of sets of factors tells the label."""
 
 from dataclasses import asdict, replace
 from functools import cache
@@ -14,10 +14,17 @@ from sklearn.metrics import roc_auc_score
 from contactlens.base.errors import InputError
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.grammar import draw_instances, reverse_complement, score_instances
-from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
+from contactlens.dna.simulation.simulate import simulate_windows
 
-CONFIG = SimulationConfig(n_windows=2400, n_unlabelled=600, sites_per_factor=(1, 2), unlabelled_sites_per_factor=(2, 2))
+CONFIG = SimulationConfig(
+    grammar="partners",
+    n_windows=2400,
+    n_unlabelled=600,
+    sites_per_factor=(1, 2),
+    unlabelled_sites_per_factor=(2, 2),
+)
 CODES = np.zeros(256, dtype=np.uint8)
 CODES[[67, 71, 84]] = [1, 2, 3]
 P_LEAST = 1e-3  # of a test whose hypothesis holds; the seed is fixed

@@ -11,7 +11,8 @@ import yaml
 
 from contactlens.base.files import write_json
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
-from contactlens.dna.simulation.simulate import SimulationConfig, simulate_windows
+from contactlens.dna.simulation.config import SimulationConfig
+from contactlens.dna.simulation.simulate import simulate_windows
 from contactlens.dna.training import fit
 from contactlens.dna.training import pretrain as pretraining
 from contactlens.training.loop import Trainer

@@ -1,6 +1,7 @@
 """Names that the DNA branch's tables share, for those who write them and those who read them."""
 
 NETWORK = "network"
+CEILING = "ceiling"  # the Bayes rule given the true sites of simulated windows: a bound, no rival
 RECALIBRATED = "_recalibrated"
 # Column of the history whose least value names the epoch that is kept: the NLL of the validation windows as they are,
 # which keeps logits in a range where they can be explained.

@@ -13,7 +13,7 @@ from contactlens.dna.data.batch import REGIONS
 from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
 from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
 from contactlens.dna.models.caduceus.strands import StrandBackbone
-from contactlens.dna.models.pair_head import RegionHead
+from contactlens.dna.models.pair_head import Pooling, RegionHead
 
 Task = Literal["pair", "region"]
 DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
@@ -21,16 +21,20 @@ DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
 
 @settings
 class HeadConfig:
-    """hidden: width of the head's one hidden layer"""
+    """hidden: width of the head's one hidden layer
+    pooling: of pairs. `mean`: an element's mean state. `directed`: the strands apart, and where in the element, read
+        from enhancer to promoter: what orientation and order need
+    """
 
     hidden: PositiveInt
+    pooling: Pooling = "mean"
 
 
 class WindowClassifier(nn.Module):
     """Token ids (B, L) and regions (B, R, L) -> logit (B,).
 
-    The state of a base is the mean of what the network says of it on either strand, each at the base's own place and
-    in the same order of channels. A window and its reverse complement then have mirrored states whatever the
+    The state of a base is what the network says of it on either strand, each at the base's own place and in the same
+    order of channels. A window and its reverse complement then have exchanged and mirrored states whatever the
     backbone: `rcps` models give both strands at once, `ph` ones are run on both.
     """
 
@@ -38,22 +42,22 @@ class WindowClassifier(nn.Module):
         super().__init__()
         self.task = task
         self.backbone = backbone
-        self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden)
+        self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling)
 
     def states(self, ids: Tensor) -> Tensor:
-        """One state per base, (B, L, d)."""
-        return torch.stack(self.backbone.strands(ids)).mean(0)
+        """States per base, (B, L, d) or (B, L, 2 d), as the head takes them."""
+        return self.head.per_base(*self.backbone.strands(ids))
 
     def forward(self, ids: Tensor, regions: Tensor) -> Tensor:
         return self.head(self.states(ids), regions)
 
     def states_from_prefix(self, streams: Tensor, n_blocks: int) -> Tensor:
         """`states` from what `backbone.prefix` gave for the first `n_blocks` blocks, (B, 2, L, d)."""
-        return torch.stack(self.backbone.both_strands(streams, n_blocks)).mean(0)
+        return self.head.per_base(*self.backbone.both_strands(streams, n_blocks))
 
     def forward_one_hot(self, x: Tensor, regions: Tensor) -> Tensor:
         """The same from weights over the vocabulary (B, L, vocab), differentiable in them."""
-        return self.head(torch.stack(self.backbone.strands_one_hot(x)).mean(0), regions)
+        return self.head(self.head.per_base(*self.backbone.strands_one_hot(x)), regions)
 
 
 def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
@@ -66,7 +70,9 @@ def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
             language_model = new_backbone(model.backbone.config)
         language_model.backbone = model.backbone
         save_backbone(language_model, aside)
-        write_json(aside / DESCRIPTION, {"task": model.task, "hidden": model.head.n_hidden})
+        write_json(
+            aside / DESCRIPTION, {"task": model.task, "hidden": model.head.n_hidden, "pooling": model.head.pooling}
+        )
         tensors = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
         (aside / HEAD).write_bytes(save(tensors))
 
@@ -79,7 +85,9 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
         task, head = _described(read_json(folder / DESCRIPTION))
         tensors = load_tensors(folder / HEAD)
         with torch.device("meta"):  # no size claims memory before it is known to fit the file
-            RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden).load_state_dict(tensors, assign=True)
+            RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling).load_state_dict(
+                tensors, assign=True
+            )
         require_numbers(tensors, folder / HEAD)
         model = WindowClassifier(backbone, task, head)
         model.head.load_state_dict(tensors)
@@ -94,10 +102,10 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
 
 
 def _described(description: Any) -> tuple[Task, HeadConfig]:
-    task, hidden = description["task"], description["hidden"]
+    task, hidden, pooling = description["task"], description["hidden"], description.get("pooling", "mean")
     if task not in list(REGIONS) or type(hidden) is not int:
         raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden a number; found {task!r}, {hidden!r}")
     try:
-        return task, HeadConfig(hidden)
+        return task, HeadConfig(hidden, pooling)
     except InputError as error:
         raise ValueError(str(error)) from error  # the caller names the folder

@@ -1,6 +1,7 @@
-"""From states per base to one logit: masked means over the regions, their comparison, and a small MLP."""
+"""From states per base to one logit: means over the regions, their comparison, and a small MLP."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,35 +9,61 @@ from torch import Tensor, nn
 from contactlens.dna.models.caduceus.operations import UsesOperations
 
 Drop = Callable[[Tensor], Tensor]
+Pooling = Literal["mean", "directed"]
 
 
 class RegionHead(nn.Module, UsesOperations):
-    """States (B, L, d) and regions (B, R, L) -> logit (B,).
+    """States (B, L, d) or (B, L, 2 d) and regions (B, R, L) -> logit (B,).
 
-    Mean states are first brought to a common scale, channel by channel: a motif covers a tenth of its region, so what
+    `per_base` makes the states from those of both strands. What is pooled of a region is, by `pooling`:
+
+    - `mean`: the mean over its bases and over both strands (d channels): it knows what is there, not how it lies
+    - `directed`, of pairs: a window is read from the enhancer to the promoter. The mean and the first moment along that
+      direction (weights from -1 at a region's first base to 1 at its last), of the strand that runs this way and of the
+      other one (4 d channels): strand, order and place within an element are there to be learned
+
+    Pooled states are first brought to a common scale, channel by channel: a motif covers a tenth of its region, so what
     sets one region's mean apart is small beside what all of them share, and smaller still in products. A single region
-    (R = 1) then gives v; a pair (R = 2: enhancer E, promoter P) gives [v_E, v_P, |v_E - v_P|, v_E * v_P]. Where the
-    states of a window and of its reverse complement mirror each other, the means are the same over mirrored regions,
-    and so is the logit.
+    (R = 1) then gives v; a pair (R = 2: enhancer E, promoter P) gives [v_E, v_P, |v_E - v_P|, v_E * v_P]. The reverse
+    complement of a window has the strands' states exchanged and mirrored; its direction turns with it, and the logit
+    stays the same. Where the elements have one centre, or one is empty, there is no direction: both strands
+    count half, and the moments are 0.
     """
 
-    def __init__(self, d_model: int, n_regions: int, hidden: int) -> None:
+    def __init__(self, d_model: int, n_regions: int, hidden: int, pooling: Pooling = "mean") -> None:
         super().__init__()
         if n_regions not in (1, 2):
             raise ValueError(f"a head takes 1 or 2 regions, not {n_regions}")
         self.d_model, self.n_regions, self.n_hidden = d_model, n_regions, hidden
-        self.gain, self.bias = nn.Parameter(torch.ones(d_model)), nn.Parameter(torch.zeros(d_model))
-        self.hidden = nn.Linear(d_model * (4 if n_regions == 2 else 1), hidden)
+        self.pooling: Pooling = pooling if n_regions == 2 else "mean"
+        width = d_model * (4 if self.pooling == "directed" else 1)
+        self.gain, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.hidden = nn.Linear(width * (4 if n_regions == 2 else 1), hidden)
         self.out = nn.Linear(hidden, 1)
 
+    def per_base(self, forward: Tensor, reverse: Tensor) -> Tensor:
+        """States of both strands (B, L, d), each at the base's own place -> their mean, or both (B, L, 2 d)."""
+        if self.pooling == "mean":
+            return torch.stack([forward, reverse]).mean(0)
+        return torch.cat([forward, reverse], dim=-1)
+
     def pooled(self, states: Tensor, regions: Tensor) -> Tensor:
-        """Mean state over the bases of each region, (B, R, d); an empty region gives zero."""
-        weight = regions.to(states.dtype)  # (B, R, L)
-        return (weight @ states) / weight.sum(-1, keepdim=True).clamp(min=1)
+        """What is kept of each region, (B, R, d) or (B, R, 4 d); an empty region gives zero."""
+        inside = regions.to(states.dtype)  # (B, R, L)
+        mean = inside / inside.sum(-1, keepdim=True).clamp(min=1)
+        if self.pooling == "mean":
+            return mean @ states
+        direction = towards_promoter(regions).to(states.dtype)  # (B,)
+        share = ((1 + direction) / 2)[:, None, None]
+        forward, reverse = states.chunk(2, dim=-1)
+        along = torch.cat([share * forward + (1 - share) * reverse, share * reverse + (1 - share) * forward], dim=-1)
+        return torch.cat(
+            [mean @ along, (mean * places(regions).to(mean.dtype) * direction[:, None, None]) @ along], dim=-1
+        )
 
     @torch.no_grad()
     def standardise(self, pooled: Tensor) -> None:
-        """Start with mean 0 and variance 1 of each channel over these mean states (N, R, d), and at one logit for all.
+        """Start with mean 0 and variance 1 of each channel over pooled states (N, R, C), and at one logit for all.
 
         Source: the data-dependent initialisation of Kingma & Dhariwal 2018 (Glow, "actnorm").
         """
@@ -59,3 +86,23 @@ class RegionHead(nn.Module, UsesOperations):
         x = kept(self.features(v)) @ self.hidden.weight.T
         x = kept(torch.relu(self.operations.add_bias(x, self.hidden.bias)))
         return self.operations.add_bias(x @ self.out.weight.T, self.out.bias).squeeze(-1)
+
+
+def towards_promoter(regions: Tensor) -> Tensor:
+    """1 where the enhancer (first region of (B, 2, L)) lies left of the promoter, -1 where right: (B,); 0 where their
+    centres are one, or an element is empty."""
+    centre = _centres(regions)
+    return torch.sign(centre[:, 1] - centre[:, 0]) * regions.any(-1).all(-1)
+
+
+def places(regions: Tensor) -> Tensor:
+    """Place of each base in its region (B, R, L), -1 at the first to 1 at the last; 0 elsewhere and of one base."""
+    inside, at = regions.double(), torch.arange(regions.shape[-1], device=regions.device)
+    half = ((inside.sum(-1, keepdim=True) - 1) / 2).clamp(min=0.5)
+    return (at - _centres(regions)[..., None]) / half * inside
+
+
+def _centres(regions: Tensor) -> Tensor:
+    """Mean place (B, R) of each region's bases; in double precision, as windows may be long and states half ones."""
+    inside, at = regions.double(), torch.arange(regions.shape[-1], dtype=torch.float64, device=regions.device)
+    return inside @ at / inside.sum(-1).clamp(min=1)

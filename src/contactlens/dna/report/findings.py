@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from contactlens.dna.data.names import NETWORK, RECALIBRATED
+from contactlens.dna.data.names import CEILING, NETWORK, RECALIBRATED
 from contactlens.dna.motifs.tomtom import called_matches
 from contactlens.dna.report.figures.evaluation import model_name
 from contactlens.dna.report.figures.trust import conservation_frame, name_of
@@ -26,7 +26,7 @@ def metric(metrics: pd.DataFrame, model: str, name: str) -> Interval | None:
 def best_baseline(metrics: pd.DataFrame) -> str | None:
     """The baseline of the highest AUROC."""
     plainly = ~metrics["model"].str.startswith(NETWORK) & ~metrics["model"].str.endswith(RECALIBRATED)
-    rows = metrics[plainly & (metrics["metric"] == "auroc")]
+    rows = metrics[plainly & (metrics["model"] != CEILING) & (metrics["metric"] == "auroc")]
     return None if rows.empty else str(rows["model"].iloc[int(rows["estimate"].argmax())])
 
 
@@ -44,6 +44,9 @@ def auroc_finding(metrics: pd.DataFrame) -> Finding | None:
             f" Less that of the best baseline ({model_name(str(baseline))}), on the same windows: {lead[0]:+.3f}, "
             f"interval {lead[1]:+.3f} to {lead[2]:+.3f}."
         )
+    ceiling = metric(metrics, CEILING, "auroc")
+    if ceiling is not None:
+        detail += f" The best rule that is given the true sites has {ceiling[0]:.3f}: no model can do better."
     question = "Does the network tell the labels apart better than simpler models?"
     return Finding(question, f"{own[0]:.3f}", detail, verdict)
 

@@ -27,6 +27,7 @@ HUMAN_ODDS: Floats = np.array(
         [0.71, 1.00, 1.23, 1.10],
     ]
 )
+ELEMENTS = ("enhancer", "promoter")
 HUMAN_GC = 0.41  # of the human genome (International Human Genome Sequencing Consortium, Nature 409, 860, 2001)
 
 

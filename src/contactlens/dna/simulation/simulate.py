@@ -1,26 +1,35 @@
 """Simulated enhancer-promoter windows: background DNA, planted motifs, a stated grammar and the truth of every site.
 
-The grammar: an enhancer carries sites of one or more enhancer factors, a promoter of one or more promoter factors. A
-window is positive if the promoter has the partner of each of the enhancer's factors and of no other; it is negative if
-a factor is there without its partner. So every factor of either element has to be known to tell the label. Everything
-else is drawn alike for both labels (the factors of each element, numbers and strands of sites, distance, order and
-place of the elements, GC content, decoys), so that no single element, no distance and no composition tells it.
+Two grammars. `arrangement`, the default, is in arrangement.py: the same sites, lying otherwise. Of `partners`, an
+enhancer carries sites of one or more enhancer factors, a promoter of one or more promoter factors; a window is positive
+if the promoter has the partner of each of the enhancer's factors and of no other; it is negative if a factor is there
+without its partner. So every factor of either element has to be known to tell the label.
+
+Everything else is drawn alike for both labels (the factors of each element, numbers of sites, distance and place of the
+elements, GC content, decoys), so that no single element, no distance and no composition tells it.
 """
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, rule, settings
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import Motif, motif
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.simulation.arrangement import (
+    block_bp,
+    deal_rules,
+    draw_arranged_sites,
+    draw_plan,
+    draw_unlabelled_sites,
+)
+from contactlens.dna.simulation.config import GC_RANGE, SimulationConfig
 from contactlens.dna.simulation.grammar import (
-    HUMAN_GC,
+    ELEMENTS,
     Codes,
     Site,
     Span,
@@ -35,89 +44,7 @@ from contactlens.dna.simulation.grammar import (
 )
 
 SOURCE = "simulated"
-Pairs = tuple[tuple[str, str], ...]
-GC_RANGE = (0.25, 0.75)
-ELEMENTS = ("enhancer", "promoter")
 Ints = NDArray[np.int64]
-
-
-@settings
-class SimulationConfig:
-    """Parameters of the simulation; lengths and distances in bp.
-
-    n_chromosomes: records sim1, sim2, ... over which all windows are spread evenly
-    n_windows: labelled windows, both labels on every chromosome in the same proportion
-    n_unlabelled: further windows between them, of the same make, every element with all its factors: to pretrain on
-    window_bp, enhancer_bp, promoter_bp: lengths; enhancer_bp + promoter_bp even, so that distances are whole
-    min_distance_bp, max_distance_bp: centre to centre, every distance in between alike
-    pairs: (enhancer factor, promoter factor) by JASPAR id; two or more. The default: SPI1 and HNF4A, which define
-        enhancers of macrophages and hepatocytes; CTCF and ZNF143, which bind promoters and hold loops. All four have
-        14 bits of information or more, few or no chance matches in 100 bp, no reverse complement in themselves
-        (best overlap with it: a correlation of 0.03 to 0.57, against 0.7 to 1 for CEBPA, NRF1 or TP53) and are unlike
-        each other (below 0.45)
-    sites_per_factor: fewest and most sites of each of an element's factors, every number alike
-    unlabelled_sites_per_factor: the same in the windows without label; denser ones make richer DNA to pretrain on
-    site_min_gap_bp: bases between any two sites; TF-MoDISco reads sites within 20 bp as one
-    min_score_quantile: weak sites are left out: each planted site scores above this quantile of what its motif gives
-    decoys: factors without meaning, by JASPAR id, planted anywhere (in elements too)
-    decoys_per_window: fewest and most of them, every number alike
-    positive_fraction: share of positive windows
-    gc_mean, gc_sd: GC content of the background, which differs from window to window as between isochores; means of
-        1 kb of human DNA have an SD of some 0.05 to 0.07 (hg19 chr20:1-3 Mb: 0.068, sampling included)
-    """
-
-    n_chromosomes: PositiveInt = 10
-    n_windows: PositiveInt = 3000
-    n_unlabelled: NonNegativeInt = 4000
-    window_bp: PositiveInt = 512
-    enhancer_bp: PositiveInt = 160
-    promoter_bp: PositiveInt = 160
-    min_distance_bp: NonNegativeInt = 180
-    max_distance_bp: NonNegativeInt = 350
-    pairs: Annotated[Pairs, Field(min_length=2)] = (
-        ("MA0080.7", "MA0139.2"),
-        ("MA1494.2", "MA0088.3"),
-    )
-    sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
-    unlabelled_sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
-    site_min_gap_bp: NonNegativeInt = 20
-    min_score_quantile: Annotated[float, Field(ge=0, le=0.9)] = 0.1
-    decoys: tuple[str, ...] = ("MA0140.3", "MA0506.3")
-    decoys_per_window: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
-    positive_fraction: OpenUnit = 0.5
-    gc_mean: Annotated[float, Field(ge=GC_RANGE[0], le=GC_RANGE[1])] = HUMAN_GC
-    gc_sd: Annotated[float, Field(ge=0, le=0.2)] = 0.05
-
-    @rule
-    def _lengths_fit(self) -> None:
-        self._require("n_windows", self.n_windows >= 2 * self.n_chromosomes, "must be 2 per chromosome or more")
-        lengths = self.enhancer_bp + self.promoter_bp
-        self._require("enhancer_bp", lengths % 2 == 0, f"must be even together with promoter_bp = {self.promoter_bp}")
-        least = lengths // 2 + self.site_min_gap_bp
-        self._require("min_distance_bp", self.min_distance_bp >= least, f"must be at least {least} (elements + gap)")
-        most = self.window_bp - lengths // 2
-        holds = self.min_distance_bp <= self.max_distance_bp <= most
-        self._require("max_distance_bp", holds, f"must lie in [min_distance_bp, {most}] to fit the window")
-
-    @rule
-    def _sites_fit(self) -> None:
-        for name in ("sites_per_factor", "unlabelled_sites_per_factor", "decoys_per_window"):
-            low, high = getattr(self, name)
-            self._require(name, low <= high, "must be two numbers in order")
-        named = self.motif_ids
-        self._require("pairs", len(set(named)) == len(named), "must name each motif once, decoys included")
-        holds = bool(self.decoys) or self.decoys_per_window[1] == 0
-        self._require("decoys", holds, f"must name a motif where decoys_per_window = {self.decoys_per_window}")
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise ValueError(f"{name} {rule}, got {getattr(self, name)}")
-
-    @property
-    def motif_ids(self) -> tuple[str, ...]:
-        """Enhancer factors in the order of pairs, then promoter factors, then decoys."""
-        enhancers, promoters = zip(*self.pairs, strict=True)
-        return (*enhancers, *promoters, *self.decoys)
 
 
 def simulate_windows(config: SimulationConfig, seed: int) -> WindowSet:
@@ -132,12 +59,8 @@ def simulate_windows(config: SimulationConfig, seed: int) -> WindowSet:
     _require_room(config, motifs)
     places, grammar, bases = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(3))
     tiles = _lay_tiles(config, places)
-    combinations = _combine(config, tiles, grammar)
-    elements = [_draw_elements(config, grammar) for _ in range(len(tiles))]
-    sites = [
-        _draw_sites(config, motifs, pair, sets, labelled, grammar)
-        for pair, sets, labelled in zip(elements, combinations.tolist(), tiles["label"] >= 0, strict=True)
-    ]
+    draw = _draw_partners if config.grammar == "partners" else _draw_arrangement
+    elements, sites = draw(config, motifs, tiles, grammar)
     sequences = _write_sequences(config, motifs, sites, bases)
     windows = _windows_table(config, tiles, elements)
     return WindowSet(
@@ -151,13 +74,20 @@ def simulate_windows(config: SimulationConfig, seed: int) -> WindowSet:
 
 
 def _require_room(config: SimulationConfig, motifs: list[Motif]) -> None:
-    n_pairs, most = len(config.pairs), max(config.sites_per_factor[1], config.unlabelled_sites_per_factor[1])
+    """InputError where an element can't hold the sites it must: of `partners` the most, of `arrangement` the fewest."""
+    n_pairs = len(config.pairs)
+    arranged = config.grammar == "arrangement"
+    most = max(config.sites_per_factor[1], config.unlabelled_sites_per_factor[1])
+    n = config.sites_per_factor[0] if arranged else most
     for element, first in (("enhancer_bp", 0), ("promoter_bp", n_pairs)):
         found = motifs[first : first + n_pairs]
-        needed = most * sum(len(one) for one in found) + (most * n_pairs - 1) * config.site_min_gap_bp
+        if arranged:  # of the two longest
+            found = sorted(found, key=len)[-2:]
+        spaced = arranged and first == 0
+        needed = block_bp([len(one) for one in found], [n] * len(found), config, spaced)
         if needed > getattr(config, element):
             names = ", ".join(f"{one.matrix_id} ({one.name}, {len(one)} bp)" for one in found)
-            sites = f"{most} sites of each of {names}"
+            sites = f"{n} sites of each of {names}"
             raise InputError(f"simulate.{element}: {sites} need {needed} bp, got {getattr(config, element)}")
 
 
@@ -176,6 +106,38 @@ def _lay_tiles(config: SimulationConfig, rng: np.random.Generator) -> pd.DataFra
     number = (table["label"] >= 0).cumsum() - 1
     table["window_id"] = [f"w{i:06d}" if label >= 0 else "" for i, label in zip(number, table["label"], strict=True)]
     return table
+
+
+Drawn = tuple[list[tuple[Span, Span]], list[list[Site]]]  # elements and sites of every tile
+
+
+def _draw_partners(
+    config: SimulationConfig, motifs: list[Motif], tiles: pd.DataFrame, rng: np.random.Generator
+) -> Drawn:
+    combinations = _combine(config, tiles, rng)
+    elements = [_draw_elements(config, rng) for _ in range(len(tiles))]
+    sites = [
+        _draw_sites(config, motifs, pair, sets, labelled, rng)
+        for pair, sets, labelled in zip(elements, combinations.tolist(), tiles["label"] >= 0, strict=True)
+    ]
+    return elements, sites
+
+
+def _draw_arrangement(
+    config: SimulationConfig, motifs: list[Motif], tiles: pd.DataFrame, rng: np.random.Generator
+) -> Drawn:
+    rules = np.full(len(tiles), "", dtype=object)
+    for _, rows in tiles[tiles["label"] >= 0].groupby(["chromosome", "label"]):
+        rules[rows.index] = deal_rules(len(rows), config.rule_shares, rng)
+    elements = [_draw_elements(config, rng) for _ in range(len(tiles))]
+    sites: list[list[Site]] = []
+    for rule, label, pair in zip(rules.tolist(), tiles["label"].tolist(), elements, strict=True):
+        if label < 0:
+            sites.append(draw_unlabelled_sites(config, motifs, rng))
+            continue
+        found = draw_arranged_sites(draw_plan(rule, label, config, rng), pair, motifs, config, rng)
+        sites.append(_with_decoys(config, motifs, found, rng))
+    return elements, sites
 
 
 def _combine(config: SimulationConfig, tiles: pd.DataFrame, rng: np.random.Generator) -> Ints:
@@ -201,7 +163,7 @@ def _draw_sites(
     labelled: bool,
     rng: np.random.Generator,
 ) -> list[Site]:
-    """Sites of one window in the order of their starts; decoys are placed last, where there is room."""
+    """Sites of one window of `partners`."""
     n_pairs, gap = len(config.pairs), config.site_min_gap_bp
     fewest, most = config.sites_per_factor if labelled else config.unlabelled_sites_per_factor
     sites: list[Site] = []
@@ -210,10 +172,17 @@ def _draw_sites(
         factors = rng.permutation(factors).tolist()
         starts = place_cluster(element, [len(motifs[i]) for i in factors], gap, rng)
         sites += [Site(i, at, bool(rng.random() < 0.5), name) for i, at in zip(factors, starts.tolist(), strict=True)]
+    return _with_decoys(config, motifs, sites, rng)
+
+
+def _with_decoys(
+    config: SimulationConfig, motifs: list[Motif], sites: list[Site], rng: np.random.Generator
+) -> list[Site]:
+    """With decoys where there is room, in the order of their starts."""
     for _ in range(int(rng.integers(config.decoys_per_window[0], config.decoys_per_window[1] + 1))):
-        decoy = int(rng.integers(2 * n_pairs, len(motifs)))
+        decoy = int(rng.integers(2 * len(config.pairs), len(motifs)))
         taken = [Span(site.start, site.start + len(motifs[site.motif])) for site in sites]
-        start = place_alone(taken, config.window_bp, len(motifs[decoy]), gap, rng)
+        start = place_alone(taken, config.window_bp, len(motifs[decoy]), config.site_min_gap_bp, rng)
         if start is not None:
             sites.append(Site(decoy, start, bool(rng.random() < 0.5), "background"))
     return sorted(sites, key=lambda site: site.start)

@@ -18,7 +18,7 @@ from contactlens.dna.explanation.methods import BEST
 from contactlens.dna.models.backbone import BackboneConfig
 from contactlens.dna.models.classifier import HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.simulation.simulate import SimulationConfig as DnaSimulationConfig
+from contactlens.dna.simulation.config import SimulationConfig as DnaSimulationConfig
 from contactlens.dna.training.fit import FineTuneConfig
 from contactlens.dna.training.pretrain import PretrainConfig
 from contactlens.ops.params.strict import from_mapping, load_section, suggestion

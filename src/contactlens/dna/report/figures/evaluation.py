@@ -24,6 +24,7 @@ from contactlens.reporting.figure_style import (
 
 NAMES = {
     "best_motif": "best single motif",
+    "ceiling": "ceiling, given the true sites",
     "cnn": "CNN",
     "gc_content": "GC content",
     "kmer_logistic": "k-mers",
