@@ -78,7 +78,6 @@ MOTIFS = MotifConfig(
 )
 REASONS = ["passed: AUROC of network, 0.9, is above the limit, 0.7", "failed: ECE of network, 0.2, is not below 0.1"]
 FOUND = ("MA0080.7", "MA0139.2")  # of four planted factors
-PARTNERS = {"grammar": "partners", "sites_per_factor": (2, 2)}
 
 
 def ids_of(windows: WindowSet) -> dict[str, list[str]]:
@@ -161,7 +160,7 @@ def write_reports(windows: WindowSet, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def windows() -> WindowSet:
-    return simulate_windows(SimulationConfig(**PARTNERS, n_chromosomes=5, n_windows=100, n_unlabelled=0), 1)
+    return simulate_windows(SimulationConfig(n_chromosomes=5, n_windows=100, n_unlabelled=0), 1)
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,7 @@ from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.grammar import draw_instances, reverse_complement, score_instances
 from contactlens.dna.simulation.simulate import simulate_windows
 
-CONFIG = SimulationConfig(
-    grammar="partners",
-    n_windows=2400,
-    n_unlabelled=600,
-    sites_per_factor=(1, 2),
-    unlabelled_sites_per_factor=(2, 2),
-)
+CONFIG = SimulationConfig(n_windows=2400, n_unlabelled=600, sites_per_factor=(1, 2), unlabelled_sites_per_factor=(2, 2))
 CODES = np.zeros(256, dtype=np.uint8)
 CODES[[67, 71, 84]] = [1, 2, 3]
 P_LEAST = 1e-3  # of a test whose hypothesis holds; the seed is fixed

@@ -13,8 +13,8 @@ GC_RANGE = (0.25, 0.75)
 class SimulationConfig:
     """Parameters of the simulation; lengths and distances in bp.
 
-    grammar: `arrangement`: labels differ in how the same factors lie (see arrangement.py); `partners`: in whether the
-        promoter has the partners of the enhancer's factors
+    grammar: `partners`: labels differ in whether the promoter has the partners of the enhancer's factors;
+        `arrangement`: in how the same factors lie (see arrangement.py)
 
     n_chromosomes: records sim1, sim2, ... over which all windows are spread evenly
     n_windows: labelled windows, both labels on every chromosome in the same proportion
@@ -46,7 +46,7 @@ class SimulationConfig:
         1 kb of human DNA have an SD of some 0.05 to 0.07 (hg19 chr20:1-3 Mb: 0.068, sampling included)
     """
 
-    grammar: Literal["arrangement", "partners"] = "arrangement"
+    grammar: Literal["arrangement", "partners"] = "partners"
     n_chromosomes: PositiveInt = 10
     n_windows: PositiveInt = 3000
     n_unlabelled: NonNegativeInt = 4000
@@ -59,7 +59,7 @@ class SimulationConfig:
         ("MA0080.7", "MA0139.2"),
         ("MA1494.2", "MA0088.3"),
     )
-    sites_per_factor: tuple[PositiveInt, PositiveInt] = (1, 4)
+    sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
     unlabelled_sites_per_factor: tuple[PositiveInt, PositiveInt] = (2, 2)
     unlabelled_sites_per_kb: Annotated[float, Field(ge=0, le=20)] = 0.2
     rule_shares: tuple[ClosedUnit, ClosedUnit, ClosedUnit] = (0.5, 0.3, 0.2)

@@ -1,6 +1,6 @@
 """Simulated enhancer-promoter windows: background DNA, planted motifs, a stated grammar and the truth of every site.
 
-Two grammars. `arrangement`, the default, is in arrangement.py: the same sites, lying otherwise. Of `partners`, an
+Two grammars. `arrangement` is in arrangement.py: the same sites, lying otherwise. Of `partners`, the default, an
 enhancer carries sites of one or more enhancer factors, a promoter of one or more promoter factors; a window is positive
 if the promoter has the partner of each of the enhancer's factors and of no other; it is negative if a factor is there
 without its partner. So every factor of either element has to be known to tell the label.
