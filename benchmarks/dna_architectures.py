@@ -30,6 +30,7 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.motif_scan import MotifScan
 from contactlens.dna.evaluation.evaluate import EvaluateConfig
 from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.simulation.arrangement import RULES
 from contactlens.dna.simulation.ceiling import ceiling_logits, config_of, has_ceiling, read_arrangement
 from contactlens.dna.simulation.simulate import simulate_windows
 from contactlens.dna.training.fit import auroc, fine_tune, predict
@@ -101,7 +102,8 @@ def table_of(test: WindowSet, logits: Mapping[str, Array], config: EvaluateConfi
     seeds = resample_counts(n_seeds, config.bootstrap_replicates, seed)
     parts = {"all": np.arange(len(y))}
     if has_ceiling(test):
-        parts |= read_arrangement(test, config_of(test.settings)).groupby("rule").indices
+        rules = read_arrangement(test, config_of(test.settings))["rule"].to_numpy()
+        parts |= {rule: np.flatnonzero(rules == rule) for rule in RULES}
     rows = []
     for part, inside in parts.items():
         found = {name: replicates(y[inside], one[:, inside], weights[:, inside], seeds) for name, one in logits.items()}
