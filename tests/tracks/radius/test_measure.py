@@ -16,7 +16,7 @@ from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.measure import measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import Observations
-from contactlens.tracks.radius.statistics import discrepancy, onset_profile
+from contactlens.tracks.radius.statistics import discrepancies, onset_profile
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
 
@@ -48,12 +48,28 @@ def test_confidence_is_open_below_where_nothing_is_excluded() -> None:
     assert open_below.quantile(0.5) == pytest.approx(4.0, abs=0.02)
 
 
-def test_discrepancy_is_small_for_a_copy_and_large_for_a_stranger() -> None:
+def test_a_copy_agrees_and_a_stranger_in_one_group_is_named() -> None:
     rng = np.random.default_rng(2)
-    simulated = rng.standard_normal((99, 5))
-    assert discrepancy(np.zeros(5), simulated)[0] > 0.5
-    p, ratio = discrepancy(np.full(5, 4.0), simulated)
-    assert p == pytest.approx(0.01) and ratio > 5
+    simulated = {name: rng.standard_normal((99, 5)) for name in ("levels", "motion")}
+    alike = discrepancies({"levels": np.zeros(5), "motion": np.zeros(5)}, simulated)
+    assert min(p for p, _ in alike.values()) > 0.5
+    found = discrepancies({"levels": np.zeros(5), "motion": np.full(5, 4.0)}, simulated)
+    assert found["motion"][0] == pytest.approx(0.01) and found["motion"][1] > 5
+    assert found["levels"][0] > 0.5
+
+
+def test_a_model_that_holds_is_refused_as_often_as_min_p_says_over_all_groups() -> None:
+    """Six groups, unlike in size and tails: the smallest p is at most 0.05 in 5 % of all cases, not in 26 %."""
+    rng = np.random.default_rng(3)
+    sizes = (3, 7, 10, 13, 60, 18)
+    cases = 400
+    smallest = []
+    for _ in range(cases):
+        drawn = {str(k): rng.standard_t(8, size=(100, k)) * rng.gamma(4.0, 0.25, size=(100, 1)) for k in sizes}
+        found = discrepancies({k: x[0] for k, x in drawn.items()}, {k: x[1:] for k, x in drawn.items()})
+        smallest.append(min(p for p, _ in found.values()))
+    refused = np.mean(np.array(smallest) <= 0.05)
+    assert 0.05 - 3 * np.sqrt(0.05 * 0.95 / cases) < refused < 0.05 + 3 * np.sqrt(0.05 * 0.95 / cases)
 
 
 def test_onset_profile_is_read_off_the_frames_around_an_onset() -> None:

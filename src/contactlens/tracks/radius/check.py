@@ -16,19 +16,19 @@ from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.statistics import (
     DISTANCE_LEVELS,
     coupling_statistics,
-    discrepancy,
+    discrepancies,
     motion_statistics,
     onset_profile,
     signal_statistics,
 )
 
 Floats = NDArray[Any]
-MOTION_DRAWS = 60
 
 
 @dataclass(frozen=True)
 class GroupCheck:
-    """p: share of simulated experiments as far off as the data; ratio: the data's distance over a typical one."""
+    """p: share of simulated experiments as far off in any group as the data in this; ratio: the data's distance over a
+    typical one."""
 
     group: str
     p: float
@@ -74,22 +74,23 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
     with ThreadPoolExecutor(design.workers) as pool:
         simulated = [result for group in pool.map(one, range(len(groups))) for result in group]
     own, own_onset = measured(observations.signal)
-    checks = [GroupCheck(name, *discrepancy(own[name], np.array([s[name] for s, _ in simulated]))) for name in own]
-    if observations.kind != "scalar":
-        checks.append(_motion_check(design))
+    groups_simulated = {name: np.array([s[name] for s, _ in simulated]) for name in own}
     classes = len(levels) + 1
-    coupling = np.array([s["MS2 given distance"] for s, _ in simulated]).reshape(len(simulated), -1, classes)
-    return Predictive(
-        checks, own_onset, np.array([o for _, o in simulated]), own["MS2 given distance"].reshape(-1, classes), coupling
-    )
+    coupling = groups_simulated["MS2 given distance"].reshape(len(simulated), -1, classes)
+    coupling_own = own["MS2 given distance"].reshape(-1, classes)
+    if observations.kind != "scalar":
+        own = {**own, **motion_statistics(observations.driver)}
+        groups_simulated["motion"] = _free_motions(design, len(simulated))
+    checks = [GroupCheck(name, *found) for name, found in discrepancies(own, groups_simulated).items()]
+    return Predictive(checks, own_onset, np.array([o for _, o in simulated]), coupling_own, coupling)
 
 
-def _motion_check(design: Design) -> GroupCheck:
-    """The measured motion against free paths of the fitted process, with its noise and the same frames missing."""
+def _free_motions(design: Design, count: int) -> Floats:
+    """(count, K) statistics of free paths of the fitted process, with its noise and the same frames missing."""
     observations = design.observations
     missing = np.isnan(observations.driver[:, :, :1])
     simulated = []
-    for number in range(MOTION_DRAWS):
+    for number in range(count):
         motion = design.motions[number % len(design.motions)]
         assert motion is not None
         rng = np.random.default_rng([design.seed, 22, number])
@@ -99,7 +100,7 @@ def _motion_check(design: Design) -> GroupCheck:
         if observations.kind == "distance":
             path = np.linalg.norm(path, axis=2, keepdims=True)
         simulated.append(motion_statistics(np.where(missing, np.nan, path))["motion"])
-    return GroupCheck("motion", *discrepancy(motion_statistics(observations.driver)["motion"], np.array(simulated)))
+    return np.array(simulated)
 
 
 def shuffled_gains(

@@ -19,7 +19,8 @@ class VerdictRules:
     """What the sentence is decided by.
 
     min_gain_nats: by which a law must beat no dependence on distance, and all shuffled pairs, to count as seen
-    min_p: a group of statistics of which fewer simulated experiments are as far off fails
+    min_p: a group of statistics fails where fewer simulated experiments are as far off in any group: so many a model
+        that holds is refused, over all groups together
     min_ratio: ... and only if it is also this much further from the model than a typical simulated experiment
     max_halves_z: difference between two halves of the tracks, in standard errors
     """

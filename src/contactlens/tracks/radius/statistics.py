@@ -80,14 +80,33 @@ def motion_statistics(driver: Floats) -> dict[str, Floats]:
     return {"motion": np.array([*np.log(quantiles), *moved, np.log(halves[0] / halves[1]), np.log(between)])}
 
 
-def discrepancy(observed: Floats, simulated: Floats) -> tuple[float, float]:
-    """(p, ratio) of one group: the share of experiments at least as far from the others as the data are, and the data's
-    distance over the median one. simulated: (S, K); each is compared with the mean and SD of the rest."""
-    everything = np.vstack([observed[None], simulated])
-    distances = np.empty(len(everything))
-    for i in range(len(everything)):
-        rest = np.delete(everything, [0, i], axis=0)
-        sd = rest.std(axis=0) + 1e-9 * (np.abs(rest).max(axis=0) + 1e-12)
-        distances[i] = np.mean(np.minimum(((everything[i] - rest.mean(axis=0)) / sd) ** 2, 60.0))
-    p = (1 + np.sum(distances[1:] >= distances[0])) / len(everything)
-    return float(p), float(distances[0] / np.median(distances[1:]))
+def discrepancies(observed: dict[str, Floats], simulated: dict[str, Floats]) -> dict[str, tuple[float, float]]:
+    """(p, ratio) of each group. simulated: (S, K) of each group, of the same number of experiments.
+
+    A group's distance is that of its K statistics from the other experiments, in SDs. ratio: the data's over the median
+    one. p is for all groups together: the share of experiments whose most extreme group, whichever it is, is at least
+    as extreme as this one of the data (single-step maxT; Westfall and Young, Resampling-Based Multiple Testing, 1993).
+    Distances of different groups are compared by their logarithms, standardised over the experiments.
+    """
+    distance = {name: np.log(_distances(observed[name], simulated[name]) + 1e-12) for name in observed}
+    extreme = {name: (d - d[1:].mean()) / (d[1:].std() + 1e-9) for name, d in distance.items()}
+    largest = np.max([e[1:] for e in extreme.values()], axis=0)
+    return {
+        name: (
+            float((1 + np.sum(largest >= extreme[name][0])) / (1 + largest.size)),
+            float(np.exp(d[0] - np.median(d[1:]))),
+        )
+        for name, d in distance.items()
+    }
+
+
+def _distances(observed: Floats, simulated: Floats) -> Floats:
+    """(1 + S,) mean squared difference from the mean of the other simulated experiments, in their SDs; data first."""
+    middle, count = simulated.mean(axis=0), len(simulated)
+    own, others = observed - middle, simulated - middle
+    square = (others**2).sum(axis=0)
+    mean = np.vstack([np.zeros_like(own), -others / (count - 1)])  # of the others
+    variance = np.vstack([square / count, (square - others**2) / (count - 1)]) - mean**2
+    sd = np.sqrt(np.maximum(variance, 0)) + 1e-9 * (np.abs(simulated).max(axis=0) + 1e-12)
+    difference = (np.vstack([own, others]) - mean) / sd
+    return np.asarray(np.mean(np.minimum(difference**2, 60.0), axis=1))
