@@ -72,6 +72,23 @@ def test_same_seed_gives_the_same_weights(contact_batch: TrackBatch) -> None:
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+def test_tracks_turned_at_random_teach_nothing_of_the_axes(contact_batch: TrackBatch) -> None:
+    """A signal that is x, which positions as given tell and a randomly turned track can't."""
+    axis = dataclasses.replace(contact_batch, signal=contact_batch.driver[:, 0] / 130)
+    train, validation = axis.select(list(range(32))), axis.select(list(range(32, 48)))
+    found = {}
+    for rotation in ("as_given", "random"):
+        seed_everything(0, 1)
+        model = TrackModel(
+            dataclasses.replace(MODEL, gated=False, rotation=rotation), GATE, Scaling.of(train), TASK, driver_channels=4
+        )
+        fit(model, train, validation, LOSS, dataclasses.replace(FIT, learning_rate=1e-2), 0)
+        mean, _ = predict(model, validation.driver, validation.observed, 16)
+        found[rotation] = np.corrcoef(mean.ravel(), validation.signal.ravel())[0, 1]
+    assert found["as_given"] > 0.5
+    assert abs(found["random"]) < 0.2
+
+
 class KilledError(Exception):
     pass
 

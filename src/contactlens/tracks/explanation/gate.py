@@ -31,10 +31,12 @@ class PastGate(nn.Module):
 
     def to_channels(self, attributions: Tensor, channels: int) -> Tensor:
         """(B, C, T) from attributions (B, Z, T): contact goes to the channel that the gate reads, and the mask of
-        observed frames, which is no measurement, to none."""
-        gated = channels - int(self.model.task.conditioned)
-        folded = torch.cat([attributions[:, :gated], attributions[:, gated + 2 :]], dim=1)
-        folded[:, self.model.driver_channels - 1] += attributions[:, gated]
+        observed frames, which is no measurement, to none. A channel that the model does not see has 0."""
+        hidden = self.model.hidden_channels
+        seen = channels - int(self.model.task.conditioned) - hidden
+        none = torch.zeros_like(attributions[:, :hidden])
+        folded = torch.cat([none, attributions[:, :seen], attributions[:, seen + 2 :]], dim=1)
+        folded[:, self.model.driver_channels - 1] += attributions[:, seen]
         return folded
 
     def forward(self, z: Tensor, observed: Tensor) -> Tensor:

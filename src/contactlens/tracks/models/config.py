@@ -8,6 +8,8 @@ from contactlens.tracks.models.bernoulli_latent import Estimator
 from contactlens.tracks.models.bernoulli_vae import BernoulliVaeConfig
 from contactlens.tracks.models.heads import HEADS, HeadConfig
 
+Rotation = Literal["as_given", "random", "invariant"]
+
 
 @settings
 class TransformerConfig:
@@ -44,6 +46,9 @@ class ModelConfig:
     encoder_depth, decoder_depth: steps of a U-Net down to its coarsest level and back up
     kernel_size: frames of a convolution
     gated: whether the distance gate multiplies the input of a task that has it
+    rotation: how a separation vector is seen: `as_given`, x, y, z beside the distance in the microscope's axes;
+        `random`, the same with every track turned at random each time it is trained on; `invariant`, the distance
+        alone, so that no rotation changes a prediction
     logvar_bounds: range of a predicted Gaussian's log-variance, in log units of the standardised signal's variance
     context_frames: frames to which MS2 is pooled where it conditions the decoder
     head: what a predicted signal is predicted as
@@ -57,6 +62,7 @@ class ModelConfig:
     kernel_size: PositiveInt
     gated: bool
     logvar_bounds: tuple[float, float]
+    rotation: Rotation = "as_given"
     context_frames: PositiveInt = 8
     head: HeadConfig = field(default_factory=HeadConfig)
     transformer: TransformerConfig = TransformerConfig()

@@ -95,6 +95,9 @@ class TrackModel(nn.Module):
         extra = [scaling.signal_sd] if task.signal_input else []
         shift = [scaling.signal_mean] if task.signal_input else []
         scale = [scaling.driver_scale] * self.driver_channels + extra
+        # x, y and z come before the distance.
+        self.turned_in_training = config.rotation == "random" and self.driver_channels > 1
+        self.hidden_channels = max(self.driver_channels - 1, 0) if config.rotation == "invariant" else 0
         self.register_buffer("channel_scale", torch.tensor(scale)[:, None])
         self.register_buffer("channel_shift", torch.tensor([0.0] * self.driver_channels + shift)[:, None])
         self.register_buffer("signal_mean", torch.tensor(scaling.signal_mean))
@@ -102,7 +105,7 @@ class TrackModel(nn.Module):
         self.distance_gate = DistanceGate(gate, scaling.driver_scale) if self.gated else None
         # One further channel, the mask of observed frames, and behind a gate a second: the gated constant (the contact
         # itself; without it a driver near 0 in contact looks the same as no contact).
-        in_channels = len(scale) + 1 + self.gated
+        in_channels = len(scale) - self.hidden_channels + 1 + self.gated
         context_channels = config.width if task.conditioned else 0
         plan = Plan(config, in_channels, context_channels, scaling, grid)
         self.backbone = ARCHITECTURES[config.name].build(plan)
@@ -127,14 +130,16 @@ class TrackModel(nn.Module):
         return self.distance_gate(x[:, self.driver_channels - 1])
 
     def gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
-        """(B, C + 2, T): scaled input, contact (behind a gate) and mask."""
-        scaled = (x - self.channel_shift) / self.channel_scale  # (B, C, T)
+        """(B, Z, T): scaled input that is not hidden, contact (behind a gate) and mask."""
+        scaled = ((x - self.channel_shift) / self.channel_scale)[:, self.hidden_channels :]
         mask = observed[:, None].to(x.dtype)
         if self.distance_gate is None:
             return torch.cat([scaled * mask, mask], dim=1)
         opening = gate[:, None].expand_as(scaled)
         if self.task.may_copy_signal:
-            opening = torch.cat([opening[:, : self.driver_channels], self._sight(gate)[:, None]], dim=1)
+            opening = torch.cat(
+                [opening[:, : self.driver_channels - self.hidden_channels], self._sight(gate)[:, None]], dim=1
+            )
         return torch.cat([scaled * opening * mask, gate[:, None] * mask, mask], dim=1)
 
     @staticmethod

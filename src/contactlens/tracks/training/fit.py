@@ -32,6 +32,26 @@ class FitConfig(LoopConfig):
     compile: bool
 
 
+def random_rotations(count: int, random: torch.Generator) -> Tensor:
+    """Uniform rotations (count, 3, 3), from unit quaternions whose direction is uniform.
+
+    Source: Shoemake, Graphics Gems III (1992) 124.
+    """
+    quaternions = torch.randn(count, 4, generator=random, dtype=torch.float64)
+    w, x, y, z = (quaternions / quaternions.norm(dim=1, keepdim=True)).unbind(dim=1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
+def turned(x: Tensor, rotations: Tensor) -> Tensor:
+    """x (B, C, T), whose first three channels are x, y and z, with each track turned by its rotation (B, 3, 3)."""
+    return torch.cat([rotations @ x[:, :3], x[:, 3:]], dim=1)
+
+
 class _Fitting:
     """A model with its objective and the tracks on their device; the `Trainable` of the loop."""
 
@@ -71,7 +91,10 @@ class _Fitting:
         """The objective's; latents are drawn from torch's own numbers."""
         index = rows.to(self.device)
         observed = self.train.observed[index]
-        return self.objective.terms(self.target[index], self._forward(self.x[index], observed), observed, epoch)
+        x = self.x[index]
+        if self.model.turned_in_training:
+            x = turned(x, random_rotations(len(x), random).to(x))
+        return self.objective.terms(self.target[index], self._forward(x, observed), observed, epoch)
 
     @torch.no_grad()
     def validate(self) -> Validation:
