@@ -72,7 +72,8 @@ def cross_validate(params: Params, tracks: TrackSet, folds: Path) -> dict[str, p
     tables = cross_validation_tables(folders, chosen.evaluate, params.seed)
     with stage_run("cross_validate", chosen, provenance(params.seed, INPUTS)) as run:
         run.log_metrics(metric_values(nested_metrics(tables.metrics)))
-    return {"cross_validation": tables.metrics, "cross_validation_groups": tables.groups}
+    parts = {} if tables.parts is None else {"cross_validation_parts": tables.parts}
+    return {"cross_validation": tables.metrics, "cross_validation_groups": tables.groups, **parts}
 
 
 if __name__ == "__main__":

@@ -124,6 +124,29 @@ def test_parts_at_and_above_the_limit_add_up_to_the_score_and_to_its_difference(
             assert sum(parts) == pytest.approx(whole)
 
 
+def test_the_table_of_parts_says_which_frames_lose_a_score(tmp_path: Path) -> None:
+    found, scored = tables(tmp_path, [0.5] * 4, floor=0.0)
+    assert found.parts is not None
+    parts = found.parts.set_index(["part", "model"])
+    frames = scored[scored["model"] == "network"]
+    assert parts.loc[("at limit", "network"), "frames"] == pytest.approx(frames["at_limit"].mean())
+    for part, at_limit in (("at limit", True), ("above limit", False)):
+        mean = {
+            model: own["nll"].where(own["at_limit"] == at_limit, 0.0).mean() for model, own in scored.groupby("model")
+        }
+        assert parts.loc[(part, "network"), "nll"] == pytest.approx(mean["network"])
+        row = parts.loc[(part, "constant_gaussian")]
+        assert row["nll_less"] == pytest.approx(mean["network"] - mean["constant_gaussian"])
+        assert row["nll_less_low"] < row["nll_less"] < row["nll_less_high"]
+    # Half a unit too high: too few frames at the limit, and above it less lost than a constant of 1.5 times the spread.
+    assert parts.loc[("at limit", "constant_gaussian"), "nll_less_low"] > 0
+    assert parts.loc[("above limit", "constant_gaussian"), "nll_less_high"] < 0
+
+
+def test_without_a_limit_there_are_no_parts(tmp_path: Path) -> None:
+    assert tables(tmp_path, [0.0] * 4)[0].parts is None
+
+
 def test_with_a_limit_a_density_is_scored_as_cut_off_there() -> None:
     """Of N(1, 1) cut off at 0, a frame at 0 costs -log Phi(-1), not the density at 0."""
     batch, models = fold(0, 0.0, 0.0)

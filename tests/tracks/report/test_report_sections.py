@@ -138,6 +138,25 @@ def test_a_report_of_few_inputs_holds_their_sections_alone(tmp_path: Path) -> No
     assert found == ["Motion", "Comparison with baselines", "Calibration"]
 
 
+def test_a_cross_validation_shows_which_frames_lose_a_score(tmp_path: Path) -> None:
+    samples.metrics().assign(over="4 groups").to_csv(tmp_path / "cross_validation.csv", index=False)
+    group = {"group": "e1", "model": "network", "tracks": 3, "frames": 90, "nll": 2.0, "crps": 1.0, "coverage_90": 0.9}
+    pd.DataFrame([group]).to_csv(tmp_path / "cross_validation_groups.csv", index=False)
+    less = {"nll_less": -0.2, "nll_less_low": -0.3, "nll_less_high": -0.1}
+    less |= {"crps_less": 0.02, "crps_less_low": -0.01, "crps_less_high": 0.05}
+    rows = [{"model": "network"}, {"model": "boosted_trees", **less}]
+    parts = pd.DataFrame(rows).assign(part="at limit", frames=0.521, nll=0.31, crps=0.4)
+    parts.to_csv(tmp_path / "cross_validation_parts.csv", index=False)
+    inputs = ReportInputs(tmp_path, tmp_path / "figures", samples.DISTANCE, "a.u.")
+    (section,) = [one for one in tracks_sections(inputs) if one.title == "Cross-validation"]
+    block = section.blocks[1]
+    assert isinstance(block, TableBlock)
+    table = block.frame.set_index("model")
+    assert table["frames"].unique().tolist() == ["52%"]
+    assert table["ensemble's NLL less this"].tolist() == ["", "-0.200 [-0.300, -0.100]"]
+    assert table["ensemble's CRPS less this"].tolist() == ["", "0.020 [-0.010, 0.050]"]
+
+
 def test_tracks_without_a_signal_have_a_report_of_their_motion(tmp_path: Path) -> None:
     samples.msd().assign(fitted_nm2=4000 * samples.msd()["lag_s"] ** 0.5).to_csv(tmp_path / "msd.csv", index=False)
     report = tracks_report(ReportInputs(tmp_path, tmp_path / "f", samples.DISTANCE, ""), "Yeast", {})

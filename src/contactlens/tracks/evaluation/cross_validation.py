@@ -31,7 +31,7 @@ from contactlens.tracks.evaluation.signal import (
     recalibrated_forms,
     signal_predictions,
 )
-from contactlens.tracks.evaluation.table import interval_table
+from contactlens.tracks.evaluation.table import ENSEMBLE, INTERVAL_COLUMNS, NETWORK, interval_table
 from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
 
@@ -57,10 +57,14 @@ class CrossValidationTables(NamedTuple):
     """metrics: model, metric, estimate, low, high, over, as of one test split. Where the head has a detection limit,
     also `nll_at_limit`, `nll_above_limit` and those of the CRPS: the parts of a score that such frames contribute.
     groups: group, model, tracks, frames, nll, crps, coverage_90.
+    parts: of a head with a detection limit, which frames lose a score: part, frames (their share), model, nll, crps
+        (what they contribute), and `nll_less`, `crps_less` of the ensemble (else the network), as it is, less that
+        model, with the ends of their intervals, `_low` and `_high`; None of other heads.
     """
 
     metrics: pd.DataFrame
     groups: pd.DataFrame
+    parts: pd.DataFrame | None
 
 
 def run_fold(splits: Mapping[str, list[str]], shared: CrossValidated, folder: Path) -> None:
@@ -157,7 +161,25 @@ def cross_validation_tables(
     compared = [*PROPER_SCORES, *(parts if first["at_limit"].any() else [])]
     compare_with_baselines(metrics, [name for name in models if not name.endswith(RECALIBRATED)], compared)
     resamples = Resamples.draw(len(track_ids), config.bootstrap_replicates, config.confidence, seed, groups)
-    return CrossValidationTables(interval_table(metrics, resamples), _by_group(scores))
+    table, at_limit = interval_table(metrics, resamples), float(first["at_limit"].mean())
+    own = ENSEMBLE if ENSEMBLE in models else NETWORK
+    return CrossValidationTables(table, _by_group(scores), _by_part(table, at_limit, own) if at_limit > 0 else None)
+
+
+def _by_part(metrics: pd.DataFrame, at_limit: float, own: str) -> pd.DataFrame:
+    """at_limit: the share of such frames; own: what is compared with every other model."""
+    values = metrics.set_index(["model", "metric"])[INTERVAL_COLUMNS]
+    rows = []
+    for part, share in ((AT_LIMIT, at_limit), (ABOVE_LIMIT, 1 - at_limit)):
+        for model in metrics["model"].unique():
+            row = {"part": part.strip("_").replace("_", " "), "frames": share, "model": model}
+            row |= {score: values.loc[(model, score + part), "estimate"] for score in PROPER_SCORES}
+            for score in PROPER_SCORES:
+                if (less := (own, f"{score}{part}_minus_{model}")) in values.index:
+                    ends = (f"{score}_less", f"{score}_less_low", f"{score}_less_high")
+                    row |= dict(zip(ends, values.loc[[less]].to_numpy()[0], strict=True))
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _metrics(code: Array, frames: pd.DataFrame, config: SignalEvaluationConfig) -> dict[str, Metric]:

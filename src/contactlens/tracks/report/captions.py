@@ -75,6 +75,10 @@ CAPTIONS = {
         The {model} less each baseline in the cross-validation. Below zero it is better; an interval that holds zero
         decides nothing. Scores "at limit" and "above limit" are the parts that frames at the detection limit and above
         it contribute, and add up to the score.""",
+    "cross_validation_parts": """
+        Which frames win or lose a score: what those at the detection limit and those above it contribute,
+        and that of the ensemble (of one seed: the network), as it is, less each model's. Below zero it is better.
+        The two parts add up to the score.""",
     "cross_validation_groups": """
         The {model} in each group, trained without it. Groups that differ in more than chance say how far a new one may
         lie from the mean.""",
