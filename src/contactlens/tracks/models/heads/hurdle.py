@@ -1,6 +1,5 @@
 """A point mass at the detection limit beside a mixture above it: for a signal that is often exactly at its floor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -165,25 +164,25 @@ class Hurdle(Distribution):
         By parts, the integral of two normal survival functions is one's density against the integral of the other's
         survival. The narrower one gives the density: everything else is smooth on its scale.
         """
-        nodes, node_weights = np.polynomial.legendre.leggauss(NODES)
-        total = torch.zeros_like(self.logit)
-        K = self.means.size(1)
-        for a in range(K):
-            for b in range(a, K):
-                narrow_first = self.logvars[:, a] <= self.logvars[:, b]
-                pick = _picker(narrow_first, a, b)
-                sd, wide = pick(self._sds)
-                start, other = pick(self._above)
-                low = -torch.minimum(start, torch.full_like(start, REACH))  # in the narrower one's own z
-                half = 0.5 * (REACH - low)
-                integral = torch.zeros_like(total)
-                for node, weight in zip(nodes, node_weights, strict=True):
-                    z = low + half * (node + 1)
-                    beyond = other - (start + z) * sd / wide
-                    integral = integral + weight * normal_density(z) * wide * (_integral(other) - _integral(beyond))
-                share = weights[:, a] * weights[:, b] * (1.0 if a == b else 2.0)
-                total = total + share * half * integral
-        return total
+        a, b = torch.triu_indices(self.means.size(1), self.means.size(1), device=weights.device)
+        narrow_first = self.logvars[:, a] <= self.logvars[:, b]
+
+        def pick(values: Tensor) -> tuple[Tensor, Tensor]:
+            """From (B, K, T) those of each pair, (B, K (K + 1) / 2, T), the narrower one's in front."""
+            of_a, of_b = values[:, a], values[:, b]
+            return torch.where(narrow_first, of_a, of_b), torch.where(narrow_first, of_b, of_a)
+
+        sd, wide = pick(self._sds)
+        start, other = pick(self._above)
+        low = -torch.minimum(start, torch.full_like(start, REACH))  # in the narrower one's own z
+        half, ratio, whole = 0.5 * (REACH - low), sd / wide, _integral(other)
+        integral = torch.zeros_like(low)
+        for node, weight in zip(*np.polynomial.legendre.leggauss(NODES), strict=True):
+            z = low + half * (node + 1)
+            beyond = other - (start + z) * ratio
+            integral = integral + weight * normal_density(z) * (whole - _integral(beyond))
+        share = weights[:, a] * weights[:, b] * torch.where(a == b, 1.0, 2.0)[:, None]
+        return (share * half * wide * integral).sum(dim=1)
 
     def in_units(self, scale: SignalScale) -> "Hurdle":
         return Hurdle(
@@ -199,16 +198,6 @@ class Hurdle(Distribution):
     def channels(self) -> Tensor:
         moments = torch.stack([self.mean, self.log_variance, self.signal_probability, self.logit], dim=1)
         return torch.cat([moments, self.log_weights, self.means, self.logvars], dim=1)
-
-
-def _picker(first: Tensor, a: int, b: int) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """From (B, K, T) the values of the components a and b, the narrower one's in front."""
-
-    def pick(values: Tensor) -> tuple[Tensor, Tensor]:
-        of_a, of_b = values[:, a], values[:, b]
-        return torch.where(first, of_a, of_b), torch.where(first, of_b, of_a)
-
-    return pick
 
 
 class HurdleHead(Head):
