@@ -16,7 +16,10 @@ SMALL = {
         "simulate": {"n_tracks": 60, "n_frames": 101},
         "fit": {"max_epochs": 3, "threads": 1, "device": "cpu"},
         "train": {"n_seeds": 1},
-        "evaluate": {"recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10}},
+        "evaluate": {
+            "recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10},
+            "ceiling": {"samples": 50},
+        },
         "promotion": {"registered_model": "small"},
     }
 }

@@ -49,7 +49,10 @@ TINY = {
             "lag_max_s": 300.0,
             "bootstrap_replicates": 50,
         },
-        "evaluate": {"recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10}},
+        "evaluate": {
+            "recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10},
+            "ceiling": {"samples": 50},
+        },
         "promotion": {"registered_model": "tiny"},
     }
 }

@@ -11,6 +11,7 @@ from contactlens import calibration
 from contactlens.calibration import RecalibrationConfig
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
+from contactlens.tracks.evaluation.ceiling import Ceiling, DrawnSignal
 from contactlens.tracks.evaluation.config import SignalEvaluationConfig
 from contactlens.tracks.evaluation.signal import (
     SignalEvaluation,
@@ -138,6 +139,25 @@ def test_differences_are_paired_and_have_the_sign_of_network_minus_baseline(eval
             gap = number(evaluation, network, score) - number(evaluation, baseline, score)
             assert number(evaluation, network, name) == pytest.approx(gap, abs=1e-12)
             assert number(evaluation, network, name, "high") < 0
+
+
+def test_the_ceiling_is_of_some_tracks_and_compared_on_them_alone(splits):
+    (calibration_batch, *fitted), (test, *predicted) = splits
+    models = predictions(calibration_batch, fitted, test, predicted)
+    rows, rng = np.arange(1, 37, 3), np.random.default_rng(0)
+    few = test.observed.numpy()[rows]
+    ceiling = Ceiling(rows, DrawnSignal.of(rng.normal(2, 3, size=(50, int(few.sum()))), 1.0))
+    found = score_signal(calibration_batch, test, models, CONFIG, seed=5, ceiling=ceiling)
+    y = test.signal.numpy()[rows][few].astype(float)
+    own = calibration.gaussian_nll(y, *(grid[rows][few] for grid in predicted[0])).mean()
+    assert number(found, "ceiling", "nll") == pytest.approx(ceiling.form.nll(y).mean(), rel=1e-12)
+    gap = number(found, "network", "nll_minus_ceiling")
+    assert gap == pytest.approx(own - ceiling.form.nll(y).mean(), rel=1e-9)
+    assert number(found, "network", "nll_minus_ceiling", "low") < gap
+    assert not found.metrics["metric"].eq("nll_minus_ceiling")[found.metrics["model"] == "constant"].any()
+    over = found.metrics.set_index(["model", "metric"])["over"]
+    assert over["ceiling", "nll"] == over["network", "nll_minus_ceiling"] == "12 tracks"
+    assert over["network", "nll"] == "40 tracks"
 
 
 def test_reliability_pit_and_bins(evaluation: SignalEvaluation):

@@ -15,6 +15,8 @@ from contactlens.reporting.tables import promotion_finding
 from contactlens.tracks.data.track_set import TrackSet, Truth
 from contactlens.tracks.report.explanations import faithfulness_table
 from contactlens.tracks.report.findings import (
+    best_baseline,
+    ceiling_finding,
     coverage_finding,
     epistemic_finding,
     gate_finding,
@@ -193,6 +195,26 @@ def test_nll_finding_is_the_paired_difference_to_the_best_baseline(shift: float,
     assert finding.answer == f"{0.5 + shift - 0.66:+.3f} nats"
     assert f"95 % interval {shift - 0.17:+.4f} to {shift - 0.15:+.4f}" in finding.detail
     assert finding.verdict == verdict
+
+
+def test_distance_to_the_ceiling_is_told_or_why_there_is_none_and_the_ceiling_is_no_baseline() -> None:
+    metrics = pd.DataFrame(
+        [
+            ("ensemble", "nll_minus_ceiling", 0.0171, 0.012, 0.022),
+            ("ensemble", "nll_minus_trees", -0.03, -0.04, -0.02),
+            ("trees", "nll", 2.7, 2.6, 2.8),
+            ("ceiling", "nll", 2.65, 2.6, 2.7),
+        ],
+        columns=["model", "metric", "estimate", "low", "high"],
+    )
+    described = pd.DataFrame({"tracks": [40], "samples": [500], "reason": [""]})
+    found = ceiling_finding(metrics, "ensemble", described)
+    assert found is not None
+    assert found.answer == "+0.017 nats" and "40 test tracks" in found.detail and "+0.0120" in found.detail
+    assert best_baseline(metrics, "ensemble") == "trees"
+    none = ceiling_finding(metrics.iloc[1:3], "ensemble", described.assign(reason="the tracks are imported"))
+    assert none is not None and "imported" in none.detail and none.answer == "Not known"
+    assert ceiling_finding(metrics, "ensemble", None) is None
 
 
 def test_what_is_served_as_it_is_has_to_beat_recalibrated_baselines_too() -> None:

@@ -9,6 +9,7 @@ from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, Positiv
 from contactlens.calibration import RecalibrationConfig
 from contactlens.tracks.evaluation.baselines import BaselineConfig, StateBaselineConfig
 from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
+from contactlens.tracks.evaluation.ceiling import CeilingConfig
 from contactlens.tracks.simulation.reporter import Reporter
 
 
@@ -27,6 +28,7 @@ class SignalEvaluationConfig:
     pit_bins: PositiveInt
     ence_bins: PositiveInt
     recalibration: RecalibrationConfig
+    ceiling: CeilingConfig = CeilingConfig()
 
 
 @settings

@@ -24,9 +24,11 @@ from contactlens.calibration import (
 from contactlens.calibration.bootstrap import difference, histogram_metric, mean_metric, reliability_metric
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import RECALIBRATED, Baseline, ConstantGaussian, SignalView, fit_baselines
+from contactlens.tracks.evaluation.ceiling import Ceiling, ceiling_of, why_no_ceiling
 from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
 from contactlens.tracks.evaluation.seeds import seed_metrics
 from contactlens.tracks.evaluation.table import (
+    CEILING,
     ENSEMBLE,
     NETWORK,
     SAME_FORM,
@@ -50,12 +52,18 @@ def evaluate_signal(evaluated: EvaluatedModel, config: EvaluationConfig, seed: i
     """See `evaluate_task`. Predictions: see `predicted_frames`, of what is served."""
     calibration, test = evaluated.batches["calibration"], evaluated.test
     models = signal_predictions(evaluated, config, seed)
-    evaluation = score_signal(calibration, test, models, config.signal, seed, evaluated.served, evaluated.groups)
+    asked = config.signal.ceiling
+    reason = why_no_ceiling(evaluated.model.task, evaluated.tracks, asked)
+    ceiling = ceiling_of(test, evaluated.tracks, asked, seed) if reason is None else None
+    evaluation = score_signal(
+        calibration, test, models, config.signal, seed, evaluated.served, evaluated.groups, ceiling
+    )
     before = models[evaluated.served.removesuffix(RECALIBRATED)].test
     frames = predicted_frames(observed_signal(test), evaluation.served, before)
     return TaskEvaluation(
         metrics=evaluation.metrics,
-        tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"},
+        tables={name: getattr(evaluation, name) for name in SignalEvaluation.TABLES if name != "metrics"}
+        | {CEILING: _described(ceiling, reason)},
         predictions=evaluated.frames().join(frames),
         recalibration=evaluation.recalibration.to_json(),
     )
@@ -79,6 +87,12 @@ def signal_predictions(
         forms[ENSEMBLE] = partial(predicted, evaluated.ensemble)
     forms |= {name: partial(baseline, one) for name, one in _baselines(evaluated, config, seed).items()}
     return {name: SignalPredictions(form(calibration), form(test)) for name, form in forms.items()}
+
+
+def _described(ceiling: Ceiling | None, reason: str | None) -> pd.DataFrame:
+    """One row: tracks and samples that the ceiling is of, or the reason why there is none."""
+    tracks, samples = (0, 0) if ceiling is None else (len(ceiling.rows), ceiling.form.samples)
+    return pd.DataFrame({"tracks": [tracks], "samples": [samples], "reason": [reason or ""]})
 
 
 class SignalPredictions(NamedTuple):
@@ -116,6 +130,7 @@ def score_signal(
     seed: int,
     served: str = NETWORK + RECALIBRATED,
     groups: Sequence[str] | None = None,
+    ceiling: Ceiling | None = None,
 ) -> SignalEvaluation:
     """Score every model, as it is and recalibrated (`<model>_recalibrated`), on the observed test frames.
 
@@ -125,6 +140,8 @@ def score_signal(
         ensemble with the network.
     served: the form that is served
     groups: of each test track, which are resampled before it
+    ceiling: of some of the test tracks; on these network and ensemble as they are, and what is served, are compared
+        with it (`nll_minus_ceiling`)
     """
     evaluator = _SignalEvaluator.of(test, config, seed, groups or test.track_ids)
     forms, recalibrations = recalibrated_forms(calibration, models, config)
@@ -132,10 +149,13 @@ def score_signal(
     if ENSEMBLE in models:
         metrics[ENSEMBLE] |= evaluator.with_seeds(forms[ENSEMBLE], seed)
     compare_with_baselines(metrics, models)
+    if ceiling is not None:
+        own = dict.fromkeys([*(name for name in (NETWORK, ENSEMBLE) if name in models), served])
+        metrics[CEILING] = evaluator.add_ceiling(ceiling, {name: (metrics[name], forms[name]) for name in own})
     served_model = served.removesuffix(RECALIBRATED)
     shown = {name: forms[name] for name in (served_model, served_model + RECALIBRATED)}
     return SignalEvaluation(
-        metrics=interval_table(metrics, evaluator.resamples),
+        metrics=_over_ceiling(interval_table(metrics, evaluator.resamples), ceiling),
         reliability=_stack(shown, evaluator.reliability),
         pit=_stack(shown, evaluator.pit),
         ence_bins=_stack(shown, evaluator.variance_bins),
@@ -211,10 +231,12 @@ def predicted_frames(y: Array, served: Predictive, before: Predictive) -> pd.Dat
 
 @dataclass(frozen=True)
 class _SignalEvaluator:
-    """The observed test frames: signal y (n,) a.u., track (n,) int codes, and the resampled tracks."""
+    """The observed test frames: signal y (n,) a.u., track (n,) int codes, rows of these tracks in the test batch, and
+    the resampled tracks."""
 
     y: Array
     track: Array
+    rows: Array
     resamples: Resamples
     config: SignalEvaluationConfig
 
@@ -226,7 +248,7 @@ class _SignalEvaluator:
         rows, track = np.unique(np.nonzero(test.observed.cpu().numpy())[0], return_inverse=True)
         drawn = [groups[row] for row in rows]
         resamples = Resamples.draw(rows.size, config.bootstrap_replicates, config.confidence, seed, drawn)
-        return cls(observed_signal(test), track, resamples, config)
+        return cls(observed_signal(test), track, rows, resamples, config)
 
     @property
     def levels(self) -> Array:
@@ -239,6 +261,25 @@ class _SignalEvaluator:
     def with_seeds(self, form: Predictive, seed: int) -> dict[str, Metric]:
         """The proper scores of an ensemble, with its seeds resampled as well as its tracks."""
         return seed_metrics(self.track, self.y, form, self.config.bootstrap_replicates, seed)
+
+    def add_ceiling(
+        self, ceiling: Ceiling, models: Mapping[str, tuple[dict[str, Metric], Predictive]]
+    ) -> dict[str, Metric]:
+        """The ceiling's metrics; each model, of all test frames, gets the differences of its proper scores."""
+        frames = np.isin(self.rows[self.track], ceiling.rows)
+        y, track = self.y[frames], self.track[frames]
+        config = self.config
+        found = all_metrics(track, y, ceiling.form, config.coverage_levels, self.levels, config.ence_bins)
+        own = {name: self._of_all_tracks(metric) for name, metric in found.items()}
+        for metrics, form in models.values():
+            for score in PROPER_SCORES:
+                value = self._of_all_tracks(mean_metric(track, getattr(form, score)(self.y)[frames]))
+                metrics[f"{score}_minus_{CEILING}"] = difference(value, own[score])
+        return own
+
+    def _of_all_tracks(self, metric: Metric) -> Metric:
+        """A metric of some tracks, as one of all: the others' sums are 0."""
+        return metric._replace(sums=np.pad(metric.sums, ((0, len(self.rows) - len(metric.sums)), (0, 0))))
 
     def reliability(self, form: Predictive) -> pd.DataFrame:
         observed = self.resamples.interval(reliability_metric(self.track, form.pit(self.y), self.levels))
@@ -287,6 +328,15 @@ def gaussian_of(predicted: tuple[Array, Array], batch: TrackBatch) -> Gaussian:
     """A predicted mean and sd, (N, T) each, at the observed frames of a batch, in double precision."""
     mean, sd = (grid[batch.observed.cpu().numpy()].astype(np.float64) for grid in predicted)
     return Gaussian(mean, sd)
+
+
+def _over_ceiling(metrics: pd.DataFrame, ceiling: Ceiling | None) -> pd.DataFrame:
+    """The table, in which rows of the ceiling and differences from it say over how many tracks they are, where
+    intervals are over tracks."""
+    if ceiling is None or not metrics["over"].str.endswith("tracks").all():
+        return metrics
+    fewer = (metrics["model"] == CEILING) | metrics["metric"].str.endswith(f"_minus_{CEILING}")
+    return metrics.assign(over=metrics["over"].mask(fewer, f"{len(ceiling.rows)} tracks"))
 
 
 def _stack(keyed: Mapping[str, Any], table: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:

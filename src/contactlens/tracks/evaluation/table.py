@@ -20,7 +20,7 @@ from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import model_input
 
-NETWORK, ENSEMBLE = "network", "ensemble"
+NETWORK, ENSEMBLE, CEILING = "network", "ensemble", "ceiling"
 TRUTH = "truth"
 TEST_SPLIT, CROSS_VALIDATION, CROSS_VALIDATED = "test_split", "cross_validation", "_cross_validated"
 SAME_FORM = (("", ""), (RECALIBRATED, RECALIBRATED))

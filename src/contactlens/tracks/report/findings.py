@@ -10,7 +10,7 @@ from contactlens.tracks.data.track_set import Driver
 
 EstimateLowHigh = tuple[float, float, float]
 RECALIBRATED = "_recalibrated"
-OWN = ("network", "ensemble")  # names of the models that are no baselines start so
+OWN = ("network", "ensemble", "ceiling")  # names of the rows that are no baselines start so
 
 
 def metric(metrics: pd.DataFrame, model: str, name: str) -> EstimateLowHigh | None:
@@ -59,6 +59,25 @@ def nll_finding(metrics: pd.DataFrame, served: str) -> Finding | None:
     )
     question = "Does the network predict better than simpler models?"
     return Finding(question, f"{estimate:+.3f} nats", detail, verdict)
+
+
+def ceiling_finding(metrics: pd.DataFrame, served: str, described: pd.DataFrame | None) -> Finding | None:
+    """NLL of what is served less that of the true distribution given the driver, or why there is none to compare with.
+
+    described: tracks, samples and reason of the ceiling; None where it was not looked for
+    """
+    if described is None:
+        return None
+    question, found = "How much more could be read from the driver?", metric(metrics, served, "nll_minus_ceiling")
+    if found is None:
+        return Finding(question, "Not known", f"No ceiling: {described['reason'].iloc[0]}.")
+    estimate, low, high = found
+    detail = (
+        f"NLL per frame of the {plain(served)} less that of the ceiling, paired by track: the simulator's own signals, "
+        f"drawn {described['samples'].iloc[0]} times given the measured driver of {described['tracks'].iloc[0]} test "
+        f"tracks. No model of the driver can be expected below zero; 95 % interval {low:+.4f} to {high:+.4f}."
+    )
+    return Finding(question, f"{estimate:+.3f} nats", detail)
 
 
 def coverage_finding(metrics: pd.DataFrame, served: str) -> Finding | None:

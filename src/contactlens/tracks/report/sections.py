@@ -23,6 +23,7 @@ from contactlens.tracks.report.cross_validation import cross_validation_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
 from contactlens.tracks.report.figures.sweep import best_first, searched_keys
 from contactlens.tracks.report.findings import (
+    ceiling_finding,
     coverage_finding,
     dwell_finding,
     epistemic_finding,
@@ -312,7 +313,8 @@ def _prediction_findings(inputs: ReportInputs) -> list[Finding | None]:
         return [loading, coverage]
     predictions = inputs.predictions()
     unsure = None if predictions is None else epistemic_finding(predictions)
-    return [nll_finding(metrics, inputs.served), coverage, unsure]
+    distance = ceiling_finding(metrics, inputs.served, inputs.table("ceiling"))
+    return [nll_finding(metrics, inputs.served), distance, coverage, unsure]
 
 
 def _fair(metrics: pd.DataFrame, inputs: ReportInputs) -> pd.DataFrame:

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,16 @@ class Experiment:
             frame = np.clip(np.ceil(time / self.frame_interval_s), 0, n_frames).astype(np.int64)
             np.add.at(change, (self.bursts.track, frame), step)
         return np.asarray(np.cumsum(change[:, :-1], axis=1) > 0)
+
+
+class Promoted(NamedTuple):
+    """What promoters and polymerases did, as in `Experiment`."""
+
+    candidates: Events
+    bursts: Bursts
+    loading: Events
+    loading_rate_per_s: Floats
+    responsive: Bools
 
 
 def sampler_of(config: SimulationConfig, motion: Motion | None = None) -> SeparationSampler:
@@ -136,7 +147,26 @@ def _simulate_chunk(
         path, exposed = sampler.draw_exposed(n, rng, blur)
     else:
         path = exposed = sampler.draw(n, rng)  # (n, 3, n_times)
-    candidates, able, first_steps, responsive = _candidates(config, sampler, path, rng, cells)
+    promoted = promote(config, sampler.motion, path, rng, cells)
+    frames = slice(config.burn_in_frames * config.substeps_per_frame, None, config.substeps_per_frame)
+    true = path[:, :, frames].astype(np.float64)
+    position = true if exposed is path else exposed[:, :, frames].astype(np.float64)
+    measured, ms2 = observe(config, position, promoted.loading, rng, optics)
+    observed = (rng.uniform(size=ms2.size) >= config.missing_fraction).reshape(ms2.shape)
+    return Experiment(config.frame_interval_s, measured, ms2, observed, true, *promoted)
+
+
+def promote(
+    config: SimulationConfig,
+    motion: Motion,
+    path: NDArray[np.float32],
+    rng: np.random.Generator,
+    cells: np.random.Generator,
+) -> Promoted:
+    """What promoters and polymerases do while the loci move along path (N, 3, sub-steps; nm), which begins with the
+    burn-in; `cells` draws what is absent by default."""
+    n = len(path)
+    candidates, able, first_steps, responsive = _candidates(config, motion, path, rng, cells)
     bursts = switch(
         candidates, able, config.k_off_per_s, n, rng, config.activation_steps, config.activation_delay_s, first_steps
     )
@@ -144,20 +174,12 @@ def _simulate_chunk(
     if config.loading_cv_between_tracks > 0:
         spread = config.loading_cv_between_tracks**2
         rate *= cells.gamma(1 / spread, spread, size=n)
-    loading = _load(config, bursts, rate, rng)
-    frames = slice(config.burn_in_frames * config.substeps_per_frame, None, config.substeps_per_frame)
-    true = path[:, :, frames].astype(np.float64)
-    position = true if exposed is path else exposed[:, :, frames].astype(np.float64)
-    measured, ms2 = observe(config, position, loading, rng, optics)
-    observed = (rng.uniform(size=ms2.size) >= config.missing_fraction).reshape(ms2.shape)
-    return Experiment(
-        config.frame_interval_s, measured, ms2, observed, true, candidates, bursts, loading, rate, responsive
-    )
+    return Promoted(candidates, bursts, _load(config, bursts, rate, rng), rate, responsive)
 
 
 def _candidates(
     config: SimulationConfig,
-    sampler: SeparationSampler,
+    motion: Motion,
     path: NDArray[np.float32],
     rng: np.random.Generator,
     cells: np.random.Generator,
@@ -168,7 +190,7 @@ def _candidates(
     start_s = -config.burn_in_frames * config.frame_interval_s
     candidates = poisson_events(config.k_on_per_s, n, start_s, config.duration_s, rng)
     step_s = config.frame_interval_s / config.substeps_per_frame
-    bridge = Bridge(sampler.motion, step_s) if config.contact_between_substeps else None
+    bridge = Bridge(motion, step_s) if config.contact_between_substeps else None
     able = takes_effect(config, path, candidates.track, (candidates.time_s - start_s) / step_s, bridge, cells)
     responsive = np.ones(n, dtype=bool)
     if config.unresponsive_fraction > 0:
