@@ -41,7 +41,9 @@ class ConditionalSimulator:
             raise ValueError(f"no signals given the driver: {reason}")
         self.config = config
         self.sampler = sampler_of(config)
-        times = np.arange(self.sampler.n_times) * (config.frame_interval_s / config.substeps_per_frame)
+        times = np.arange(self.sampler.n_times, dtype=np.float64) * (
+            config.frame_interval_s / config.substeps_per_frame
+        )
         self.covariance = self.sampler.motion.covariance(times)
         first = config.burn_in_frames * config.substeps_per_frame
         self.places = np.arange(first, self.sampler.n_times, config.substeps_per_frame)  # of the frames in a path
