@@ -19,8 +19,8 @@ from contactlens.base.settings import NonNegativeInt, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
 from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.evaluation.conditional_simulator import ConditionalSimulator, why_not
 from contactlens.tracks.models.tasks import Task
-from contactlens.tracks.simulation.conditional import ConditionalSimulator, why_not
 from contactlens.tracks.simulation.simulate import simulation_of
 
 Array = np.ndarray

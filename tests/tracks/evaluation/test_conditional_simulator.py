@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contactlens.tracks.simulation.conditional import ConditionalSimulator, why_not
+from contactlens.tracks.evaluation.conditional_simulator import ConditionalSimulator, why_not
 from contactlens.tracks.simulation.config import SimulationConfig
 
 SMALL = SimulationConfig(
