@@ -83,6 +83,7 @@ def told(config: SimulationConfig, rng: np.random.Generator, simulations: int) -
         localisation_noise_nm=noise,
         localisation_noise_error=NOISE_ERROR,
         substeps=config.substeps_per_frame,
+        between_substeps=config.contact_between_substeps,
         simulations=simulations,
         workers=1,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contactlens.tracks.radius.model.generate import PromoterModel, draw_signal
+from contactlens.tracks.radius.model.generate import Paths, PromoterModel, draw_signal
 from contactlens.tracks.radius.model.laws import BINS, DistanceGrid
 from contactlens.tracks.simulation.reporter import Reporter
 
@@ -17,7 +17,7 @@ def mean_signal(h: np.ndarray, distance: np.ndarray, frames: int) -> np.ndarray:
     """Mean over tracks of noiseless signals on `distance`, (N, frames)."""
     model = PromoterModel(h, K_OFF, np.full(len(distance), LOADING), 1.0, 0.0, 0.0)
     rng = np.random.default_rng(0)
-    return draw_signal(distance, GRID, model, REPORTER, frames, DT, SUBSTEPS, rng).mean(axis=0)
+    return draw_signal(Paths(distance, SUBSTEPS), GRID, model, REPORTER, frames, DT, rng).mean(axis=0)
 
 
 @pytest.mark.parametrize("rate", [1 / 300, 1 / 20, 50.0])

@@ -153,11 +153,18 @@ def fit_motion(track_set: TrackSet, replicates: int, seed: int, noise_nm: float 
     return MotionFit(best, fits)
 
 
-def motion_of(sums: Floats, frame_interval_s: float, noise_nm: float | None, start: Motion | None = None) -> Motion:
+def motion_of(
+    sums: Floats,
+    frame_interval_s: float,
+    noise_nm: float | None,
+    start: Motion | None = None,
+    noise_error: float = 0.0,
+) -> Motion:
     """The motion of largest likelihood given sums (B, 2) of products at each lag and their number, of all tracks.
 
     noise_nm: localisation noise where it is known; fitted where None
     start: where the search starts; from two places where None
+    noise_error: standard error of log `noise_nm`; where it is above 0 the noise is fitted, and held by it
 
     Raises InputError where a lag of one or two frames is never seen.
     """
@@ -166,8 +173,23 @@ def motion_of(sums: Floats, frame_interval_s: float, noise_nm: float | None, sta
         raise InputError(f"no two frames {size} apart; the motion needs lags of 0 to 2 frames")
     lag_s = np.arange(size) * frame_interval_s
     starts: list[float | Floats] = [-4.0, 1.0] if start is None else [_vector(start)]
-    tried = (_maximise(sums[:size], lag_s, noise_nm, first) for first in starts)
-    return _motion(min(tried, key=lambda found: found[1])[0], noise_nm)
+    known = Noise(noise_nm, noise_error)
+    tried = (_maximise(sums[:size], lag_s, known, first) for first in starts)
+    return _motion(min(tried, key=lambda found: found[1])[0], known)
+
+
+class Noise(NamedTuple):
+    """What is known of the localisation noise: nm, nothing where None, and the standard error of its logarithm."""
+
+    nm: float | None
+    error: float
+
+    @property
+    def fixed(self) -> bool:
+        return self.nm is not None and self.error == 0
+
+    def penalty(self, noise_nm: float) -> float:
+        return 0.0 if self.nm is None or self.fixed else 0.5 * float(np.log(noise_nm / self.nm) / self.error) ** 2
 
 
 def _lags_sampled(sums: Floats) -> int:
@@ -213,26 +235,29 @@ def distance_sums(distance: Floats) -> Floats:
     return sums
 
 
-def _maximise(sums: Floats, lag_s: Floats, noise_nm: float | None, start: float | Floats) -> tuple[Floats, float]:
+def _maximise(sums: Floats, lag_s: Floats, known: Noise, start: float | Floats) -> tuple[Floats, float]:
     """Parameters of largest block likelihood (log variance, log tau, exponent, log trap, log noise where it is fitted)
     and its negative logarithm per block; `start`: a log trap to start from, or all parameters."""
     measured = toeplitz(sums[:, 0] / sums[:, 1])
+    blocks = sums[0, 1] / lag_s.size
     scale = np.sqrt(measured[0, 0])
 
     def loss(q: Floats) -> float:
-        motion = _motion(q, noise_nm)
+        motion = _motion(q, known)
         model = toeplitz(motion.covariance(lag_s)) + motion.noise_nm**2 * np.eye(lag_s.size)
         try:
             factor = cho_factor(model, lower=True)
         except np.linalg.LinAlgError:
             return NO_FIT
-        return float(np.log(np.diag(factor[0])).sum() + np.trace(cho_solve(factor, measured)) / 2)
+        likelihood = np.log(np.diag(factor[0])).sum() + np.trace(cho_solve(factor, measured)) / 2
+        return float(likelihood + known.penalty(motion.noise_nm) / blocks)
 
     if isinstance(start, float):
-        start = np.array([np.log(0.95) + 2 * np.log(scale), np.log(20 * lag_s[1]), 0.45, start, np.log(0.1 * scale)])
+        first_noise = np.log(0.1 * scale if known.nm is None else known.nm)
+        start = np.array([np.log(0.95) + 2 * np.log(scale), np.log(20 * lag_s[1]), 0.45, start, first_noise])
     relaxation = (np.log(lag_s[1] / 10), np.log(lag_s[1] * 1e6))
     noise = (np.log(1e-4 * scale), np.log(scale))
-    bounds = [(None, None), relaxation, EXPONENT_BOUNDS, LOG_TRAP_BOUNDS, noise][: 4 if noise_nm is not None else 5]
+    bounds = [(None, None), relaxation, EXPONENT_BOUNDS, LOG_TRAP_BOUNDS, noise][: 4 if known.fixed else 5]
     found = minimize(
         loss, start[: len(bounds)], method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "maxiter": 300}
     )
@@ -245,6 +270,6 @@ def _vector(motion: Motion) -> Floats:
     return np.array([logs[0], logs[1], motion.exponent, logs[2], logs[3]])
 
 
-def _motion(q: Floats, noise_nm: float | None) -> Motion:
-    noise = float(np.exp(q[4])) if noise_nm is None else noise_nm
+def _motion(q: Floats, known: Noise) -> Motion:
+    noise = known.nm if known.nm is not None and known.fixed else float(np.exp(q[4]))
     return Motion(float(np.exp(q[0])), float(np.exp(q[1])), float(q[2]), float(np.exp(q[3])), noise)

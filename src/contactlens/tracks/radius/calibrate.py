@@ -18,7 +18,7 @@ from scipy.stats import t as student
 from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.fit import Fit, Penalty, maximise
 from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, draw_signal, lead_frames
-from contactlens.tracks.radius.model.laws import hazard
+from contactlens.tracks.radius.model.laws import DistanceGrid, hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.ridge import RADIUS, Ridge, ridge_of
@@ -32,8 +32,8 @@ FOLDS = 10
 CENTRINGS = 4  # most first rounds, each about the truth that the one before points to
 NEAR_CENTRE = 2.5  # SDs of the fitted parameters within which the data's must lie of the first round's
 LARGEST_MOVE = 0.8
-EXTENSIONS = 4  # of the range of simulated radii, while its edge is not excluded
-FINER = 16  # bins of the simulated hazard for one of the likelihood's: a sharp radius stays sharp
+EXTENSIONS = 6  # of the range of simulated radii, while its edge is not excluded
+FINER, FINER_BLURRED = 16, 2  # bins of the simulated hazard for one of the likelihood's: a sharp radius stays sharp
 EDGE = 0.01  # p-value at which it is
 
 
@@ -69,10 +69,15 @@ def drawn_amplitude(likelihood: Likelihood, rng: np.random.Generator) -> Floats:
     return likelihood.amplitude * np.exp(noise)
 
 
+def hazard_grid(likelihood: Likelihood) -> DistanceGrid:
+    """On which the simulated hazard is given: finer than the likelihood's, less so where motion blurs it anyway."""
+    return likelihood.exposure.grid.finer(FINER if likelihood.exposure.held else FINER_BLURRED)
+
+
 def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, scale: float) -> PromoterModel:
     """The simulation's parameters for the likelihood's, the signal back in a.u."""
     count = len(theta) - 5
-    h, _ = hazard(likelihood.law, theta[:count], likelihood.exposure.grid.finer(FINER))
+    h, _ = hazard(likelihood.law, theta[:count], hazard_grid(likelihood))
     k_off, log_amplitude, unit, background, noise = theta[count:]
     loading = np.exp(log_amplitude - unit) * amplitude
     return PromoterModel(
@@ -91,16 +96,17 @@ def run_experiments(
     groups = [list(range(i, min(i + PER_PATH, len(truths)))) for i in range(0, len(truths), PER_PATH)]
     likelihood = replace(likelihood, workers=1)
     observations, dt = design.observations, design.observations.frame_interval_s
-    lead, grid = lead_frames(design.reporter, dt), likelihood.exposure.grid.finer(FINER)
+    lead, grid = lead_frames(design.reporter, dt), hazard_grid(likelihood)
+    between = None if likelihood.exposure.held else grid
 
     def one(number: int) -> list[Floats]:
         rng = np.random.default_rng([design.seed, stream, number])
         motion = design.motions[number % len(design.motions)]
-        paths = draw_paths(observations, motion, design.substeps, lead, rng)
+        paths = draw_paths(observations, motion, design.substeps, lead, rng, between)
         done = []
         for m in groups[number]:
             model = promoter_model(truths[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
-            drawn = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng)
+            drawn = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, rng)
             signal = observations.with_signal(drawn).signal
             own = replace(likelihood, signal=likelihood.response.blocks(signal) / design.scale)
             found = maximise(
@@ -161,15 +167,17 @@ class RadiusStatistic:
 
 @dataclass(frozen=True)
 class Confidence:
-    """The confidence distribution of the log radius. below: (G,) falling from 1 to 0 over log_radius (G,)."""
+    """The confidence distribution of the log radius. below: (G,) falling from 1 to 0 over log_radius (G,); where it
+    does not reach them, radii beyond the grid are not excluded."""
 
     log_radius: Floats
     below: Floats
 
     def quantile(self, level: Floats | float) -> Floats:
-        """The log radius whose chance to be larger than the truth's is `level`; -inf where that lies below the grid."""
+        """The log radius whose chance to be larger than the truth's is `level`; infinite where it lies off the grid."""
         value = np.interp(level, 1 - self.below, self.log_radius)
-        return np.where(np.asarray(level) < 1 - self.below[0], -np.inf, value)
+        value = np.where(np.asarray(level) < 1 - self.below[0], -np.inf, value)
+        return np.where(np.asarray(level) > 1 - self.below[-1], np.inf, value)
 
 
 def confidence(statistic: RadiusStatistic, estimate: Floats, low: float, high: float) -> Confidence:
@@ -201,11 +209,12 @@ def calibrate(
     design: Design,
     count: int,
     draws: int,
-    bounds: tuple[float, float],
+    allowed: tuple[float, float],
 ) -> Calibration:
-    """Two rounds of experiments: a wide one, and one over what it leaves possible. bounds: of the log radius."""
+    """Two rounds of experiments, a wide one and one over what it leaves possible; then outwards while the edge is not
+    excluded by them, however little the likelihood thinks of it. allowed: bounds of the log radius."""
     rng = np.random.default_rng([design.seed, 7])
-    ridge = ridge_of(likelihood, prior, fit, bounds)
+    ridge = ridge_of(likelihood, prior, fit, allowed)
     bounds = ridge.possible()
     likely = ridge.within(FIRST_DEPTH)
     below, above = (max(abs(end - fit.theta[RADIUS]), LEAST_HALF) for end in likely)
@@ -233,8 +242,13 @@ def calibrate(
     for turn in range(EXTENSIONS):
         statistic = RadiusStatistic.fitted(experiments.truth[:, RADIUS], experiments.estimate)
         found = confidence(statistic, fit.theta, a, b)
-        wider_a = max(bounds[0], a - 0.4 * (b - a)) if found.below[0] < 1 - EDGE else a
-        wider_b = min(bounds[1], b + 0.4 * (b - a)) if found.below[-1] > EDGE else b
+        wider_a = a - 0.4 * (b - a) if found.below[0] < 1 - EDGE else a
+        wider_b = b + 0.4 * (b - a) if found.below[-1] > EDGE else b
+        for end in (wider_a, wider_b):
+            if not bounds[0] <= end <= bounds[1]:
+                ridge = ridge.reaching(end, likelihood, prior, allowed)
+        first_radius, last_radius = float(ridge.theta[0, RADIUS]), float(ridge.theta[-1, RADIUS])
+        wider_a, wider_b = max(wider_a, min(a, first_radius)), min(wider_b, max(b, last_radius))
         new = [(x, y) for x, y in ((wider_a, a), (b, wider_b)) if y - x > 0.01]
         if not new:
             break
@@ -246,8 +260,10 @@ def calibrate(
     truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
     statistic = RadiusStatistic.fitted(truth, estimate)
     found = confidence(statistic, fit.theta, a, b)
-    if ridge.closed_below and a <= bounds[0]:
+    if ridge.closed(0) and a <= ridge.theta[0, RADIUS]:
         found.below[0] = 1.0  # no simulation excludes smaller radii, but the likelihood does
+    if ridge.closed(-1) and b >= ridge.theta[-1, RADIUS]:
+        found.below[-1] = 0.0
     p_values, errors = _cross_validated(truth, estimate, a, b)
     return Calibration(
         experiments, statistic, found, joint_draws(experiments, fit.theta, found, draws, rng), p_values, errors
@@ -284,7 +300,7 @@ def joint_draws(
     and the radius, with the residuals of the experiments."""
     levels = (np.arange(count) + 0.5) / count
     radius = found.quantile(levels)
-    radius = np.where(np.isfinite(radius), radius, found.log_radius[0])
+    radius = np.clip(radius, found.log_radius[0], found.log_radius[-1])
     truth = experiments.truth
     centre = truth[:, RADIUS].mean()
     design = np.column_stack([np.ones(len(truth)), experiments.estimate, truth[:, RADIUS] - centre])

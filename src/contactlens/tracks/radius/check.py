@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.calibrate import FINER, PER_PATH, RADIUS, Design, drawn_amplitude, promoter_model
+from contactlens.tracks.radius.calibrate import PER_PATH, RADIUS, Design, drawn_amplitude, hazard_grid, promoter_model
 from contactlens.tracks.radius.fit import Fit, Penalty, maximise, rows_of
 from contactlens.tracks.radius.model.generate import draw_paths, draw_signal, lead_frames
 from contactlens.tracks.radius.model.kriging import PathSampler
@@ -54,7 +54,8 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
     observations, dt = design.observations, design.observations.frame_interval_s
     distance = observations.distance
     levels = np.nanquantile(distance, DISTANCE_LEVELS)
-    lead, grid = lead_frames(design.reporter, dt), likelihood.exposure.grid.finer(FINER)
+    lead, grid = lead_frames(design.reporter, dt), hazard_grid(likelihood)
+    between = None if likelihood.exposure.held else grid
     groups = [list(range(i, min(i + PER_PATH, len(draws)))) for i in range(0, len(draws), PER_PATH)]
 
     def measured(signal: Floats) -> tuple[dict[str, Floats], Floats]:
@@ -63,11 +64,12 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
 
     def one(number: int) -> list[tuple[dict[str, Floats], Floats]]:
         rng = np.random.default_rng([design.seed, 21, number])
-        paths = draw_paths(observations, design.motions[number % len(design.motions)], design.substeps, lead, rng)
+        motion = design.motions[number % len(design.motions)]
+        paths = draw_paths(observations, motion, design.substeps, lead, rng, between)
         out = []
         for m in groups[number]:
             model = promoter_model(draws[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
-            signal = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, design.substeps, rng)
+            signal = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, rng)
             out.append(measured(observations.with_signal(signal).signal))
         return out
 

@@ -40,6 +40,8 @@ class RadiusConfig:
         signal of a polymerase is fitted
     radius_bounds_nm: radii that are considered at all
     substeps: points per frame interval at which contact is followed
+    between_substeps: whether contact comes and goes within a substep, as where the loci cross the radius in less, or
+        holds through it, as in a simulation that looks once in a substep
     samples: paths drawn in each cell of the exposure
     completions: directions drawn for each track where only distances were measured
     simulations: experiments that the interval is calibrated with
@@ -56,6 +58,7 @@ class RadiusConfig:
     gain_known: bool = False
     radius_bounds_nm: tuple[PositiveFloat, PositiveFloat] = (5.0, 1500.0)
     substeps: PositiveInt = 10
+    between_substeps: bool = False
     samples: Annotated[int, Field(ge=2, multiple_of=2)] = 128
     completions: PositiveInt = 6
     simulations: Annotated[int, Field(ge=45)] = 96

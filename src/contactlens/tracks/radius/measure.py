@@ -103,7 +103,8 @@ def prepare(observations: Observations, reporter: Reporter, config: RadiusConfig
     if observations.kind != "scalar":
         motion, motions = _fitted_motions(observations, config, rng)
         resolution = _unseen_sd(motion, dt)
-    exposure = exposure_of(observations, motion, config.substeps, config.samples, config.completions, seed)
+    held = motion is None or not config.between_substeps
+    exposure = exposure_of(observations, motion, config.substeps, config.samples, config.completions, seed, held)
     response = response_of(reporter, dt)
     scale = float(np.nanstd(observations.signal))
     blocks = response.blocks(observations.signal) / scale
@@ -123,15 +124,15 @@ def _require(observations: Observations) -> None:
 def _fitted_motions(
     observations: Observations, config: RadiusConfig, rng: np.random.Generator
 ) -> tuple[Motion, list[Motion]]:
-    """The motion, and its fits to resampled tracks, each with a noise drawn from what is known of it."""
+    """The motion, and its fits to resampled tracks, each held by a noise drawn from what is known of it."""
     vector, dt = observations.kind == "vector", observations.frame_interval_s
     sums = covariance_sums(observations.driver) if vector else distance_sums(observations.distance)
     noise, error = config.localisation_noise_nm, config.localisation_noise_error
-    best, others = motion_of(sums.sum(axis=0), dt, noise), []
+    best, others = motion_of(sums.sum(axis=0), dt, noise, noise_error=error), []
     for _ in range(MOTIONS):
         chosen = sums[rng.integers(0, len(sums), size=len(sums))].sum(axis=0)
         drawn = None if noise is None else noise * float(np.exp(error * rng.standard_normal()))
-        others.append(motion_of(chosen, dt, drawn, best))
+        others.append(motion_of(chosen, dt, drawn, best, error))
     return best, others
 
 

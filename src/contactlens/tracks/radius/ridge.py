@@ -5,7 +5,8 @@ visit switches the promoter on, a smaller radius needs a rate that grows without
 interval resolves it is the mean rate that stays the same. So the likelihood is climbed at each of a row of radii.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ Floats = NDArray[Any]
 RADIUS = 0  # its place among the parameters
 HELD = 1e-6  # SD of the log radius where it is held
 STEPS = (0.04, 0.2)  # least and most between two radii, in logarithms; one standard error in between
-DEEPEST = 10.0  # nats below the maximum at which a radius is given up
+DEEPEST = 10.0  # nats below the maximum from which a radius is simulated only if others as far off are not excluded
+HOPELESS = 60.0  # nats below the maximum at which a radius is given up without simulation
 STRIDE = 0.15  # least step, in logarithms, of a walk along the ridge
 LEAST_REACH = 0.12  # of the ridge on each side of the estimate, however deep: the likelihood is an approximation
 
@@ -28,11 +30,14 @@ class Ridge:
     """theta: (G, P) parameters of largest likelihood at rising radii
     value: (G,) that likelihood, penalised
     root: (P - 1, P - 1) Cholesky factor of the covariance of all but the radius, given it
+    metric: (P, P) covariance that scales the climb at a radius; step: between two radii, in logarithms
     """
 
     theta: Floats
     value: Floats
     root: Floats
+    metric: Floats
+    step: float
 
     def within(self, nats: float) -> tuple[float, float]:
         """Lowest and highest log radius at which the likelihood is no more than `nats` below its maximum; the ends of
@@ -43,15 +48,36 @@ class Ridge:
         return low, float(np.interp(nats, below[top:], radius[top:]))
 
     def possible(self) -> tuple[float, float]:
-        """Lowest and highest log radius that is not given up."""
+        """Lowest and highest log radius from which simulation starts."""
         low, high = self.within(DEEPEST)
         top, first, last = (float(self.theta[i, RADIUS]) for i in (int(np.argmax(self.value)), 0, -1))
         return max(min(low, top - LEAST_REACH), first), min(max(high, top + LEAST_REACH), last)
 
-    @property
-    def closed_below(self) -> bool:
-        """Whether smaller radii than the ridge's are given up, and not only out of bounds."""
-        return bool(self.value[0] < self.value.max() - DEEPEST)
+    def closed(self, end: int) -> bool:
+        """Whether radii beyond the first (0) or last (-1) are given up, and not only out of bounds."""
+        return bool(self.value[end] < self.value.max() - HOPELESS)
+
+    def reaching(
+        self, log_radius: float, likelihood: Likelihood, prior: Penalty, bounds: tuple[float, float]
+    ) -> "Ridge":
+        """The ridge walked on to a log radius, or to where it is HOPELESS or out of `bounds`."""
+        end = 0 if log_radius < self.theta[0, RADIUS] else -1
+        side = -1.0 if end == 0 else 1.0
+        floor = self.value.max() - HOPELESS
+
+        def goes_on(theta: Floats, value: float) -> bool:
+            return bool(value > floor and side * (log_radius - theta[RADIUS]) > 0)
+
+        start = self.theta[end], float(self.value[end])
+        walked = _walk(likelihood, prior, self.metric, start, side * self.step, bounds, goes_on)
+        if not walked:
+            return self
+        theta, value = np.array([t for t, _ in walked]), np.array([v for _, v in walked])
+        if end == 0:
+            theta, value = np.concatenate([theta[::-1], self.theta]), np.concatenate([value[::-1], self.value])
+        else:
+            theta, value = np.concatenate([self.theta, theta]), np.concatenate([self.value, value])
+        return replace(self, theta=theta, value=value)
 
     def best(self, likelihood: Likelihood, prior: Penalty) -> Floats:
         """(P,) where on the ridge to start the climb of another likelihood: a walk from the top as long as it rises."""
@@ -94,16 +120,28 @@ def ridge_of(likelihood: Likelihood, prior: Penalty, fit: Fit, bounds: tuple[flo
     metric[RADIUS, RADIUS], metric[np.ix_(rest, rest)] = HELD**2, root @ root.T
     step = float(np.clip(fit.standard_error("log_radius"), *STEPS))
     top = float(fit.log_likelihood.sum()) + prior.log_density(fit.theta)
-    sides: list[list[tuple[float, Floats]]] = [[], []]
-    for side, towards in enumerate((-step, step)):
-        theta, value = fit.theta, top
-        while bounds[0] < theta[RADIUS] + towards < bounds[1] and (
-            value > top - DEEPEST or abs(theta[RADIUS] - fit.theta[RADIUS]) < LEAST_REACH
-        ):
-            start = theta.copy()
-            start[RADIUS] += towards
-            found = maximise(likelihood, prior, start, metric=metric, rounds=1, evaluations=8, tolerance=0.05)
-            theta, value = found.theta, float(found.log_likelihood.sum()) + prior.log_density(found.theta)
-            sides[side].append((value, theta))
-    row = [*sides[0][::-1], (top, fit.theta), *sides[1]]
-    return Ridge(np.array([theta for _, theta in row]), np.array([value for value, _ in row]), root)
+
+    def goes_on(theta: Floats, value: float) -> bool:
+        return bool(value > top - DEEPEST or abs(theta[RADIUS] - fit.theta[RADIUS]) < LEAST_REACH)
+
+    start = fit.theta, top
+    down = _walk(likelihood, prior, metric, start, -step, bounds, goes_on)
+    up = _walk(likelihood, prior, metric, start, step, bounds, goes_on)
+    row = [*down[::-1], start, *up]
+    return Ridge(np.array([theta for theta, _ in row]), np.array([value for _, value in row]), root, metric, step)
+
+
+def _walk(
+    likelihood: Likelihood, prior: Penalty, metric: Floats, start: tuple[Floats, float], step: float,
+    bounds: tuple[float, float], goes_on: Callable[[Floats, float], bool],
+) -> list[tuple[Floats, float]]:  # fmt: skip
+    """Parameters and penalised likelihood at radii a step apart, the likelihood climbed at each from the one before."""
+    theta, value = start
+    walked = []
+    while bounds[0] < theta[RADIUS] + step < bounds[1] and goes_on(theta, value):
+        ahead = theta.copy()
+        ahead[RADIUS] += step
+        found = maximise(likelihood, prior, ahead, metric=metric, rounds=1, evaluations=8, tolerance=0.05)
+        theta, value = found.theta, float(found.log_likelihood.sum()) + prior.log_density(found.theta)
+        walked.append((theta, value))
+    return walked

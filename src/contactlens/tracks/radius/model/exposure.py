@@ -18,7 +18,15 @@ from scipy.special import ndtr
 from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.model.directions import complete_directions
 from contactlens.tracks.radius.model.kriging import ANCHORS, anchor_norms, local_kriging, patterns_of
-from contactlens.tracks.radius.model.laws import BINS, DistanceGrid, scalar_grid, separation_grid
+from contactlens.tracks.radius.model.laws import (
+    BINS,
+    DistanceGrid,
+    Law,
+    hazard,
+    scalar_grid,
+    separation_grid,
+    survival,
+)
 from contactlens.tracks.radius.model.observations import Observations
 
 Floats = NDArray[Any]
@@ -36,6 +44,8 @@ class Exposure:
     distance: (M, K, substeps) bin of `grid` of each drawn path; nearest: (M, K) the lowest of them
     smoothing: (BINS, BINS) distribution of a substep's distance about what was drawn of it
     step_s: seconds per substep
+    held: whether contact holds through a substep; if not, the part that is independent of other substeps is averaged
+        over within it
     """
 
     cell: NDArray[np.int32]
@@ -44,13 +54,27 @@ class Exposure:
     smoothing: Floats
     grid: DistanceGrid
     step_s: float
+    held: bool = True
+
+    def of_law(self, law: Law, q: Floats, want: bool = True) -> tuple[Floats, Floats]:
+        """H of every interval (N, T - 1) and its derivatives (N, T - 1, P) by the law's parameters q; without them, P
+        is 0."""
+        if self.held:
+            left, slopes = survival(law, q, self.grid, self.step_s)
+            return self.integrate(left, slopes if want else slopes[:0])
+        h, dh = hazard(law, q, self.grid)
+        dh = dh if want else dh[:0]
+        return self._summed(self.step_s * np.column_stack([self.smoothing @ h, self.smoothing @ dh.T]))
 
     def integrate(self, survival: Floats, slopes: Floats) -> tuple[Floats, Floats]:
         """H of every interval (N, T - 1) and its derivatives (N, T - 1, P), for the probability to stay off over a
         substep in each bin (BINS,) and its derivatives (P, BINS)."""
-        width = 1 + len(slopes)
         smooth = np.maximum(self.smoothing @ survival, 1e-30)
-        exact = np.column_stack([-np.log(smooth), -(self.smoothing @ slopes.T) / smooth[:, None]])
+        return self._summed(np.column_stack([-np.log(smooth), -(self.smoothing @ slopes.T) / smooth[:, None]]))
+
+    def _summed(self, exact: Floats) -> tuple[Floats, Floats]:
+        """exact: (BINS, 1 + P) H of a substep that starts in each bin, and its derivatives."""
+        width = exact.shape[1]
         table = np.zeros((BINS, -(-width // LANES) * LANES), dtype=np.float32)
         table[:, :width] = exact
         differs = (np.abs(exact - exact[-1]) > FLAT).any(axis=1)
@@ -123,8 +147,9 @@ def _spread(cell: NDArray[np.int32], per_cell: Floats) -> tuple[Floats, Floats]:
 
 
 def exposure_of(
-    observations: Observations, motion: Motion | None, substeps: int, samples: int, completions: int, seed: int
-) -> Exposure:
+    observations: Observations, motion: Motion | None, substeps: int, samples: int, completions: int, seed: int,
+    held: bool = True,
+) -> Exposure:  # fmt: skip
     """Cells and their drawn paths.
 
     motion: of the separation; None for a scalar driver, which is read off the frames by linear interpolation
@@ -150,9 +175,8 @@ def exposure_of(
     distance = _draw(
         centre, member_of, kriging.factor.astype(np.float32), np.concatenate([half, -half], axis=1), grid.width
     )
-    return Exposure(
-        cell, distance, distance.min(axis=2), smoothing_matrix(grid, kriging.independent_nm2), grid, dt / substeps
-    )
+    smoothing = smoothing_matrix(grid, kriging.independent_nm2)
+    return Exposure(cell, distance, distance.min(axis=2), smoothing, grid, dt / substeps, held)
 
 
 def _cells(norms: Floats, pattern: NDArray[np.int64], scale: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -197,10 +221,10 @@ def _draw(
 
 
 def smoothing_matrix(grid: DistanceGrid, variance_nm2: float) -> Floats:
-    """(BINS, BINS): distribution over bins of |y + e|, |y| in the middle of a bin, e ~ N(0, variance I) in 3-D."""
+    """(bins, bins): distribution over bins of |y + e|, |y| in the middle of a bin, e ~ N(0, variance I) in 3-D."""
     sd = np.sqrt(variance_nm2)
     if sd < 0.05 * grid.width:
-        return np.eye(BINS)
+        return np.eye(grid.occupancy.size)
     y, x = grid.middles[:, None], grid.edges[None]
     near, far = (x - y) / sd, (x + y) / sd
     density = (np.exp(-near * near / 2) - np.exp(-far * far / 2)) / np.sqrt(2 * np.pi)

@@ -13,17 +13,29 @@ from numpy.typing import NDArray
 
 from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.model.directions import complete_directions
-from contactlens.tracks.radius.model.exposure import filled
+from contactlens.tracks.radius.model.exposure import filled, smoothing_matrix
 from contactlens.tracks.radius.model.kriging import PathSampler
 from contactlens.tracks.radius.model.laws import DistanceGrid
 from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.simulation.contact import Bridge
 from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
 LEAD_S = (
     600.0  # path before frame 0, beside the reporter's dwell time, in which promoter and separation find each other
 )
-MIN_STEP_S = 1.0
+BURN_IN_BURSTS = 3.0  # mean bursts that a promoter lives before the path begins, on the path run backwards
+
+
+@dataclass(frozen=True)
+class Paths:
+    """distance: (N, n_times) distance (or scalar driver), `substeps` points per frame interval, of one path for each
+    track; blur: (bins, bins) distribution of the distance within a point's share of the time about that at the point,
+    None where it holds"""
+
+    distance: NDArray[np.float32]
+    substeps: int
+    blur: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -44,37 +56,98 @@ def lead_frames(reporter: Reporter, frame_interval_s: float) -> int:
 
 
 def draw_paths(
-    observations: Observations, motion: Motion | None, substeps: int, lead: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """(N, n_times) distance (or scalar driver) of one path for each track, from `lead` frames before frame 0 on."""
+    observations: Observations,
+    motion: Motion | None,
+    substeps: int,
+    lead: int,
+    rng: np.random.Generator,
+    between: DistanceGrid | None = None,
+) -> Paths:
+    """One path for each track, from `lead` frames before frame 0 on.
+
+    between: grid on which hazards will be given, where contact comes and goes within a substep; None where it holds.
+        Candidates then find the loci where a bridge between two substeps is, each on its own: at a quarter and three
+        quarters of the substep, about which the bridge is equally wide.
+    """
     if motion is None:
         value = filled(observations.driver[:, :, 0])
         value = np.concatenate([np.repeat(value[:, :1], lead, axis=1), value], axis=1)
         at = np.arange((value.shape[1] - 1) * substeps + 1) / substeps
         low = np.minimum(at.astype(np.int64), value.shape[1] - 2)
-        return (value[:, low] + (value[:, low + 1] - value[:, low]) * (at - low)).astype(np.float32)
+        return Paths((value[:, low] + (value[:, low + 1] - value[:, low]) * (at - low)).astype(np.float32), substeps)
     dt = observations.frame_interval_s
     driver = observations.driver
     if observations.kind == "distance":
         driver = complete_directions(observations.distance, motion, dt, int(rng.integers(2**31)))
     path = PathSampler(motion, dt, observations.n_frames, substeps, lead).given(driver, rng)
-    return np.sqrt(np.einsum("nat,nat->nt", path, path))
+    if between is None:
+        return Paths(np.sqrt(np.einsum("nat,nat->nt", path, path)), substeps)
+    bridge = Bridge(motion, dt / substeps)
+    quarter, late = bridge.POINTS // 4, 3 * bridge.POINTS // 4
+    inside = np.empty((*path.shape[:2], 2 * path.shape[2] - 1), dtype=np.float32)
+    for first, into in ((0, quarter), (1, late)):
+        weights = np.float32(bridge.first[into]), np.float32(bridge.second[into])
+        inside[:, :, first:-1:2] = weights[0] * path[:, :, :-1] + weights[1] * path[:, :, 1:]
+    inside[:, :, -1] = path[:, :, -1]
+    blur = smoothing_matrix(between, float(bridge.sd_nm[quarter]) ** 2)
+    return Paths(np.sqrt(np.einsum("nat,nat->nt", inside, inside)), 2 * substeps, blur)
 
 
 def draw_signal(
-    distance: NDArray[np.float32], grid: DistanceGrid, model: PromoterModel, reporter: Reporter, n_frames: int,
-    frame_interval_s: float, substeps: int, rng: np.random.Generator,
+    paths: Paths, grid: DistanceGrid, model: PromoterModel, reporter: Reporter, n_frames: int,
+    frame_interval_s: float, rng: np.random.Generator,
 ) -> Floats:  # fmt: skip
     """(N, n_frames) MS2 on given paths."""
+    distance, substeps = paths.distance, paths.substeps
+    h = model.hazard if paths.blur is None else paths.blur @ model.hazard
     n = len(distance)
     mean_hazard = float(model.hazard @ grid.occupancy)
     start_on = rng.uniform(size=n) < mean_hazard / (mean_hazard + model.k_off_per_s)
     lead_s = (distance.shape[1] - 1) / substeps * frame_interval_s - (n_frames - 1) * frame_interval_s
+    step_s = frame_interval_s / substeps
+    burn_in = BURN_IN_BURSTS / model.k_off_per_s
+    if burn_in > lead_s:  # else the lead is enough
+        steps = min(int(burn_in / step_s) + 1, distance.shape[1])
+        start_on = _lived_in(distance, grid.low, grid.width, h, model.k_off_per_s, step_s, steps, start_on, rng)
     clean = _transcribe(
-        distance, grid.low, grid.width, model.hazard, model.k_off_per_s, model.loading, reporter.ramp_s,
-        reporter.dwell_s, n_frames, frame_interval_s, frame_interval_s / substeps, lead_s, start_on, rng,
+        distance, grid.low, grid.width, h, model.k_off_per_s, model.loading, reporter.ramp_s,
+        reporter.dwell_s, n_frames, frame_interval_s, step_s, lead_s, start_on, rng,
     )  # fmt: skip
     return model.background + model.signal * clean + model.noise * rng.standard_normal(clean.shape)
+
+
+@njit(nogil=True, cache=True)
+def _lived_in(
+    distance: NDArray[np.float32], low: float, width: float, hazard: Floats, k_off: float, step: float, steps: int,
+    start_on: NDArray[np.bool_], rng: np.random.Generator,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """(N,) whether the promoter is on at the beginning of the path, after it has lived through its first `steps`
+    backwards: a path of the same process that ends where this one begins. Visits come in clusters, of which only the
+    first switches the promoter on, so that the mean hazard says it is on far too often where bursts are long."""
+    n = len(distance)
+    out = np.empty(n, dtype=np.bool_)
+    end = steps * step
+    for i in range(n):
+        on, t = start_on[i], 0.0
+        while t < end:
+            if on:
+                t += rng.exponential(1 / k_off)
+                on = t >= end
+                continue
+            left = rng.exponential(1.0)
+            place = int(t / step)
+            while t < end:
+                bin_ = min(max(int((distance[i, max(steps - 1 - place, 0)] - low) / width), 0), hazard.size - 1)
+                after = (place + 1) * step
+                if hazard[bin_] * (after - t) >= left:
+                    t += left / hazard[bin_]
+                    on = True
+                    break
+                left -= hazard[bin_] * (after - t)
+                t = after
+                place += 1
+        out[i] = on
+    return out
 
 
 @njit(nogil=True, cache=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from contactlens.tracks.radius.model.exposure import Exposure
 from contactlens.tracks.radius.model.filter import forward_backward
-from contactlens.tracks.radius.model.laws import Law, parameter_names, survival
+from contactlens.tracks.radius.model.laws import Law, parameter_names
 from contactlens.tracks.radius.model.response import Response
 
 Floats = NDArray[Any]
@@ -48,8 +48,7 @@ class Likelihood:
     def __call__(self, theta: Floats, want: bool = True) -> tuple[Floats, Floats]:
         """Log likelihood (N,) of each track and its derivatives (N, P)."""
         count = len(theta) - len(SIGNAL_PARAMETERS)
-        left, slopes_of_law = survival(self.law, theta[:count], self.exposure.grid, self.exposure.step_s)
-        per_frame, by_law = self.exposure.integrate(left, slopes_of_law)  # (N, T - 1), (N, T - 1, P)
+        per_frame, by_law = self.exposure.of_law(self.law, theta[:count], want)  # (N, T - 1), (N, T - 1, P)
         blocks = self.signal.shape[1]
         k_off_block = np.exp(theta[count]) * self.response.block_s
         unread = np.full((len(per_frame), 1), per_frame.mean())  # before the first block: not read
@@ -78,8 +77,7 @@ class Likelihood:
 
     def _probabilities(self, theta: Floats) -> tuple[Floats, Floats]:
         count = len(theta) - len(SIGNAL_PARAMETERS)
-        left, slopes = survival(self.law, theta[:count], self.exposure.grid, self.exposure.step_s)
-        per_frame, _ = self.exposure.integrate(left, slopes[:0])
+        per_frame, _ = self.exposure.of_law(self.law, theta[:count], False)
         unread = np.full((len(per_frame), 1), per_frame.mean())
         summed = np.concatenate([unread, self._per_block(per_frame)], axis=1)
         up, down, _ = _switching(summed, np.exp(theta[count]) * self.response.block_s)
