@@ -22,6 +22,19 @@ def test_fitted_motion_is_the_polymers() -> None:
         assert motion.axis_variance_nm2 == pytest.approx(CHAIN.axis_variance_nm2, rel=0.1)
 
 
+def test_noise_is_held_by_what_is_told_of_it_and_by_the_data() -> None:
+    """Told 10 % too high: a certain error leaves it there, a doubtful one lets the tracks pull it to the true 30 nm."""
+    sums = covariance_sums(experiment(60, 200, seed=4).driver).sum(axis=0)
+    certain = motion_of(sums, 30.0, 33.0, noise_error=1e-4)
+    doubtful = motion_of(sums, 30.0, 33.0, noise_error=0.05)
+    free = motion_of(sums, 30.0, None)
+    assert certain.noise_nm == pytest.approx(33.0, abs=0.05)
+    assert min(free.noise_nm, 33.0) < doubtful.noise_nm < max(free.noise_nm, 33.0)
+    assert motion_of(sums, 30.0, None).noise_nm == pytest.approx(
+        motion_of(sums, 30.0, 33.0, noise_error=10.0).noise_nm, rel=0.01
+    )
+
+
 def test_paths_follow_the_conditional_distribution() -> None:
     """Mean and covariance of drawn paths, at frames with a gap, equal those of the dense process."""
     rng = np.random.default_rng(5)

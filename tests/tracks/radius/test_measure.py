@@ -16,8 +16,12 @@ from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.measure import measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import Observations
+from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.radius.statistics import discrepancies, onset_profile
 from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.experiment import simulate_arrays
+from contactlens.tracks.simulation.regimes import PUBLISHED_BENCHMARK
+from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import simulate
 
 SMALL = RadiusConfig(tracks=None, simulations=45, predictive=9, shuffles=1, samples=64, workers=1)
@@ -87,6 +91,18 @@ def test_too_few_tracks_and_a_dead_signal_are_refused() -> None:
     dead = experiment(10, 40, seed=1)
     with pytest.raises(InputError, match="the same in every frame"):
         prepare(replace(dead, signal=np.ones_like(dead.signal)), REPORTER, SMALL, seed=0)
+
+
+@pytest.mark.slow
+def test_a_radius_below_what_noise_and_motion_resolve_is_an_upper_bound() -> None:
+    """The published benchmark's regime, small: 30 nm, 40 nm of noise per axis and locus, the noise 5 % off."""
+    config = replace(PUBLISHED_BENCHMARK, n_tracks=40, n_frames=201)
+    observations = observations_of(simulate_arrays(config, 5))
+    reporter = Reporter(config.ms2_ramp_s, config.ms2_dwell_s, config.polymerase_signal)
+    noise = 1.05 * float(config.separation_noise_nm[0])
+    settings = replace(SMALL, localisation_noise_nm=noise, between_substeps=True)
+    answer = stated(measure_interval(prepare(observations, reporter, settings, seed=0), settings), 0.95)
+    assert answer.is_bound and answer.low == 0 and 30.0 < answer.high < 400.0
 
 
 @pytest.mark.slow

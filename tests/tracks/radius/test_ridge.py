@@ -1,5 +1,7 @@
 """The ridge that experiments are drawn along, and the hazard of a sharp radius within a bin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,14 +10,19 @@ from contactlens.tracks.radius.ridge import Ridge
 
 LOG_RADIUS = np.linspace(4.0, 5.0, 51)
 RIDGE = Ridge(
-    np.stack([LOG_RADIUS, -3 * LOG_RADIUS], axis=1), -0.5 * ((LOG_RADIUS - 4.4) / 0.05) ** 2, np.array([[0.02]])
+    np.stack([LOG_RADIUS, -3 * LOG_RADIUS], axis=1),
+    -0.5 * ((LOG_RADIUS - 4.4) / 0.05) ** 2,
+    np.array([[0.02]]),
+    np.diag([1e-12, 0.02**2]),
+    0.02,
 )
 
 
 def test_depth_of_the_ridge_is_that_of_a_normal_likelihood() -> None:
     assert RIDGE.within(2.0) == pytest.approx((4.3, 4.5), abs=0.005)
     assert RIDGE.within(1e9) == (4.0, 5.0)
-    assert RIDGE.closed_below and not Ridge(RIDGE.theta, RIDGE.value / 100, RIDGE.root).closed_below
+    shallow = replace(RIDGE, value=RIDGE.value / 100)
+    assert RIDGE.closed(-1) and not RIDGE.closed(0) and not shallow.closed(-1)  # 72, 32 and 0.7 nats
     assert RIDGE.possible() == pytest.approx((4.4 - 0.05 * 20**0.5, 4.4 + 0.05 * 20**0.5), abs=0.005)
 
 

@@ -24,7 +24,7 @@ Floats = NDArray[Any]
 LEAD_S = (
     600.0  # path before frame 0, beside the reporter's dwell time, in which promoter and separation find each other
 )
-BURN_IN_BURSTS = 3.0  # mean bursts that a promoter lives before the path begins, on the path run backwards
+BURN_IN_BURSTS = 3.0  # mean bursts that a promoter lives before its path begins
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def draw_signal(
     step_s = frame_interval_s / substeps
     burn_in = BURN_IN_BURSTS / model.k_off_per_s
     if burn_in > lead_s:  # else the lead is enough
-        steps = min(int(burn_in / step_s) + 1, distance.shape[1])
+        steps = int(burn_in / step_s) + 1
         start_on = _lived_in(distance, grid.low, grid.width, h, model.k_off_per_s, step_s, steps, start_on, rng)
     clean = _transcribe(
         distance, grid.low, grid.width, h, model.k_off_per_s, model.loading, reporter.ramp_s,
@@ -121,10 +121,13 @@ def _lived_in(
     distance: NDArray[np.float32], low: float, width: float, hazard: Floats, k_off: float, step: float, steps: int,
     start_on: NDArray[np.bool_], rng: np.random.Generator,
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """(N,) whether the promoter is on at the beginning of the path, after it has lived through its first `steps`
-    backwards: a path of the same process that ends where this one begins. Visits come in clusters, of which only the
-    first switches the promoter on, so that the mean hazard says it is on far too often where bursts are long."""
-    n = len(distance)
+    """(N,) whether the promoter is on at the beginning of each path: after `steps` of the next track's, run to and fro.
+
+    Visits come in clusters, of which the first alone switches the promoter on: where bursts are long, the mean hazard
+    says it is on far too often. A track's own path run backwards would say it too rarely: its first visits would count
+    twice.
+    """
+    n, times = distance.shape
     out = np.empty(n, dtype=np.bool_)
     end = steps * step
     for i in range(n):
@@ -137,7 +140,9 @@ def _lived_in(
             left = rng.exponential(1.0)
             place = int(t / step)
             while t < end:
-                bin_ = min(max(int((distance[i, max(steps - 1 - place, 0)] - low) / width), 0), hazard.size - 1)
+                turn = place % (2 * times)
+                at = turn if turn < times else 2 * times - 1 - turn
+                bin_ = min(max(int((distance[(i + 1) % n, at] - low) / width), 0), hazard.size - 1)
                 after = (place + 1) * step
                 if hazard[bin_] * (after - t) >= left:
                     t += left / hazard[bin_]
