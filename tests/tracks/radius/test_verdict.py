@@ -64,6 +64,11 @@ def test_an_upper_bound(low: float) -> None:
     assert any("hide it" in remark for remark in verdict.remarks)
 
 
+def test_a_radius_of_which_no_larger_one_is_excluded_is_not_told() -> None:
+    verdict = decide(replace(GOOD, high=float("inf"), bound=float("inf")), RULES)
+    assert verdict.kind == "not told" and "inf" not in verdict.sentence
+
+
 def test_nothing() -> None:
     assert decide(replace(GOOD, gain_nats=3.0), RULES).kind == "nothing"
     assert decide(replace(GOOD, gain_nats=8.0, shuffled_gain_nats=7.0), RULES).kind == "nothing"

@@ -29,6 +29,7 @@ ANSWERS = {
     "upper bound": "If there is one, it is at most 104 nm.",
     "smooth": "No sharp one: a smooth fall-off, half of it by 47 nm.",
     "nothing": "These data can't tell.",
+    "not told": "These data can't tell.",
     "model fails": "Not to be had: the model of the measurement fails.",
 }
 

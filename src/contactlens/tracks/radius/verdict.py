@@ -1,4 +1,4 @@
-"""The answer in words, by rules: a radius, an upper bound, smooth, nothing, or that the model does not fit."""
+"""The answer in words, by rules: a radius, an upper bound, smooth, nothing, not told, or that the model does not fit."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from contactlens.tracks.radius.check import GroupCheck
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
 
-Kind = Literal["radius", "upper bound", "smooth", "nothing", "model fails"]
+Kind = Literal["radius", "upper bound", "smooth", "nothing", "not told", "model fails"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def failed_checks(checks: list[GroupCheck], rules: VerdictRules) -> list[GroupCh
 
 
 def decide(evidence: Evidence, rules: VerdictRules) -> Verdict:
-    """The first rule that holds names the kind: the model fails, nothing, smooth, an upper bound, a radius."""
+    """The first rule that holds names the kind: the model fails, nothing, smooth, an upper bound, a radius; not told
+    where no larger radius is excluded."""
     failed = failed_checks(evidence.checks, rules)
     remarks = _remarks(evidence, rules)
     level = f"{100 * evidence.level:g} % interval"
@@ -78,7 +79,10 @@ def decide(evidence: Evidence, rules: VerdictRules) -> Verdict:
     alike = gaussian.high > 0
     tail = " A smooth fall-off describes the data as well." if alike else " A smooth fall-off describes them worse."
     open_below = evidence.low <= 0 or (evidence.low < evidence.resolution and evidence.high > 2 * evidence.low)
-    if open_below and np.isfinite(evidence.bound):
+    if not np.isfinite(evidence.bound):
+        said = f"Switching depends on {evidence.quantity}, but these data do not tell below which radius."
+        return Verdict("not told", said, remarks)
+    if open_below:
         bound = f"{evidence.bound:.3g} {u} (one-sided {50 + 50 * evidence.level:.4g} %)"
         return Verdict("upper bound", f"The contact radius is at most {bound}.{tail}", remarks)
     between = f"({level} {evidence.low:.3g} to {evidence.high:.3g} {u})"

@@ -12,7 +12,13 @@ from contactlens.tracks.report.figures.sweep import MeasuredRadius
 from contactlens.tracks.report.inputs import ReportInputs
 
 FOLDER = "radius"
-COLOUR: dict[str, Verdict] = {"radius": "good", "upper bound": "neutral", "smooth": "good", "nothing": "neutral"}
+COLOUR: dict[str, Verdict] = {
+    "radius": "good",
+    "upper bound": "neutral",
+    "smooth": "good",
+    "nothing": "neutral",
+    "not told": "neutral",
+}
 
 
 def _table(inputs: ReportInputs, name: str) -> pd.DataFrame:

@@ -12,7 +12,13 @@ from contactlens.tracks.report.inputs import ReportInputs
 
 FIGURES = ("measured_hazard", "overview")  # in the order of preference
 FOLDER = "radius"
-VERDICTS: dict[str, Verdict] = {"radius": "good", "upper bound": "neutral", "smooth": "good", "nothing": "neutral"}
+VERDICTS: dict[str, Verdict] = {
+    "radius": "good",
+    "upper bound": "neutral",
+    "smooth": "good",
+    "nothing": "neutral",
+    "not told": "neutral",
+}
 
 
 def radius_answer(verdict: Mapping[str, Any]) -> str:
@@ -25,7 +31,11 @@ def radius_answer(verdict: Mapping[str, Any]) -> str:
         return f"If there is one, it is at most {verdict['bound']:.3g} {unit}."
     if kind == "smooth":
         return f"No sharp one: a smooth fall-off, half of it by {verdict['smooth_half']:.3g} {unit}."
-    return "These data can't tell." if kind == "nothing" else "Not to be had: the model of the measurement fails."
+    return (
+        "These data can't tell."
+        if kind in ("nothing", "not told")
+        else "Not to be had: the model of the measurement fails."
+    )
 
 
 def _qualified(verdict: Mapping[str, Any]) -> str:
