@@ -1,4 +1,4 @@
-"""The answer in words, by rules: a radius, an upper bound, smooth, nothing, not told, or that the model does not fit."""
+"""The answer in words, by rules: a radius, an upper bound, smooth, nothing, not told, or that the model fails."""
 
 from dataclasses import dataclass
 from typing import Literal
