@@ -72,7 +72,7 @@ def test_the_errors_and_references_are_those_of_the_closed_form() -> None:
         found["integrated_gradients"].hypothetical / 2,
         found["integrated_gradients"].one_hot,
     )
-    table = reference_table(model, batch, found, 2)
+    table = reference_table(model, batch, found, AttributionSettings(64, 2))
     assert list(table["method"].unique()) == ["integrated_gradients", "region_integrated_gradients"]
     weight = model.weight.detach().numpy()
     mean, inside = weight[7:11].mean(), batch.regions.any(1).numpy()
@@ -93,7 +93,7 @@ def test_too_few_nodes_of_the_integral_are_told_and_refused() -> None:
     logits = np.array([0.0, 1e30])
     errors = []
     for steps in (1, 64):
-        table = reference_table(model, batch, explained(model, batch, steps), 4)
+        table = reference_table(model, batch, explained(model, batch, steps), AttributionSettings(steps, 4))
         checks = check_methods(METHODS, table, logits, 0.01).set_index("method")
         errors.append(checks["completeness_error"]["integrated_gradients"])
         assert bool(checks["refused"]["integrated_gradients"]) == (steps == 1)
@@ -167,13 +167,13 @@ def test_a_reference_that_no_window_is_like_is_refused_as_it_is_attributed(capsy
     """The reference's logit is far above those of the windows and of their shuffles, as in a real set of peaks."""
     batch, settings = batch_of_windows(), AttributionSettings(64, 4)
     found = believed(Outlier(), [batch], "integrated_gradients", settings, 0.25)
-    assert found.method == "saliency"  # region integrated gradients come first in the order, and have that reference
+    assert found.method == "region_shuffled_integrated_gradients"  # shuffles have the scores of windows
     assert [sentence.split(" is refused")[0] for sentence in found.refused] == [
         "integrated_gradients",
         "region_integrated_gradients",
     ]
     assert all("the reference's logit" in sentence and "is outside of those" in sentence for sentence in found.refused)
-    assert "saliency takes its place" in capsys.readouterr().out
+    assert "region_shuffled_integrated_gradients takes its place" in capsys.readouterr().out
     fine = believed(Power(1), [batch], "integrated_gradients", settings, 0.25)
     assert (fine.method, fine.refused) == ("integrated_gradients", []) and capsys.readouterr().out == ""
 

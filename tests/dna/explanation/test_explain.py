@@ -36,12 +36,15 @@ L, N = 80, 16
 CONFIG = ExplainConfig(
     splits=("test",),
     methods=("saliency", "integrated_gradients", "lrp"),
+    stored=("saliency", "integrated_gradients", "lrp"),
     min_probability=0.8,
     min_windows=2,
     max_windows=10,
     ig_steps=8,
+    reference_shuffles=2,
     max_completeness_error=0.25,
     faithfulness_windows=6,
+    mutagenesis_windows=2,
     curve_fractions=(0.0, 0.1, 0.2, 0.4),
     replacement_draws=4,
     mutations_per_window=24,
@@ -119,7 +122,8 @@ def test_confident_positives_are_explained_best_first(explanation):
     found = explanation.attributions["lrp"]
     assert set(found.window_ids) == {f"w{i}" for i in range(N // 2)}
     assert (np.diff(found.logits) <= 0).all() and found.logits.min() > 1
-    assert set(explanation.attributions) == set(CONFIG.methods)
+    # The detector says less of a reference without bases than of any window, so that it is refused and not stored.
+    assert list(explanation.attributions) == ["saliency", "lrp"]
     arrays = [one.hypothetical for one in explanation.attributions.values()]
     assert all(values.shape == (N // 2, L, 4) and values.dtype == np.float32 for values in arrays)
     assert found.one_hot.dtype == np.uint8 and (found.one_hot.sum(-1) == 1).all()
@@ -156,6 +160,20 @@ def test_same_seed_same_explanation_and_bytes(explanation, tmp_path):
     write_attributions(tmp_path / "a.npz", explanation.attributions)
     write_attributions(tmp_path / "b.npz", again.attributions)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_the_best_is_stored_of_all_windows_and_mutagenesis_is_compared_on_few():
+    windows = planted_windows()
+    ids = windows.windows["window_id"].tolist()
+    config = replace(CONFIG, methods=("lrp", "mutagenesis", "integrated_gradients"), stored=("best",))
+    found = explain_windows(Detector(), windows, ids, config, seed=1)
+    checks, (method,) = found.method_checks, found.attributions
+    assert method == checks["method"][0] and checks["method"].tolist()[-1] == "mutagenesis"
+    assert len(found.attributions[method].window_ids) == N // 2
+    auroc = found.faithfulness.query("metric == 'planted_auroc' and not control").set_index("method")
+    assert auroc["n_windows"].to_dict() == {"lrp": 6, "integrated_gradients": 6, "mutagenesis": 2}
+    assert auroc["estimate"]["mutagenesis"] > 0.95
+    assert method == auroc["estimate"].drop("mutagenesis").idxmax()
 
 
 def test_choice_of_windows():
@@ -244,7 +262,7 @@ def test_attributions_file(explanation, tmp_path):
         np.testing.assert_array_equal(found[method].hypothetical, written.hypothetical)
         np.testing.assert_allclose(read_attributions_by(path, method).actual, written.actual)
     with np.load(path, allow_pickle=False) as archive:
-        assert set(archive.files) == {"window_ids", "logits", "one_hot", *CONFIG.methods}
+        assert set(archive.files) == {"window_ids", "logits", "one_hot", *explanation.attributions}
 
 
 def test_damaged_attributions_files_are_refused(explanation, tmp_path):

@@ -1,14 +1,19 @@
 """Every method on models whose contributions are known in closed form, and on a small classifier."""
 
+from collections import Counter
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from contactlens.dna.data.tokens import BASES, PAD, one_hot_bases, reverse_complement_ids
+from contactlens.attribution.centring import centred
+from contactlens.dna.data.tokens import BASES, PAD, decode, one_hot_bases, reverse_complement_ids
 from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute, method_named
 from contactlens.dna.explanation.methods.integrated_gradients import region_baseline, uniform_baseline
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
+from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 
@@ -52,15 +57,20 @@ def classifier() -> WindowClassifier:
     return model
 
 
+def centred_unless_plain(method, hypothetical):
+    """Those against shuffles are relative to the shuffle's base, which differs from place to place."""
+    return hypothetical if method in ("input_x_gradient", "lrp") else centred(hypothetical)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_linear_model_gives_back_its_weights(method):
     model = Linear()
     ids, regions = windows()
-    found = attribute(model, ids, regions, method, SETTINGS)
+    found = centred_unless_plain(method, attribute(model, ids, regions, method, SETTINGS))
     weight = model.weight.detach()[:, list(BASES)].expand(len(ids), -1, -1)
     if method not in ("input_x_gradient", "lrp"):
         weight = weight - weight.mean(-1, keepdim=True)
-    inside = method in ("region_integrated_gradients", "mutagenesis")
+    inside = method in ("region_integrated_gradients", "region_shuffled_integrated_gradients", "mutagenesis")
     where = regions.any(1) if inside else torch.ones_like(ids, dtype=torch.bool)
     expected = weight * (where & (ids != PAD)).unsqueeze(-1)
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -129,6 +139,47 @@ def test_contributions_in_a_region_add_up_to_what_the_score_loses_without_it():
             change = (model(ids, regions) - without).numpy()
         found = (shares * region.numpy()).sum(axis=1)
         assert np.abs(found - change).sum() < 0.05 * np.abs(change).sum()
+
+
+@pytest.mark.parametrize("method", ["shuffled_integrated_gradients", "region_shuffled_integrated_gradients"])
+def test_contributions_against_shuffles_add_up_to_the_mean_change_from_them(method):
+    model = classifier()
+    ids, regions = windows()
+    settings = AttributionSettings(ig_steps=200, rows_per_pass=8, references=2)
+    shares = actual_contributions(attribute(model, ids, regions, method, settings), one_hot_bases(ids).numpy())
+    parts = regions.unbind(1) if method.startswith("region") else [torch.ones_like(ids, dtype=torch.bool)]
+    for part in parts:
+        with torch.no_grad():
+            before = torch.stack([model(shuffled(ids, part, draw), regions) for draw in range(2)]).mean(0)
+            change = (model(ids, regions) - before).numpy()
+        found = (shares * part.numpy()).sum(axis=1)
+        assert np.abs(found - change).sum() < 0.05 * np.abs(change).sum()
+
+
+def test_gradient_shap_of_a_linear_model_adds_up_exactly():
+    model = Linear()
+    ids, regions = windows()
+    found = attribute(model, ids, regions, "gradient_shap", SETTINGS)
+    whole = torch.ones_like(ids, dtype=torch.bool)
+    references = [model(shuffled(ids, whole, draw), regions).detach() for draw in range(SETTINGS.ig_steps)]
+    change = model(ids, regions).detach() - torch.stack(references).mean(0)
+    shares = actual_contributions(found, one_hot_bases(ids).numpy()).sum(axis=1)
+    np.testing.assert_allclose(shares, change, atol=1e-5)
+
+
+def test_shuffles_keep_dinucleotides_and_places_of_unknown_bases_and_are_the_same_on_either_strand():
+    ids, regions = windows()
+    part = regions[:, 0]
+    found = shuffled(ids, part, 1)
+    assert torch.equal(found[~part], ids[~part]) and not torch.equal(found[part], ids[part])
+    assert torch.equal(found == PAD, ids == PAD)
+    assert not torch.equal(found, shuffled(ids, part, 2)) and torch.equal(found, shuffled(ids, part, 1))
+    for row in range(1, len(ids)):
+        before, after = (decode(one[row, part[row]].numpy()) for one in (ids, found))
+        assert Counter(pairwise(before)) == Counter(pairwise(after))
+    mirrored = shuffled(reverse_complement_ids(ids), part.flip(-1), 1)
+    assert torch.equal(mirrored, reverse_complement_ids(found))
+    assert torch.equal(shuffled(ids[2:3], part[2:3], 1), found[2:3])
 
 
 class Match(nn.Module):

@@ -23,11 +23,14 @@ REAL_WINDOWS = 40  # at least as many scores say what is usual for the model
 
 @dataclass(frozen=True)
 class Believed:
-    """method: the one that was used; attributions: of each batch; refused: a sentence for each method before it"""
+    """method: the one that was used; attributions: of each batch; refused: a sentence for each method before it;
+    checks: `check_methods` of those that were tried
+    """
 
     method: str
     attributions: list[Attributions]
     refused: list[str]
+    checks: pd.DataFrame
 
 
 def attributed(
@@ -61,16 +64,20 @@ def believed(
     others = [logit_range(known)] if known is not None else _of_shuffles(model, batches, rows)
     usual = np.concatenate([*logits, *others])
     methods, refused = methods_to_try(wanted, known)
+    tried = []
     for method in methods:
         found = [attributed(model, batch, own, method, settings) for batch, own in zip(batches, logits, strict=True)]
-        tables = [reference_table(model, batch, {method: one}, rows) for batch, one in zip(batches, found, strict=True)]
+        tables = [
+            reference_table(model, batch, {method: one}, settings) for batch, one in zip(batches, found, strict=True)
+        ]
         checks = check_methods([method], pd.concat(tables), usual, max_completeness_error)
+        tried.append(checks)
         if not refusals(checks):
             for sentence in refused:
                 print(sentence)
             if refused:
                 print(f"{method} takes its place")
-            return Believed(method, found, refused)
+            return Believed(method, found, refused, pd.concat(tried, ignore_index=True))
         refused += refusals(checks)
     raise InputError("; ".join(refused) or f"{wanted}: no method is left for this model")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
-from contactlens.dna.explanation.methods import BEST, BEST_FIRST
+from contactlens.dna.explanation.methods import BEST, BEST_FIRST, YARDSTICK
 
 Array = np.ndarray
 CRITERIA = (("planted_auroc",), ("deletion_gain", "insertion_gain"))
@@ -84,15 +84,22 @@ def logit_range(checks: pd.DataFrame) -> Array:
 def best_first(methods: Sequence[str], faithfulness: pd.DataFrame) -> list[str]:
     """The methods by what the table of faithfulness says: how well they find planted bases inside the elements where
     the truth is known, else the gains of deletion and insertion over the permuted control, added up. Methods of equal
-    value keep their order.
+    value keep their order. Mutagenesis, whose cost forbids it for all windows, comes last whatever it reaches.
     """
     own = faithfulness[~faithfulness["control"].astype(bool)]
     table = own.pivot_table(index="method", columns="metric", values="estimate", sort=False)
     for metrics in CRITERIA:
         if set(metrics) <= set(table.columns):
             value = table[list(metrics)].sum(axis=1, skipna=False).reindex(list(methods)).fillna(-np.inf)
-            return [str(method) for method in value.sort_values(ascending=False, kind="stable").index]
+            order = [str(method) for method in value.sort_values(ascending=False, kind="stable").index]
+            return sorted(order, key=lambda method: method == YARDSTICK)
     return list(methods)
+
+
+def merged(checks: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """The checks, with the rows of `later` in place of those of the same methods, in the order of the first."""
+    found = later.set_index("method").combine_first(checks.set_index("method")).loc[checks["method"]]
+    return found.reset_index()[CHECKS]
 
 
 def read_checks(folder: Path) -> pd.DataFrame | None:

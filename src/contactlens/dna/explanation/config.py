@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from contactlens.base.settings import Field, OpenUnit, PositiveInt, rises, rule, settings
-from contactlens.dna.explanation.methods import METHODS
+from contactlens.dna.explanation.methods import BEST, METHODS
 
 Split = Literal["train", "validation", "calibration", "test"]
 
@@ -13,17 +13,19 @@ class ExplainConfig:
     """How a window classifier is explained and its explanations are evaluated.
 
     splits: whose windows are explained; those that were not trained on, unless they are too few to find motifs in
-    methods: attribution methods, keys of `contactlens.dna.explanation.methods.METHODS`; mutagenesis takes three
-        passes of the model for every base of every element
+    methods: attribution methods that are compared, keys of `contactlens.dna.explanation.methods.METHODS`
+    stored: methods whose contributions to all explained windows are made and stored; `best` is the first of the table
+        that is not refused for the model
     min_probability: windows labelled positive whose predicted probability is at least this are explained and stored ...
     min_windows: ... and the most probable ones up to this number, where fewer are that probable
     max_windows: at most this many, the most probable ones
-    ig_steps: nodes of the path integral
+    ig_steps: nodes of a path integral
+    reference_shuffles: shuffles of a window, or of a region, that contributions against shuffles are averaged over
     max_completeness_error: a method whose contributions miss more than this share of the logit's change from its
         reference is refused for the model, as is one whose reference has a logit that no real window has; the next
         of the table takes its place
-    faithfulness_windows: explained windows, drawn at random, that the curves and `mutation_correlation` are
-        averaged over
+    faithfulness_windows: explained windows, drawn at random, that the methods are compared on
+    mutagenesis_windows: how many of these are mutated, at three passes of the model for every base of every element
     curve_fractions: shares of an element's bases that are replaced, or put back, rising from 0; the sites of a motif
         hold a tenth or more of them
     replacement_draws: random replacements that each point of a curve is averaged over
@@ -34,12 +36,15 @@ class ExplainConfig:
 
     splits: Annotated[tuple[Split, ...], Field(min_length=1)]
     methods: Annotated[tuple[str, ...], Field(min_length=1)]
+    stored: Annotated[tuple[str, ...], Field(min_length=1)]
     min_probability: OpenUnit
     min_windows: PositiveInt
     max_windows: PositiveInt
     ig_steps: PositiveInt
+    reference_shuffles: PositiveInt
     max_completeness_error: OpenUnit
     faithfulness_windows: PositiveInt
+    mutagenesis_windows: PositiveInt
     curve_fractions: tuple[float, ...]
     replacement_draws: PositiveInt
     mutations_per_window: Annotated[int, Field(ge=3)]
@@ -52,6 +57,11 @@ class ExplainConfig:
         unknown = [method for method in self.methods if method not in METHODS]
         if unknown or len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods must name methods once each, of {', '.join(METHODS)}; got {self.methods}")
+        other = [method for method in self.stored if method not in (BEST, *self.methods)]
+        if other:
+            raise ValueError(
+                f"stored must name some of methods ({', '.join((BEST, *self.methods))}); got {self.stored}"
+            )
 
     @rule
     def _fractions_rise_and_windows_are_in_order(self) -> None:

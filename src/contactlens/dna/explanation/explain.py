@@ -16,6 +16,7 @@ from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.base_faithfulness import (
+    RANDOM,
     Bootstrap,
     Planted,
     Rows,
@@ -24,10 +25,10 @@ from contactlens.dna.explanation.base_faithfulness import (
     mutation_rows,
     overlap_rows,
 )
-from contactlens.dna.explanation.believed import attributed
-from contactlens.dna.explanation.checks import best_first, check_methods, refusals
+from contactlens.dna.explanation.believed import attributed, believed
+from contactlens.dna.explanation.checks import best_first, check_methods, merged, refusals
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.methods import AttributionSettings
+from contactlens.dna.explanation.methods import YARDSTICK, AttributionSettings
 from contactlens.dna.explanation.methods.lrp import RULES, relevance
 from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.references import reference_table
@@ -39,12 +40,13 @@ GRADIENT = "input_x_gradient"
 class Explanation:
     """What is stored of an explanation.
 
-    attributions: by method, of every explained window, the most probable first
+    attributions: by stored method, of every explained window, the most probable first
     faithfulness: method, metric, estimate, low, high, control, n_windows
     curves: method, control, curve (deletion, insertion), fraction, score, low, high
     conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
         head (shares of bases and of biases), total, gap (total - logit)
-    references: `reference_table` of the explained windows; method_checks: `check_methods` of them, the best first
+    references: `reference_table` of the windows that methods were compared on
+    method_checks: `check_methods` of them, and of all windows for stored methods, the best first
     """
 
     attributions: dict[str, Attributions]
@@ -74,21 +76,21 @@ def explain_windows(
         print(f"{len(chosen)} windows are labelled positive, fewer than dna.explain.min_windows = {config.min_windows}")
     everywhere = logits
     batch, logits = batch.select(chosen.tolist()), logits[chosen]
-    found = attributions_of(model, batch, logits, config)
-    references = reference_table(model, batch, found, config.rows_per_pass)
-    rows: Rows = []
-    clusters = window_clusters(windows.select(batch.window_ids))
-    planted = Planted.of(windows, batch.window_ids)
-    if planted is not None:
-        actual = {method: centred_actual(one) for method, one in found.items()}
-        rows += overlap_rows(batch, actual, planted, clusters, config, seed)
-    curves, metrics, conservation = _faithfulness(model, batch, found, clusters, config, seed)
-    faithfulness = pd.DataFrame(rows + metrics)
+    faithfulness, curves, conservation, references = compare_methods(model, windows, batch, logits, config, seed)
     order = best_first(config.methods, faithfulness)
     checks = check_methods(order, references, everywhere, config.max_completeness_error)
     for sentence in refusals(checks):
         print(sentence)
-    return Explanation(found, faithfulness, pd.DataFrame(curves), conservation, references, checks)
+    found = {}
+    for wanted in config.stored:
+        used = believed(model, [batch], wanted, settings_of(config), config.max_completeness_error, checks)
+        found[used.method] = used.attributions[0]
+        checks = merged(checks, used.checks)
+    return Explanation(found, faithfulness, curves, conservation, references, checks)
+
+
+def settings_of(config: ExplainConfig) -> AttributionSettings:
+    return AttributionSettings(config.ig_steps, config.rows_per_pass, config.reference_shuffles)
 
 
 def centred_actual(found: Attributions) -> np.ndarray:
@@ -111,36 +113,57 @@ def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -
     return order[: min(n, config.max_windows)]
 
 
-def attributions_of(
-    model: nn.Module, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig
-) -> dict[str, Attributions]:
-    """Contributions by every method of `config`."""
-    settings = AttributionSettings(config.ig_steps, config.rows_per_pass)
-    return {method: attributed(model, batch, logits, method, settings) for method in config.methods}
+def compare_methods(
+    model: nn.Module, windows: WindowSet, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`faithfulness`, `curves`, `conservation` and `references` of every method on some windows, drawn at random;
+    mutagenesis, which costs most, on the first of them."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
+    clusters = window_clusters(windows.select(batch.window_ids))[drawn]
+    few, settings = batch.select(drawn.tolist()), settings_of(config)
+    rows: Rows = []
+    curves: Rows = []
+    tables = []
+    others = [method for method in config.methods if method != YARDSTICK]
+    for methods, n in ((others, len(few)), ([YARDSTICK], min(config.mutagenesis_windows, len(few)))):
+        part, own = few.select(range(n)), logits[drawn][:n]
+        found = {
+            method: attributed(model, part, own, method, settings) for method in methods if method in config.methods
+        }
+        if not found:
+            continue
+        references = reference_table(model, part, found, settings)
+        points, metrics = _faithfulness(model, windows, part, found, references, clusters[:n], config, seed)
+        curves += [row for row in points if row["method"] != RANDOM or methods is others]
+        rows += [row for row in metrics if row["method"] != RANDOM or methods is others]
+        tables.append(references)
+    conservation = conservation_table(model, few, config.rows_per_pass)
+    rows += _conservation_rows(conservation, Bootstrap.of(clusters, config, seed))
+    return pd.DataFrame(rows), pd.DataFrame(curves), conservation, pd.concat(tables, ignore_index=True)
 
 
 def _faithfulness(
     model: nn.Module,
+    windows: WindowSet,
     batch: WindowBatch,
     found: dict[str, Attributions],
+    references: pd.DataFrame,
     clusters: np.ndarray,
     config: ExplainConfig,
     seed: int,
-) -> tuple[Rows, Rows, pd.DataFrame]:
-    """Curves, metrics and conservation on some of the windows."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
-    few = batch.select(drawn.tolist())
-    attributions = {method: one.select(few.window_ids) for method, one in found.items()}
-    hypothetical = {method: one.hypothetical for method, one in attributions.items()}
-    contributions = {method: centred_actual(one) for method, one in attributions.items()}
-    curves, metrics = curve_rows(model, few, contributions, clusters[drawn], config, seed)
-    metrics += mutation_rows(model, few, hypothetical, clusters[drawn], config, seed)
-    bootstrap = Bootstrap.of(clusters[drawn], config, seed)
-    for method, rows in reference_table(model, few, attributions, config.rows_per_pass).groupby("method", sort=False):
+) -> tuple[Rows, Rows]:
+    """Curves, and every metric."""
+    hypothetical = {method: one.hypothetical for method, one in found.items()}
+    contributions = {method: centred_actual(one) for method, one in found.items()}
+    planted = Planted.of(windows, batch.window_ids)
+    overlaps = [] if planted is None else overlap_rows(batch, contributions, planted, clusters, config, seed)
+    curves, metrics = curve_rows(model, batch, contributions, clusters, config, seed)
+    metrics += mutation_rows(model, batch, hypothetical, clusters, config, seed)
+    bootstrap = Bootstrap.of(clusters, config, seed)
+    for method, rows in references.groupby("method", sort=False):
         missed, change = rows["missed"].to_numpy(), rows["change"].to_numpy()
         metrics.append(error_row(str(method), "completeness_error", missed, change, bootstrap))
-    conservation = conservation_table(model, few, config.rows_per_pass)
-    return curves, metrics + _conservation_rows(conservation, bootstrap), conservation
+    return curves, overlaps + metrics
 
 
 def conservation_table(model: nn.Module, batch: WindowBatch, rows_per_pass: int) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from contactlens.dna.evaluation.baselines import BaselineConfig as DnaBaselineCo
 from contactlens.dna.evaluation.baselines import applicable_baselines as applicable_dna_baselines
 from contactlens.dna.evaluation.evaluate import EvaluateConfig as DnaEvaluateConfig
 from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
-from contactlens.dna.explanation.methods import BEST
 from contactlens.dna.models.backbone import BackboneConfig
 from contactlens.dna.models.classifier import HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
@@ -168,9 +167,9 @@ class DnaParams:
 
     @rule
     def _motifs_are_of_an_explained_method(self) -> None:
-        if self.motifs.method not in (BEST, *self.explain.methods):
-            known, got = ", ".join((BEST, *self.explain.methods)), self.motifs.method
-            raise ValueError(f"motifs.method must be one of explain.methods ({known}), got {got!r}")
+        if self.motifs.method not in self.explain.stored:
+            known, got = ", ".join(self.explain.stored), self.motifs.method
+            raise ValueError(f"motifs.method must be one of explain.stored ({known}), got {got!r}")
 
     def rules(self, task: WindowTask) -> ClassifierRules:
         """The rules of promotion for windows of this task, against the baselines that there are for it."""

@@ -26,21 +26,35 @@ METHODS = {
     "input_x_gradient": "gradients",
     "integrated_gradients": "integrated_gradients",
     "region_integrated_gradients": "integrated_gradients",
+    "shuffled_integrated_gradients": "shuffled_references",
+    "region_shuffled_integrated_gradients": "shuffled_references",
+    "gradient_shap": "shuffled_references",
     "lrp": "lrp",
     "mutagenesis": "mutagenesis",
 }
 """Method -> the module of this folder that has it."""
 BEST = "best"
-BEST_FIRST = ("region_integrated_gradients", "saliency", "integrated_gradients", "lrp")
+YARDSTICK = "mutagenesis"
+"""What the model does when a base changes: what others are measured by, at three passes a base too dear for all."""
+BEST_FIRST = (
+    "region_integrated_gradients",
+    "region_shuffled_integrated_gradients",
+    "saliency",
+    "integrated_gradients",
+    "lrp",
+)
 """Methods by how well they find planted bases in the default run, for models that come without a table of their own."""
 
 
 @dataclass(frozen=True)
 class AttributionSettings:
-    """ig_steps: nodes of the path integral; rows_per_pass: most windows in one pass of the model (bounds memory)"""
+    """ig_steps: nodes of a path integral; rows_per_pass: most windows in one pass of the model (bounds memory);
+    references: shuffles of a window that paths begin at
+    """
 
     ig_steps: int
     rows_per_pass: int
+    references: int = 2
 
 
 AttributionFunction = Callable[["nn.Module", "Tensor", "Tensor", AttributionSettings], "Tensor"]
