@@ -15,6 +15,7 @@ from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import Platt, auroc_score
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.genome_tracks import chromosome_sizes
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import NETWORK
 from contactlens.dna.explanation.attributions import read_attributions
@@ -52,7 +53,8 @@ def attributed_windows(windows: WindowSet) -> WindowSet:
     chosen = windows.select(next(iter(read_attributions(ATTRIBUTIONS).values())).window_ids.tolist())
     records = {f"window_{row}": sequence for row, sequence in enumerate(chosen.sequences())}
     table = chosen.windows.assign(record=list(records), record_start=chosen.windows["win_start"])
-    return WindowSet(chosen.task, table, Genome.of(records), chosen.source, chosen.settings, chosen.planted)
+    settings = chosen.settings | {"chromosome_sizes": chromosome_sizes(chosen)}  # the records are mere pieces
+    return WindowSet(chosen.task, table, Genome.of(records), chosen.source, settings, chosen.planted)
 
 
 def contents(windows: WindowSet) -> list[bytes]:

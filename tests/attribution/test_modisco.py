@@ -48,6 +48,24 @@ def test_a_stretch_of_one_of_two_letters_is_found_in_place_and_never_reversed() 
     assert "no negative pattern" in discovery.reason
 
 
+def test_a_cap_that_cuts_is_said() -> None:
+    hypothetical, one_hot, _ = planted()
+    cut = find_patterns(hypothetical, one_hot, replace(CONFIG, max_seqlets=101), 3)
+    assert "101 positive seqlets were clustered, all that max_seqlets allows" in cut.reason and not cut.failed
+
+
+def test_a_search_that_breaks_off_is_no_search_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hypothetical, one_hot, _ = planted()
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", broken)
+    found = find_patterns(hypothetical, one_hot, CONFIG, 3)
+    assert found.failed and len(found) == 0 and "(ZeroDivisionError: by nothing)" in found.reason
+    assert not find_patterns(0 * hypothetical, one_hot, CONFIG, 3).failed
+
+
 def test_letters_that_never_occur_contribute_nothing() -> None:
     hypothetical, one_hot, _ = planted()
     loud = hypothetical.copy()

@@ -3,7 +3,10 @@
 modisco-lite forks: call `find_patterns` before any thread of CUDA or Ray is started.
 """
 
+import re
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +56,14 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Discovery:
-    """The patterns, and in `reason` why there are none (of one sign, or at all) or what was dropped; else ""."""
+    """The patterns, and in `reason` why there are none (of one sign, or at all), what was dropped or cut; else "".
+
+    failed: the search broke off with an error, so that nothing is known of patterns
+    """
 
     patterns: list[Pattern] = field(default_factory=list)
     reason: str = ""
+    failed: bool = False
 
     def __len__(self) -> int:
         return len(self.patterns)
@@ -83,8 +90,10 @@ def find_patterns(
     reason = _too_little(hypothetical, one_hot, config, unit)
     order = np.random.default_rng(seed).permutation(len(one_hot))
     found: ByModisco = (None, None)
+    failed, cuts = False, []
     if not reason:
-        found, reason = _modisco(hypothetical, one_hot, order, config)
+        found, reason, cuts = _modisco(hypothetical, one_hot, order, config)
+        failed = bool(reason)
     if hdf5 is not None:
         _save(hdf5, found, order, one_hot.shape[1])
     patterns = [
@@ -95,7 +104,7 @@ def find_patterns(
     wide = [pattern for pattern in patterns if len(pattern.core) >= config.min_width]
     dropped = len(patterns) - len(wide)
     note = [f"{dropped} patterns of fewer than {config.min_width} {unit} dropped"] if dropped else []
-    return Discovery(wide, "; ".join([reason] if reason else [*_why_none(found), *note]))
+    return Discovery(wide, "; ".join([reason] if reason else [*_why_none(found), *note, *cuts]), failed)
 
 
 def _too_little(hypothetical: np.ndarray, one_hot: np.ndarray, config: ModiscoConfig, unit: str) -> str:
@@ -130,31 +139,43 @@ def _with_every_letter(hypothetical: np.ndarray, one_hot: np.ndarray) -> tuple[n
 
 def _modisco(
     hypothetical: np.ndarray, one_hot: np.ndarray, order: np.ndarray, config: ModiscoConfig
-) -> tuple[ByModisco, str]:
-    """What TF-MoDISco finds, and what it failed with, if it did: it divides by zero where contributions hardly vary."""
+) -> tuple[ByModisco, str, list[str]]:
+    """What TF-MoDISco finds; what it failed with, if it did (it divides by zero where contributions hardly vary); and a
+    sentence for each sign whose seqlets `max_seqlets` cut."""
     from modiscolite.tfmodisco import TFMoDISco
 
     # float32 and C order is what its fast kernels take
     hypothetical, one_hot = (
         np.ascontiguousarray(values[order], dtype=np.float32) for values in _with_every_letter(hypothetical, one_hot)
     )
+    said = StringIO()
     try:
-        found = TFMoDISco(
-            one_hot,
-            hypothetical,
-            sliding_window_size=config.sliding_window,
-            flank_size=config.flank,
-            target_seqlet_fdr=config.seqlet_fdr,
-            n_leiden_runs=config.leiden_runs,
-            max_seqlets_per_metacluster=config.max_seqlets,
-            min_metacluster_size=SEQLETS_PER_SIGN,
-            final_min_cluster_size=SEQLETS_PER_PATTERN,
-            trim_to_window_size=config.pattern_window,
-            initial_flank_to_add=config.pattern_flank,
-        )
+        with redirect_stdout(said):
+            found = TFMoDISco(
+                one_hot,
+                hypothetical,
+                sliding_window_size=config.sliding_window,
+                flank_size=config.flank,
+                target_seqlet_fdr=config.seqlet_fdr,
+                n_leiden_runs=config.leiden_runs,
+                max_seqlets_per_metacluster=config.max_seqlets,
+                min_metacluster_size=SEQLETS_PER_SIGN,
+                final_min_cluster_size=SEQLETS_PER_PATTERN,
+                trim_to_window_size=config.pattern_window,
+                initial_flank_to_add=config.pattern_flank,
+                verbose=True,  # says how many seqlets it takes
+            )
     except (ArithmeticError, LookupError, ValueError) as error:
-        return (None, None), f"TF-MoDISco failed on these contributions ({type(error).__name__}: {error})"
-    return found, ""
+        return (None, None), f"TF-MoDISco failed on these contributions ({type(error).__name__}: {error})", []
+    return found, "", _cuts(said.getvalue(), config.max_seqlets)
+
+
+def _cuts(said: str, most: int) -> list[str]:
+    """Of which signs all the seqlets allowed were taken, from what TF-MoDISco says."""
+    taken = re.findall(r"Using (\d+) (\w+) seqlets", said)
+    return [
+        f"{most:,} {sign} seqlets were clustered, all that max_seqlets allows" for n, sign in taken if int(n) >= most
+    ]
 
 
 def _save(path: Path | str, found: ByModisco, order: np.ndarray, width: int) -> None:

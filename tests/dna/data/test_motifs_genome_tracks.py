@@ -1,5 +1,6 @@
 """bigWig and bedGraph read back against numpy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,24 @@ def test_touching_windows_make_one_stretch_and_gaps_separate() -> None:
 def test_sizes_are_the_genome_s_or_where_the_records_are_pieces_the_last_end() -> None:
     assert chromosome_sizes(windows_of({})) == {"chr10": 1000, "chr2": 1000}
     assert chromosome_sizes(windows_of({"chr2": "peak7"})) == {"chr10": 1000, "chr2": 280}
+
+
+def test_windows_that_say_nothing_of_a_base_do_not_count_in_its_mean(tmp_path: Path) -> None:
+    """Three windows overlap; one attributes the bases that the others leave out: the mean is its value, not a third."""
+    values, attributed = np.zeros((len(PLACES), L)), np.zeros((len(PLACES), L), dtype=bool)
+    attributed[2, 10:30], values[2, 10:30] = True, 1.0  # chr2 140-160, inside of the window at 100 too
+    attributed[0, 50:60], values[0, 50:60] = True, 3.0  # chr2 150-160
+    attributed[4, 0:5] = True  # chr10 60-65: attributed, and zero
+    found = stretches(windows_of({}).windows, values, attributed)
+    assert [(one.chrom, one.start, one.end) for one in found] == [("chr10", 60, 65), ("chr2", 140, 160)]
+    assert (found[0].values == 0).all()
+    np.testing.assert_allclose(found[1].values, [1.0] * 10 + [2.0] * 10)
+    write_bedgraph(tmp_path / "a.bedgraph", found)
+    assert "chr2\t140\t150\t1\nchr2\t150\t160\t2\n" in (tmp_path / "a.bedgraph").read_text()
+
+
+def test_noted_sizes_are_those_of_the_chromosomes_where_records_are_pieces() -> None:
+    pieces = windows_of({"chr2": "a", "chr10": "b"})
+    assert chromosome_sizes(pieces) == {"chr10": 120, "chr2": 280}
+    noted = replace(pieces, settings={"chromosome_sizes": {"chr2": 1_000_000, "chr7": 5}})
+    assert chromosome_sizes(noted) == {"chr10": 120, "chr2": 1_000_000}

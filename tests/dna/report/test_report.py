@@ -279,10 +279,15 @@ def test_without_motifs_the_report_says_why(reason: str, windows: WindowSet, rep
     (tmp_path / "reports" / "motifs").mkdir()
     write_json(tmp_path / "reports" / "motifs" / "summary.json", {"patterns": 0, "reason": reason})
     inputs = inputs_of(windows, tmp_path / "reports", tmp_path / "figures")
-    assert [type(block) for block in motif_section(inputs)] == [TextBlock]
+    (first,) = motif_section(inputs)
+    assert isinstance(first, TextBlock) and first.text.startswith(f"No motif found, because {reason}")
     answers = {finding.question: finding for finding in dna_findings(inputs)}
     found = answers["Which motifs does the model rely on?"]
     assert found.answer == "none" and reason.capitalize() in found.detail
+    summary = {"patterns": 0, "reason": reason, "failed": True}
+    write_json(tmp_path / "reports" / "motifs" / "summary.json", summary)
+    (first,) = motif_section(inputs)
+    assert isinstance(first, TextBlock) and "the search broke off" in first.text
 
 
 def test_regions_without_a_known_truth_have_their_report(windows: WindowSet, tmp_path: Path) -> None:

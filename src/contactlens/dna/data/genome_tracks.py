@@ -25,41 +25,50 @@ class Stretch:
         return self.start + len(self.values)
 
 
-def stretches(windows: pd.DataFrame, values: np.ndarray) -> list[Stretch]:
-    """Values (N, L) of the windows' bases, in genome order; where windows overlap, their mean.
+def stretches(windows: pd.DataFrame, values: np.ndarray, attributed: np.ndarray | None = None) -> list[Stretch]:
+    """Values (N, L) of the windows' bases, in genome order; where windows overlap, the mean over those that have one.
 
     windows: `chrom`, `win_start` in the order of the rows of `values`. Chromosomes come sorted by name.
+    attributed: (N, L) bool, bases that have a value; all, if left out. What no window attributes is in no stretch: some
+        methods say nothing of bases outside of the elements, and nothing is not a contribution of zero.
     """
     found = []
     length = values.shape[1]
+    has_value = np.ones(values.shape, dtype=bool) if attributed is None else attributed
     places = windows.reset_index(drop=True).sort_values(["chrom", "win_start"], kind="stable")
     for chrom, rows in places.groupby("chrom", sort=True):
         starts = rows["win_start"].to_numpy()
         breaks = np.flatnonzero(np.diff(starts) > length) + 1
         for part in np.split(np.arange(len(rows)), breaks):
-            found.append(_mean_of(str(chrom), starts[part], values[rows.index[part]]))
+            own = rows.index[part]
+            found += _means_of(str(chrom), starts[part], values[own], has_value[own])
     return found
 
 
-def _mean_of(chrom: str, starts: np.ndarray, values: np.ndarray) -> Stretch:
+def _means_of(chrom: str, starts: np.ndarray, values: np.ndarray, attributed: np.ndarray) -> list[Stretch]:
     length = values.shape[1]
     total = np.zeros(int(starts[-1] - starts[0]) + length)
     count = np.zeros(len(total))
-    for offset, row in zip(starts - starts[0], values, strict=True):
-        total[offset : offset + length] += row
-        count[offset : offset + length] += 1
-    return Stretch(chrom, int(starts[0]), total / count)
+    for offset, row, has_value in zip(starts - starts[0], values, attributed, strict=True):
+        total[offset : offset + length] += np.where(has_value, row, 0)
+        count[offset : offset + length] += has_value
+    mean = total / np.maximum(count, 1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], count > 0, [0]]).astype(np.int8)))
+    return [Stretch(chrom, int(starts[0]) + a, mean[a:b]) for a, b in edges.reshape(-1, 2).tolist()]
 
 
 def chromosome_sizes(windows: WindowSet) -> dict[str, int]:
     """Length of each chromosome with a window, in bp, sorted by name.
 
-    Where records of the FASTA are pieces of chromosomes, the real length is unknown: the end of the last window.
+    Where records of the FASTA are pieces of chromosomes, the real length is that of the set's settings
+    (`chromosome_sizes`), or unknown: the end of the last window.
     """
     table = windows.windows
     sizes = {str(chrom): int(end) for chrom, end in table.groupby("chrom")["win_end"].max().items()}
     complete = table[(table["record"] == table["chrom"]) & (table["record_start"] == 0)]
     sizes |= {str(chrom): windows.genome.lengths[chrom] for chrom in complete["chrom"].unique()}
+    noted = windows.settings.get("chromosome_sizes", {})
+    sizes |= {chrom: int(noted[chrom]) for chrom in sizes if chrom in noted}
     return dict(sorted(sizes.items()))
 
 

@@ -83,10 +83,12 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
     write_meme(found.discovery, folder / "positive.meme", folder / "negative.meme")
     write_bed(found.hits, folder / "hits.bed", found.names)
     explained = windows.select([str(name) for name in contributions.window_ids])
-    pieces = stretches(explained.windows, contributions.actual)
+    attributed = contributions.hypothetical.any(axis=-1)
+    pieces = stretches(explained.windows, contributions.actual, attributed)
     write_bigwig(folder / "contributions.bw", pieces, chromosome_sizes(explained))
     write_bedgraph(folder / "contributions.bedgraph", pieces)
     summary = {"patterns": len(found.discovery), "windows": len(found.peaks), "reason": found.discovery.reason}
+    summary["failed"] = found.discovery.failed
     write_json(folder / "summary.json", summary)
 
 

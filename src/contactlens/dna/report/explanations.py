@@ -1,5 +1,7 @@
 """The parts of the DNA report that explain: which bases and motifs the model relies on, and whether to believe it."""
 
+from typing import Any
+
 import pandas as pd
 
 from contactlens.dna.data.motif_database import motif
@@ -72,7 +74,7 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
     patterns, matches = inputs.table("motifs/patterns"), inputs.table("motifs/tomtom")
     reason = f"{str(summary['reason']).capitalize()}." if summary["reason"] else ""
     if patterns is None or matches is None:
-        return [TextBlock(f"No motif was looked for or found. {reason}")]
+        return [TextBlock(_why_no_motif(summary))]
     targets = [motif(matrix_id) for matrix_id in matches.loc[matches["rank"] == 1, "matrix_id"].unique()]
     frame = motif_frame(inputs.discovery(), matches, targets, MOST_PATTERNS)
     control, recovery = inputs.table("motifs/tomtom_random"), inputs.table("motifs/recovery")
@@ -87,6 +89,13 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
         formats = {"tomtom_q": ".1e", "rank": ".0f", "recall": ".2f", "precision": ".2f"}
         blocks.append(TableBlock(recovery, caption("recovery"), formats))
     return [*blocks, TextBlock(reason)] if reason else blocks
+
+
+def _why_no_motif(summary: dict[str, Any]) -> str:
+    """The section's first line where there is no pattern, or where the search for one broke off."""
+    if summary.get("failed"):
+        return f"Motifs were not found out, because the search broke off: {summary['reason']}."
+    return f"No motif found, because {summary['reason'] or 'no pattern recurs'}."
 
 
 def _by_chance(control: pd.DataFrame, max_q: float) -> str:

@@ -64,6 +64,9 @@ def import_regions(
     source = " and ".join(Path(path).name for path in (positives, negatives or "dinucleotide shuffles"))
     settings = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "dropped": report.dropped}
     settings |= {"seed": seed, "shuffles": shuffles if negatives is None else 0}
+    if sequence_of is not None:
+        chroms = sorted(set(both.rows["chrom"]) & set(sequence_of.lengths))
+        settings["chromosome_sizes"] = {chrom: sequence_of.lengths[chrom] for chrom in chroms}
     records = Genome.of(dict(zip(both.rows["name"], both.rows["sequence"], strict=True)))
     return ImportedWindows(WindowSet("region", _windows(both.rows, window_bp), records, source, settings, None), report)
 
