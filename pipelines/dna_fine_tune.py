@@ -38,6 +38,7 @@ def train_classifier(checkpoints: Path) -> None:
         log = run.epoch_logger()
         done = fine_tune(model, train, validation, config, params.seed, checkpoints, log)
         log.flush()
+    model.window_bp = windows.length
     save_classifier(model, "models/dna/classifier")
     tables = {
         "history": pd.DataFrame(done.training.history),

@@ -262,7 +262,10 @@ def attribute_dna(
     bed: Annotated[Path, typer.Option(help="BED; BEDPE (the enhancer first) for a classifier of pairs.")],
     method: Method = BEST,
     out: Annotated[Path, typer.Option(help="Folder for attributions.npz, .tsv and .bedgraph.")] = Path("attributions"),
-    context_bp: Annotated[int, typer.Option(help="Bases beside each interval that the model also sees.")] = 0,
+    context_bp: Annotated[
+        int | None,
+        typer.Option(help="Bases beside each interval that the model also sees; the classifier's window if left out."),
+    ] = None,
     ig_steps: IgSteps = 32,
     max_completeness_error: MaxError = 0.25,
     rows_per_pass: Annotated[int, typer.Option(help=ROWS)] = 8,

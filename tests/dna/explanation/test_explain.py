@@ -334,6 +334,22 @@ def test_bedpe_of_a_classifier_of_pairs(genome, tmp_path):
         assert found.scores[0] == pytest.approx(float(model(ids, regions)[0]), rel=1e-5)
 
 
+def test_a_classifier_is_shown_windows_of_its_own_length(genome, tmp_path):
+    model = WindowClassifier(caduceus(), "region", HeadConfig(8)).eval()
+    model.window_bp = 60
+    save_classifier(model, tmp_path / "region")
+    bed = tmp_path / "peaks.bed"
+    bed.write_text("chr1\t150\t180\nchr2\t0\t10\n")
+    own = attribute_windows(tmp_path / "region", genome, bed, "saliency", context_bp=None, settings=SETTINGS)
+    assert [(one.start, one.end) for one in own.intervals] == [(135, 195), (0, 60)]
+    assert [one.elements for one in own.intervals] == [((135, 195),), ((0, 60),)]
+    as_given = attribute_windows(tmp_path / "region", genome, bed, "saliency", context_bp=0, settings=SETTINGS)
+    assert [(one.start, one.end) for one in as_given.intervals] == [(150, 180), (0, 10)]
+    bed.write_text("chr1\t135\t195\n")
+    exact = attribute_windows(tmp_path / "region", genome, bed, "saliency", context_bp=0, settings=SETTINGS)
+    assert own.scores[0] == pytest.approx(exact.scores[0], rel=1e-5)
+
+
 def test_bad_calls_say_what_is_wrong(genome, tmp_path):
     save_classifier(WindowClassifier(caduceus(), "region", HeadConfig(8)), tmp_path / "region")
     save_classifier(WindowClassifier(caduceus(), "pair", HeadConfig(8)), tmp_path / "pair")

@@ -29,7 +29,7 @@ from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
-from contactlens.dna.models.classifier import DESCRIPTION, load_classifier
+from contactlens.dna.models.classifier import DESCRIPTION, WindowClassifier, load_classifier
 
 PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
 
@@ -91,7 +91,7 @@ def attribute_windows(
     bed: Path | str,
     method: str,
     *,
-    context_bp: int,
+    context_bp: int | None,
     settings: AttributionSettings,
     max_completeness_error: float = 0.25,
     device: str = "cpu",
@@ -104,19 +104,22 @@ def attribute_windows(
         for the model (`max_completeness_error`, and a reference whose logit no real window has), it is refused by name
         and the next takes its place
     context_bp: bases on either side of an interval that the model also sees, as far as its record goes; they get
-        contributions too
+        contributions too. None for windows of the classifier's own length around the intervals, as it was trained on
+        (of regions the whole window is the element then); with a model that does not know it, for none
 
     Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
     """
     require_method(method)
-    given = {"context_bp": (context_bp, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
+    given = {"context_bp": (context_bp or 0, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
     for name, (value, least) in given.items():
         if value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
     target = resolve_device(device)
     model, n_elements = load_explained(checkpoint)
     genome = Genome.open(fasta)
-    intervals = read_intervals(bed, n_elements, genome, context_bp)
+    intervals = read_intervals(bed, n_elements, genome, context_bp or 0)
+    if context_bp is None and isinstance(model, WindowClassifier) and model.window_bp is not None:
+        intervals = [one.in_window(model.window_bp, n_elements == 1, genome) for one in intervals]
     known = read_checks(Path(checkpoint).parent) if (Path(checkpoint) / DESCRIPTION).exists() else None
     return _attribute(model.to(target), genome, intervals, method, settings, max_completeness_error, known)
 

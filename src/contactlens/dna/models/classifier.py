@@ -41,6 +41,7 @@ class WindowClassifier(nn.Module):
     def __init__(self, backbone: StrandBackbone, task: Task, head: HeadConfig) -> None:
         super().__init__()
         self.task = task
+        self.window_bp: int | None = None  # bases of every window it was trained on, once it was
         self.backbone = backbone
         self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling)
 
@@ -70,9 +71,9 @@ def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
             language_model = new_backbone(model.backbone.config)
         language_model.backbone = model.backbone
         save_backbone(language_model, aside)
-        write_json(
-            aside / DESCRIPTION, {"task": model.task, "hidden": model.head.n_hidden, "pooling": model.head.pooling}
-        )
+        head = {"hidden": model.head.n_hidden, "pooling": model.head.pooling}
+        window = {} if model.window_bp is None else {"window_bp": model.window_bp}
+        write_json(aside / DESCRIPTION, {"task": model.task, **head, **window})
         tensors = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
         (aside / HEAD).write_bytes(save(tensors))
 
@@ -82,7 +83,8 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
     folder = Path(folder)
     backbone = load_backbone(folder, dtype).backbone
     try:
-        task, head = _described(read_json(folder / DESCRIPTION))
+        description = read_json(folder / DESCRIPTION)
+        task, head = _described(description)
         tensors = load_tensors(folder / HEAD)
         with torch.device("meta"):  # no size claims memory before it is known to fit the file
             RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling).load_state_dict(
@@ -91,6 +93,7 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
         require_numbers(tensors, folder / HEAD)
         model = WindowClassifier(backbone, task, head)
         model.head.load_state_dict(tensors)
+        model.window_bp = _window_of(description)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: needs {DESCRIPTION} and {HEAD}; a classifier has a trained head") from error
     except InputError:
@@ -109,3 +112,11 @@ def _described(description: Any) -> tuple[Task, HeadConfig]:
         return task, HeadConfig(hidden, pooling)
     except InputError as error:
         raise ValueError(str(error)) from error  # the caller names the folder
+
+
+def _window_of(description: Any) -> int | None:
+    """Bases of the training windows; None for a classifier that was saved before they were noted."""
+    found: Any = description.get("window_bp")
+    if found is not None and (type(found) is not int or found < 1):
+        raise ValueError(f"window_bp must be a number from 1, found {found!r}")
+    return found

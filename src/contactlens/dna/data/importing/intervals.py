@@ -38,6 +38,19 @@ class GenomicInterval:
         """Its bases, upper case."""
         return genome.fetch(self.record, self.start - self.record_start, self.end - self.record_start)
 
+    def in_window(self, window_bp: int, whole: bool, genome: Genome) -> "GenomicInterval":
+        """The window of `window_bp` bases around it, as far as the record goes; `whole` of it is the element, or its
+        elements stay. InputError where they don't fit."""
+        if not whole and self.end - self.start > window_bp:
+            raise InputError(
+                f"{self.name} spans {self.end - self.start:,} bases, more than the window of {window_bp:,}"
+            )
+        first = (self.start + self.end - window_bp) // 2
+        record_end = self.record_start + genome.lengths[self.record]
+        first = max(self.record_start, min(first, record_end - window_bp))
+        found = replace(self, start=first, end=min(record_end, first + window_bp))
+        return replace(found, elements=((found.start, found.end),)) if whole else found
+
     def widened(self, first: int, last: int, genome: Genome) -> "GenomicInterval":
         """The same elements in bases [first, last), as far as the record goes."""
         record_end = self.record_start + genome.lengths[self.record]
