@@ -32,9 +32,19 @@ CONFIG = MotifConfig(
     max_q=0.05,
     top_matches=3,
     random_motifs=4,
+    hit_p=0.0001,
+    hit_similarity=0.5,
 )
-TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "hits", "recovery")
-OTHERS = ("positive.meme", "negative.meme", "hits.bed", "contributions.bw", "contributions.bedgraph", "summary.json")
+TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "seqlets", "hits", "recovery")
+OTHERS = (
+    "positive.meme",
+    "negative.meme",
+    "hits.bed",
+    "seqlets.bed",
+    "contributions.bw",
+    "contributions.bedgraph",
+    "summary.json",
+)
 
 
 def simulated(effect: float) -> tuple[WindowSet, Attributions]:
@@ -100,7 +110,9 @@ def test_the_planted_motif_is_named_in_every_table(planted) -> None:
     assert row["n_sites"] == 2 * EXPLAINED  # sites in windows that were not explained can't be found
     assert len(tables["tomtom_random"]) == CONFIG.random_motifs * len(tables["patterns"])
     summary = read_json(folder / "summary.json")
-    assert summary == {"patterns": len(tables["patterns"]), "windows": EXPLAINED, "reason": found.discovery.reason}
+    searched = {"patterns": len(tables["patterns"]), "windows": EXPLAINED}
+    assert summary == {**searched, "reason": found.discovery.reason, "failed": False}
+    assert row["hit_recall"] > row["recall"] and row["hit_precision"] > 0.9
     assert "no negative pattern" in summary["reason"]
 
 

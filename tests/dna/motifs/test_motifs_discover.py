@@ -37,6 +37,8 @@ CONFIG = MotifConfig(
     max_q=0.05,
     top_matches=5,
     random_motifs=4,
+    hit_p=0.0001,
+    hit_similarity=0.5,
 )
 
 

@@ -78,6 +78,8 @@ MOTIFS = MotifConfig(
     max_q=0.05,
     top_matches=3,
     random_motifs=2,
+    hit_p=0.0001,
+    hit_similarity=0.5,
 )
 REASONS = ["passed: AUROC of network, 0.9, is above the limit, 0.7", "failed: ECE of network, 0.2, is not below 0.1"]
 FOUND = ("MA0080.7", "MA0139.2")  # of four planted factors

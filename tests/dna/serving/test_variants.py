@@ -11,8 +11,8 @@ from word_model import WORD, WordModel, other_strand, worth
 from contactlens.base.errors import InputError
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.intervals import GenomicInterval
-from contactlens.dna.data.motif_database import Motif
-from contactlens.dna.serving.motif_effects import MotifScanner, threshold_bits
+from contactlens.dna.data.motif_database import Motif, threshold_bits
+from contactlens.dna.serving.motif_effects import MotifScanner
 from contactlens.dna.serving.variants import SCORED, UNSCORED, VariantEffects, VariantSettings, variant_effects
 from contactlens.dna.serving.vcf import Variant, read_variants
 
@@ -206,9 +206,9 @@ def test_the_threshold_of_a_hit_is_the_quantile_of_random_sites() -> None:
     score = np.sort(motif.scores[np.arange(6), codes].sum(1))[::-1]
     for p in (0.001, 0.01, 0.2):
         allowed = int(p * 4**6)
-        threshold = threshold_bits(motif, p)
+        threshold = threshold_bits(motif.scores, p)
         assert score[allowed] - 0.04 <= threshold <= score[allowed - 1] + 0.04
-    assert threshold_bits(motif, 1e-5) == float("inf")
+    assert threshold_bits(motif.scores, 1e-5) == float("inf")
 
 
 def write(path: Path, *rows: str, header: str = HEADER) -> Path:

@@ -18,6 +18,7 @@ from contactlens.base.errors import InputError
 
 NAME = re.compile(r"[\w:.()-]+")
 PSEUDOCOUNT = 1.0  # one imagined site, a quarter of it for each base
+BIN_BITS = 0.01
 Floats = NDArray[np.float64]
 
 
@@ -109,3 +110,22 @@ def _suggestion(database: Any, word: str) -> str:
         near = database.fetch_motifs_by_name(word)
     names = [f"{one.matrix_id} ({one.name})" for one in near]
     return f"; did you mean {', '.join(names)}?" if names else "; ids look like MA0139.2"
+
+
+def threshold_bits(scores: Floats, p: float) -> float:
+    """The lowest score by a matrix (L, 4) in bits that random bases, 1/4 each, reach at one site with a probability of
+    `p` or less; infinite where even the best site is more likely than that.
+
+    The exact distribution of the score, rounded to 0.01 bits a position (Staden 1989, CABIOS 5:89).
+    """
+    steps = np.round(scores / BIN_BITS).astype(np.int64)
+    low = steps.min(axis=1, keepdims=True)
+    chance = np.ones(1)
+    for row in steps - low:
+        longer = np.zeros(len(chance) + int(row.max()))
+        for step in row:
+            longer[step : step + len(chance)] += chance / 4
+        chance = longer
+    tail = chance[::-1].cumsum()[::-1]
+    passing = np.flatnonzero(tail <= p)
+    return float((passing[0] + low.sum()) * BIN_BITS) if len(passing) else float("inf")

@@ -14,6 +14,7 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.discover import BASES, Discovery, Pattern, discover, matrix_table, pattern_table
+from contactlens.dna.motifs.hit_calling import call_hits
 from contactlens.dna.motifs.hits import recovery, seqlet_hits, write_bed
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
 from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_matches, top_matches
@@ -32,7 +33,8 @@ A 0.25 C 0.25 G 0.25 T 0.25
 @dataclass(frozen=True)
 class MotifAnalysis:
     """peaks: what was searched; matches: of every pattern to every database motif; control: of shuffled patterns;
-    hits: a row a seqlet; recovered: of each planted motif, None where no truth is known; names: pattern -> factor
+    seqlets: a row a seqlet; hits: a row a called hit; recovered: of each planted motif, None where no truth is known;
+    names: pattern -> factor
     """
 
     config: MotifConfig
@@ -40,6 +42,7 @@ class MotifAnalysis:
     discovery: Discovery
     matches: pd.DataFrame
     control: pd.DataFrame
+    seqlets: pd.DataFrame
     hits: pd.DataFrame
     recovered: pd.DataFrame | None
     names: dict[str, str]
@@ -58,13 +61,14 @@ def analyse_motifs(
         matches = match_patterns(discovery, targets)
         count.to(2, f"Tomtom of {config.random_motifs} shuffles of each")
         control = random_matches(discovery, targets, config.random_motifs, seed)
-    hits = seqlet_hits(discovery, peaks)
+    seqlets = seqlet_hits(discovery, peaks)
+    hits = call_hits(discovery, contributions, windows, config.hit_p, config.hit_similarity)
     recovered = None
     if windows.planted is not None:
         searched = windows.planted[windows.planted["window_id"].isin(contributions.window_ids)]
-        recovered = recovery(hits, matches, searched, config.max_q)
+        recovered = recovery(seqlets, hits, matches, searched, config.max_q)
     names = called_names(matches, control, config.max_q)
-    return MotifAnalysis(config, peaks, discovery, matches, control, hits, recovered, names)
+    return MotifAnalysis(config, peaks, discovery, matches, control, seqlets, hits, recovered, names)
 
 
 def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: WindowSet, folder: Path) -> None:
@@ -74,6 +78,7 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
         "matrices": matrix_table(found.discovery),
         "tomtom": top_matches(found.matches, found.config.top_matches),
         "tomtom_random": found.control,
+        "seqlets": found.seqlets,
         "hits": found.hits,
     }
     if found.recovered is not None:
@@ -81,6 +86,7 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
     write_meme(found.discovery, folder / "positive.meme", folder / "negative.meme")
+    write_bed(found.seqlets, folder / "seqlets.bed", found.names)
     write_bed(found.hits, folder / "hits.bed", found.names)
     explained = windows.select([str(name) for name in contributions.window_ids])
     attributed = contributions.hypothetical.any(axis=-1)

@@ -28,6 +28,8 @@ class MotifConfig:
     max_q: a database match with a larger q is not called a match, nor is one that a shuffled copy of the pattern equals
     top_matches: database matches listed per pattern
     random_motifs: column-shuffled copies of each pattern that are matched as a control
+    hit_p: largest p-value, in random sequence, of the score of a site that is called a hit of a pattern
+    hit_similarity: least cosine between the contributions of a hit and those of its pattern
     """
 
     method: str
@@ -45,6 +47,8 @@ class MotifConfig:
     max_q: OpenUnit
     top_matches: PositiveInt
     random_motifs: NonNegativeInt
+    hit_p: OpenUnit
+    hit_similarity: OpenUnit
 
     @rule
     def _window_holds_a_seqlet(self) -> None:

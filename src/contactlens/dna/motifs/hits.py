@@ -13,7 +13,7 @@ from contactlens.dna.motifs.peaks import PeakWindows
 HITS = ("pattern", "window_id", "start", "end", "strand", "contribution", "chrom", "genome_start", "genome_end")
 RECOVERY = (
     *("TF", "matrix_id", "best_pattern", "tomtom_q", "rank", "patterns"),
-    *("recall", "precision", "n_sites", "n_seqlets"),
+    *("recall", "precision", "n_sites", "n_seqlets", "hit_recall", "hit_precision", "n_hits"),
 )
 BED_MAX_SCORE = 1000
 
@@ -69,40 +69,50 @@ def write_bed(hits: pd.DataFrame, path: Path | str, names: Mapping[str, str]) ->
         bed[columns].to_csv(aside, sep="\t", header=False, index=False, lineterminator="\n")
 
 
-def recovery(hits: pd.DataFrame, matches: pd.DataFrame, planted: pd.DataFrame, max_q: float) -> pd.DataFrame:
+def recovery(
+    seqlets: pd.DataFrame, hits: pd.DataFrame, matches: pd.DataFrame, planted: pd.DataFrame, max_q: float
+) -> pd.DataFrame:
     """How well each planted motif was found, one row each in the order of matrix ids.
 
-    hits: `seqlet_hits`; matches: `match_patterns` (every database motif, not only the best);
+    seqlets: `seqlet_hits`; hits: `call_hits`; matches: `match_patterns` (every database motif, not only the best);
     planted: the window set's truth, of the windows that were searched.
 
     A pattern belongs to the planted matrix that it matches best, if with q of `max_q` or less; several may belong to
     one (`patterns`, best first). `tomtom_q` and `rank` are the matrix's among the matches of `best_pattern` (rank 1 =
     nothing in the database fits better; a relative of the factor may). `recall` is the share of the `n_sites` sites in
     enhancers, promoters and regions that a seqlet of these patterns covers by half or more; `precision` the share of
-    these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the background too. Without a pattern
-    recall is 0; precision, q and rank are missing.
+    these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the background too. `hit_recall` and
+    `hit_precision` are the same of the `n_hits` hits. Without a pattern recall is 0; precision, q and rank are missing.
     """
     of_planted = matches[matches["matrix_id"].isin(planted["motif_id"]) & (matches["q"] <= max_q)]
     best = of_planted.sort_values(["q", "rank"], kind="stable").drop_duplicates("pattern")
     rows = [
-        _recovered(str(matrix_id), sites.reset_index(drop=True), hits, best[best["matrix_id"] == matrix_id])
+        _recovered(str(matrix_id), sites.reset_index(drop=True), (seqlets, hits), best[best["matrix_id"] == matrix_id])
         for matrix_id, sites in planted.groupby("motif_id", sort=True)
     ]
     return pd.DataFrame(rows, columns=list(RECOVERY))
 
 
-def _recovered(matrix_id: str, sites: pd.DataFrame, hits: pd.DataFrame, mine: pd.DataFrame) -> tuple:
-    """One row of `recovery`; mine: the matches of the patterns that belong to this matrix, best first."""
-    wanted = (sites["element"] != "background").to_numpy()
-    seqlets = hits[hits["pattern"].isin(mine["pattern"])].reset_index(drop=True)
-    covered = _covers(seqlets, sites)
-    found = np.isin(np.arange(len(sites)), covered["site"])
-    recall = float(found[wanted].mean()) if wanted.any() else np.nan
-    precision = covered["hit"].nunique() / len(seqlets) if len(seqlets) else np.nan
+def _recovered(
+    matrix_id: str, sites: pd.DataFrame, found: tuple[pd.DataFrame, pd.DataFrame], mine: pd.DataFrame
+) -> tuple:
+    """One row of `recovery`; found: seqlets and hits; mine: the matches of this matrix's patterns, best first."""
+    of_mine = (one[one["pattern"].isin(mine["pattern"])].reset_index(drop=True) for one in found)
+    (recall, precision, n_seqlets), (hit_recall, hit_precision, n_hits) = (_scores(one, sites) for one in of_mine)
     names = mine["pattern"].tolist()
     match = (names[0], mine["q"].iloc[0], float(mine["rank"].iloc[0])) if names else ("", np.nan, np.nan)
-    numbers = (recall, precision, int(wanted.sum()), len(seqlets))
+    n_sites = int((sites["element"] != "background").sum())
+    numbers = (recall, precision, n_sites, n_seqlets, hit_recall, hit_precision, n_hits)
     return (sites["name"].iloc[0], matrix_id, *match, ",".join(names), *numbers)
+
+
+def _scores(hits: pd.DataFrame, sites: pd.DataFrame) -> tuple[float, float, int]:
+    """Share of the sites inside elements that are covered, share of the hits that cover a site, and their number."""
+    wanted = (sites["element"] != "background").to_numpy()
+    covered = _covers(hits, sites)
+    reached = np.isin(np.arange(len(sites)), covered["site"])
+    recall = float(reached[wanted].mean()) if wanted.any() else np.nan
+    return recall, covered["hit"].nunique() / len(hits) if len(hits) else np.nan, len(hits)
 
 
 def _covers(hits: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:

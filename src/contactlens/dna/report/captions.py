@@ -70,7 +70,8 @@ CAPTIONS = {
     "recovery": """
         The planted factors and the pattern that recovers each. Recall is the share of its planted sites
         that lie under a seqlet of its patterns, precision the share of these seqlets on such a site;
-        rank 1 means that no motif of the database fits better.""",
+        of hits, which read as the pattern and contribute as it does, both again. Rank 1 means that no motif of the
+        database fits better.""",
     "deletion": """
         Deletion and insertion curves, one element at a time. Its bases are replaced at random (left) or put
         back (right), the largest contribution first: a method that knows what matters loses the logit sooner and brings

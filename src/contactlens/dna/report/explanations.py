@@ -86,7 +86,14 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
     if control is not None:
         blocks.append(TextBlock(_by_chance(control, inputs.max_q)))
     if recovery is not None:
-        formats = {"tomtom_q": ".1e", "rank": ".0f", "recall": ".2f", "precision": ".2f"}
+        formats = {
+            "tomtom_q": ".1e",
+            "rank": ".0f",
+            "recall": ".2f",
+            "precision": ".2f",
+            "hit_recall": ".2f",
+            "hit_precision": ".2f",
+        }
         blocks.append(TableBlock(recovery, caption("recovery"), formats))
     return [*blocks, TextBlock(reason)] if reason else blocks
 

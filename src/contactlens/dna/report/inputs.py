@@ -88,7 +88,7 @@ class DnaReportInputs:
 
     def discovery(self) -> Discovery:
         """The patterns in motifs/, with one row a seqlet; none where there are none."""
-        matrices, hits = self.table("motifs/matrices"), self.table("motifs/hits")
+        matrices, hits = self.table("motifs/matrices"), self.table("motifs/seqlets")
         if matrices is None or hits is None:
             return Discovery()
         by_name = matrices.groupby("pattern", sort=False)

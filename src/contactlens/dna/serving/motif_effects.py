@@ -8,12 +8,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from contactlens.dna.data.motif_database import Motif
+from contactlens.dna.data.motif_database import BIN_BITS, Motif, threshold_bits
 from contactlens.dna.data.shown import Shown
 from contactlens.dna.data.tokens import encode, one_hot_bases
 from contactlens.dna.serving.alleles import Change, changed
 
-BIN_BITS = 0.01
 UNKNOWN_BITS = -100.0  # a site with an unknown base is no hit
 Array = np.ndarray
 
@@ -29,25 +28,6 @@ class HitEffect(NamedTuple):
     def __str__(self) -> str:
         name = f"{self.motif.name}({self.motif.matrix_id})"
         return f"{name} {self.kind} {self.before:.1f}>{self.after:.1f}"
-
-
-def threshold_bits(motif: Motif, p: float) -> float:
-    """The lowest score that random bases, 1/4 each, reach at one site with a probability of `p` or less; infinite
-    where even the best site is more likely than that.
-
-    The exact distribution of the score, rounded to 0.01 bits a position (Staden 1989, CABIOS 5:89).
-    """
-    steps = np.round(motif.scores / BIN_BITS).astype(np.int64)
-    low = steps.min(axis=1, keepdims=True)
-    chance = np.ones(1)
-    for row in steps - low:
-        longer = np.zeros(len(chance) + int(row.max()))
-        for step in row:
-            longer[step : step + len(chance)] += chance / 4
-        chance = longer
-    tail = chance[::-1].cumsum()[::-1]
-    passing = np.flatnonzero(tail <= p)
-    return float((passing[0] + low.sum()) * BIN_BITS) if len(passing) else float("inf")
 
 
 @dataclass(frozen=True)
@@ -71,7 +51,7 @@ class MotifScanner:
         for row, one in enumerate(motifs):
             weight[row, :, : len(one)] = one.scores.T
             weight[row + len(motifs), :, : len(one)] = one.scores[::-1, ::-1].T
-        threshold = np.array([threshold_bits(one, p) for one in motifs])
+        threshold = np.array([threshold_bits(one.scores, p) for one in motifs])
         return cls(motifs, torch.from_numpy(weight), width, threshold)
 
     def effects(self, shown: Shown, change: Change) -> list[HitEffect]:
