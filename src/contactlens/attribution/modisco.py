@@ -90,7 +90,8 @@ def find_patterns(
     reason = _too_little(hypothetical, one_hot, config, unit)
     order = np.random.default_rng(seed).permutation(len(one_hot))
     found: ByModisco = (None, None)
-    failed, cuts = False, []
+    failed = False
+    cuts: list[str] = []
     if not reason:
         found, reason, cuts = _modisco(hypothetical, one_hot, order, config)
         failed = bool(reason)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from contactlens.base.files import write_aside, write_json
@@ -89,7 +90,7 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
     write_bed(found.seqlets, folder / "seqlets.bed", found.names)
     write_bed(found.hits, folder / "hits.bed", found.names)
     explained = windows.select([str(name) for name in contributions.window_ids])
-    attributed = contributions.hypothetical.any(axis=-1)
+    attributed = np.asarray(contributions.hypothetical.any(axis=-1))
     pieces = stretches(explained.windows, contributions.actual, attributed)
     write_bigwig(folder / "contributions.bw", pieces, chromosome_sizes(explained))
     write_bedgraph(folder / "contributions.bedgraph", pieces)

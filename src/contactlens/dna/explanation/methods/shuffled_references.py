@@ -52,7 +52,8 @@ def gradient_shap(model: nn.Module, ids: Tensor, regions: Tensor, settings: Attr
     """
     whole = torch.ones_like(ids, dtype=torch.bool)
     points = (np.arange(settings.ig_steps) + 0.5) / settings.ig_steps
-    x, found = one_hot_tokens(model, ids), 0
+    x = one_hot_tokens(model, ids)
+    found = torch.zeros_like(x[..., list(BASES)])
     for draw, point in enumerate(points):
         reference = one_hot_tokens(model, shuffled(ids, whole, draw))
         found = found + _against(_gradient(model, x, reference, regions, float(point)), reference)
@@ -62,7 +63,8 @@ def gradient_shap(model: nn.Module, ids: Tensor, regions: Tensor, settings: Attr
 def _along_paths(model: nn.Module, ids: Tensor, regions: Tensor, part: Tensor, settings: AttributionSettings) -> Tensor:
     """Mean over shuffles of a part (B, L) of hypothetical contributions along the paths from them."""
     nodes, weights = np.polynomial.legendre.leggauss(settings.ig_steps)
-    x, found = one_hot_tokens(model, ids), 0
+    x = one_hot_tokens(model, ids)
+    found = torch.zeros_like(x[..., list(BASES)])
     for draw in range(settings.references):
         reference = one_hot_tokens(model, shuffled(ids, part, draw))
         steps = zip((nodes + 1) / 2, weights / 2, strict=True)
