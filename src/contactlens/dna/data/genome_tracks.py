@@ -1,9 +1,10 @@
-"""Contributions along the genome as bigWig and bedGraph, for a genome browser."""
+"""Contributions along the genome as bigWig and bedGraph, and a session of the IGV that shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -92,3 +93,22 @@ def write_bedgraph(path: Path | str, found: Sequence[Stretch]) -> None:
             first = np.concatenate([[0], np.flatnonzero(text[1:] != text[:-1]) + 1, [len(text)]])
             for start, end in pairwise(first.tolist()):
                 out.write(f"{piece.chrom}\t{piece.start + start}\t{piece.start + end}\t{text[start]}\n")
+
+
+def write_igv_session(path: Path | str, tracks: Sequence[str], sizes: dict[str, int]) -> None:
+    """A session of IGV Desktop with tracks, and beside it `genome.chrom.sizes`, the genome that it opens them on.
+
+    tracks: names of files in the folder of `path`; a session finds what it names relative to itself, so that the folder
+        can be moved. Over a genome of IGV's own, load the tracks by themselves.
+    """
+    genome = Path(path).with_name("genome.chrom.sizes")
+    with write_aside(genome) as aside:
+        aside.write_text("".join(f"{chrom}\t{size}\n" for chrom, size in sizes.items()))
+    session = ElementTree.Element("Session", genome=genome.name, locus="All", version="8")
+    resources = ElementTree.SubElement(session, "Resources")
+    for name in tracks:
+        ElementTree.SubElement(resources, "Resource", path=name)
+    ElementTree.indent(session)
+    text = ElementTree.tostring(session, encoding="unicode")
+    with write_aside(path) as aside:
+        aside.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')

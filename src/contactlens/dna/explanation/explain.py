@@ -117,23 +117,25 @@ def compare_methods(
     model: nn.Module, windows: WindowSet, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """`faithfulness`, `curves`, `conservation` and `references` of every method on some windows, drawn at random;
-    mutagenesis, which costs most, on the first of them."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows])
+    mutagenesis, which costs most, on fewer of them, the first drawn."""
+    first_drawn = np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows]
+    drawn = np.sort(first_drawn)
     clusters = window_clusters(windows.select(batch.window_ids))[drawn]
     few, settings = batch.select(drawn.tolist()), settings_of(config)
     rows: Rows = []
     curves: Rows = []
     tables = []
     others = [method for method in config.methods if method != YARDSTICK]
-    for methods, n in ((others, len(few)), ([YARDSTICK], min(config.mutagenesis_windows, len(few)))):
-        part, own = few.select(range(n)), logits[drawn][:n]
+    fewer = np.sort(np.searchsorted(drawn, first_drawn[: config.mutagenesis_windows]))
+    for methods, of in ((others, np.arange(len(few))), ([YARDSTICK], fewer)):
+        part, own = few.select(of.tolist()), logits[drawn][of]
         found = {
             method: attributed(model, part, own, method, settings) for method in methods if method in config.methods
         }
         if not found:
             continue
         references = reference_table(model, part, found, settings)
-        points, metrics = _faithfulness(model, windows, part, found, references, clusters[:n], config, seed)
+        points, metrics = _faithfulness(model, windows, part, found, references, clusters[of], config, seed)
         curves += [row for row in points if row["method"] != RANDOM or methods is others]
         rows += [row for row in metrics if row["method"] != RANDOM or methods is others]
         tables.append(references)

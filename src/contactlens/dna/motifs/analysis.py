@@ -9,7 +9,13 @@ import pandas as pd
 
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counting
-from contactlens.dna.data.genome_tracks import chromosome_sizes, stretches, write_bedgraph, write_bigwig
+from contactlens.dna.data.genome_tracks import (
+    chromosome_sizes,
+    stretches,
+    write_bedgraph,
+    write_bigwig,
+    write_igv_session,
+)
 from contactlens.dna.data.motif_database import jaspar_core
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
@@ -73,7 +79,7 @@ def analyse_motifs(
 
 
 def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: WindowSet, folder: Path) -> None:
-    """Tables (CSV), MEME files, hits (BED) and contributions for a genome browser (bigWig, bedGraph) into `folder`."""
+    """Tables (CSV), MEME files, hits (BED), contributions (bigWig, bedGraph) and an IGV session -> `folder`."""
     tables = {
         "patterns": pattern_table(found.discovery),
         "matrices": matrix_table(found.discovery),
@@ -92,8 +98,10 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
     explained = windows.select([str(name) for name in contributions.window_ids])
     attributed = np.asarray(contributions.hypothetical.any(axis=-1))
     pieces = stretches(explained.windows, contributions.actual, attributed)
-    write_bigwig(folder / "contributions.bw", pieces, chromosome_sizes(explained))
+    sizes = chromosome_sizes(explained)
+    write_bigwig(folder / "contributions.bw", pieces, sizes)
     write_bedgraph(folder / "contributions.bedgraph", pieces)
+    write_igv_session(folder / "igv_session.xml", ("contributions.bw", "hits.bed", "seqlets.bed"), sizes)
     summary = {"patterns": len(found.discovery), "windows": len(found.peaks), "reason": found.discovery.reason}
     summary["failed"] = found.discovery.failed
     write_json(folder / "summary.json", summary)
