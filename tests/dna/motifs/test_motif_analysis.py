@@ -220,7 +220,8 @@ def test_nothing_found_leaves_every_file_with_its_header_and_the_reason(tmp_path
     assert files["hits.bed"] == b""
     # Without contributions there are no peaks either.
     reason = "0 windows around attribution peaks, fewer than the 80 that are needed"
-    assert read_json(tmp_path / "none" / "summary.json") == {"patterns": 0, "windows": 0, "reason": reason}
+    summary = read_json(tmp_path / "none" / "summary.json")
+    assert summary == {"patterns": 0, "windows": 0, "reason": reason, "failed": False}
 
 
 def test_without_known_truth_there_is_no_recovery(tmp_path: Path) -> None:
