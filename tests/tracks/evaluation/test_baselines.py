@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from contactlens.calibration import gaussian_nll
+from contactlens.calibration import gaussian_crps, gaussian_nll
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import (
     BoostedTrees,
@@ -147,6 +147,17 @@ def test_trees_come_out_the_same_twice(
     again = BoostedTrees.fit(train, validation, TREES, seed=3, view=HIDDEN)
     for first, second in zip(trees.predict(held_out), again.predict(held_out), strict=True):
         np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(trees.distribution(held_out).weights, again.distribution(held_out).weights)
+
+
+def test_trees_have_a_distribution_of_their_own(trees: BoostedTrees, held_out: TrackBatch):
+    """Its mean and spread are about those of the Gaussian, which it is compared with in `test_leaf_distribution`."""
+    form, seen = trees.distribution(held_out), held_out.observed.numpy()
+    y, (mean, sd) = held_out.signal.numpy()[seen].astype(float), (grid[seen] for grid in trees.predict(held_out))
+    assert form.weights.shape[0] == y.size
+    assert np.corrcoef(form.mean, mean)[0, 1] > 0.9
+    assert np.mean(form.sd) == pytest.approx(np.mean(sd), rel=0.15)
+    assert form.crps(y).mean() < gaussian_crps(y, mean, sd).mean() + 0.02 * y.std()
 
 
 def test_the_size_of_the_trees_is_searched_on_validation_tracks(train: TrackBatch, validation: TrackBatch):

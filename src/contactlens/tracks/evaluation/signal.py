@@ -23,7 +23,14 @@ from contactlens.calibration import (
 )
 from contactlens.calibration.bootstrap import difference, histogram_metric, mean_metric, reliability_metric
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines import RECALIBRATED, Baseline, ConstantGaussian, SignalView, fit_baselines
+from contactlens.tracks.evaluation.baselines import (
+    RECALIBRATED,
+    Baseline,
+    ConstantGaussian,
+    DistributionBaseline,
+    SignalView,
+    fit_baselines,
+)
 from contactlens.tracks.evaluation.ceiling import Ceiling, ceiling_of, why_no_ceiling
 from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
 from contactlens.tracks.evaluation.seeds import seed_metrics
@@ -80,6 +87,8 @@ def signal_predictions(
         return predict_signal(model, model_input(task, batch), batch.observed, evaluated.batch_size)
 
     def baseline(one: Baseline, batch: TrackBatch) -> Predictive:
+        if isinstance(one, DistributionBaseline):
+            return one.distribution(batch)
         return gaussian_of(one.predict(batch), batch)
 
     forms: dict[str, Callable[[TrackBatch], Predictive]] = {NETWORK: partial(predicted, evaluated.model)}

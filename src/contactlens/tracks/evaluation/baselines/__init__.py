@@ -19,7 +19,7 @@ from contactlens.tracks.evaluation.baselines.constant import ConstantGaussian
 from contactlens.tracks.evaluation.baselines.contact_filter import ContactFilter, ContactFilterConfig
 from contactlens.tracks.evaluation.baselines.contact_state import ContactState, ContactStateConfig
 from contactlens.tracks.evaluation.baselines.features import HIDDEN, FeatureConfig, SignalView
-from contactlens.tracks.evaluation.baselines.frames import Baseline, Frames
+from contactlens.tracks.evaluation.baselines.frames import Baseline, DistributionBaseline, Frames
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
 from contactlens.tracks.evaluation.baselines.ms2_threshold import Ms2Threshold
 from contactlens.tracks.evaluation.baselines.supervised_hmm import InputOutputHmm, supervised_hmm
@@ -34,6 +34,7 @@ __all__ = [
     "ConstantGaussian",
     "ContactFilter",
     "ContactFilterConfig",
+    "DistributionBaseline",
     "FeatureConfig",
     "PathBaseline",
     "SignalView",

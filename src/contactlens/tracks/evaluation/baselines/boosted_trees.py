@@ -1,4 +1,5 @@
-"""The strong baseline: gradient-boosted trees on windowed features, one for the mean, one for the sd."""
+"""The strong baseline: gradient-boosted trees on windowed features, one for the mean, one for the spread, and of both a
+forest whose leaves hold the distribution."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -12,11 +13,14 @@ from contactlens.calibration.recalibration import SdMap
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.features import FeatureConfig, SignalView, windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
+from contactlens.tracks.evaluation.baselines.leaf_distribution import LeafDistribution, SharedMixture
 
 # Added to the squared residual, relative to its mean, before the logarithm: tiny residuals say nothing.
 LOG_FLOOR = 0.01
 # Bins of the map from the sd ensemble's output to the rms residual on validation frames.
 SD_BINS = 20
+# Fewest validation frames in a leaf that holds a distribution: this many, or one in so many where that is more.
+LEAF_FRAMES, LEAVES = 50, 240
 LeafCount = Annotated[int, Field(ge=2)]
 
 
@@ -59,6 +63,7 @@ class BoostedTrees:
     corrects; gamma deviance, which would need no map, diverges on leaves whose residuals are all near 0.
 
     thresholds: contact thresholds of the features, driver units; view: what the features read of MS2.
+    leaves: the distribution given mean and log square, from validation frames.
     size: of the trees, that of the lowest validation error of those tried
     """
 
@@ -69,6 +74,7 @@ class BoostedTrees:
     means: list[HistGradientBoostingRegressor]
     log_square: HistGradientBoostingRegressor
     sd_map: SdMap
+    leaves: LeafDistribution
 
     @classmethod
     def fit(
@@ -96,15 +102,28 @@ class BoostedTrees:
         x_sd, x_sd_val = np.column_stack([x, out_of_fold]), np.column_stack([x_val, mean_val])
         squares, squares_val = _log_square(y - out_of_fold), _log_square(y_val - mean_val)
         log_square = _grow(x_sd, squares, x_sd_val, squares_val, config, size, seed)
-        sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * log_square.predict(x_sd_val)), SD_BINS)
-        return cls(config, size, thresholds, view, means, log_square, sd_map)
+        spread_val = log_square.predict(x_sd_val)
+        sd_map = SdMap.fit(y_val - mean_val, np.exp(0.5 * spread_val), SD_BINS)
+        leaves = LeafDistribution.fit(
+            np.column_stack([mean_val, spread_val]), y_val, max(LEAF_FRAMES, len(y_val) // LEAVES), seed
+        )
+        return cls(config, size, thresholds, view, means, log_square, sd_map, leaves)
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
+        mean, spread = self._moments(batch)
+        shape = tuple(batch.signal.shape)
+        return mean.reshape(shape), self.sd_map(np.exp(0.5 * spread)).reshape(shape)
+
+    def distribution(self, batch: TrackBatch) -> SharedMixture:
+        """Of the observed frames, track after track."""
+        seen = batch.observed.cpu().numpy().ravel()
+        return self.leaves.predict(np.column_stack(self._moments(batch))[seen])
+
+    def _moments(self, batch: TrackBatch) -> tuple[Array, Array]:
+        """Mean and logarithm of the squared residual, (N * T,) each."""
         x = windowed_features(Frames.of(batch), self.config.features, self.thresholds, self.view)
         mean = _average(self.means, x)
-        sd = self.sd_map(np.exp(0.5 * self.log_square.predict(np.column_stack([x, mean]))))
-        shape = tuple(batch.signal.shape)
-        return mean.reshape(shape), sd.reshape(shape)
+        return mean, self.log_square.predict(np.column_stack([x, mean]))
 
 
 def _rows(

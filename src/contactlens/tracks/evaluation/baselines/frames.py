@@ -1,9 +1,10 @@
 """What the baselines read of a batch, as NumPy arrays, and what every baseline offers."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from contactlens.calibration import Predictive
 from contactlens.tracks.data.batch import TrackBatch
 
 Array = np.ndarray
@@ -29,4 +30,13 @@ class Baseline(Protocol):
 
     def predict(self, batch: TrackBatch) -> tuple[Array, Array]:
         """Mean (N, T) and sd (N, T) of the signal, a.u."""
+        ...
+
+
+@runtime_checkable
+class DistributionBaseline(Baseline, Protocol):
+    """A baseline whose distribution is no Gaussian."""
+
+    def distribution(self, batch: TrackBatch) -> Predictive:
+        """Of the observed frames, track after track."""
         ...
