@@ -41,6 +41,13 @@ MAX_ERROR = "Share of the score's change from its reference beyond which a metho
 MaxError = Annotated[float, typer.Option(help=MAX_ERROR, min=0)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 MaxN = Annotated[float, typer.Option(help="Largest share of unknown bases in the elements (or in the region).")]
+MaxWindowN = Annotated[float, typer.Option(help="Largest share of unknown bases in a window of pairs.")]
+BLACKLIST = typer.Option("--blacklist", help="BED of places that no element or region touches.")
+BlacklistBed = Annotated[Path | None, BLACKLIST]
+KeepShared = Annotated[bool, typer.Option(help="Keep elements and regions whose bases another chromosome has too.")]
+GenomicNegatives = Annotated[
+    int, typer.Option(help="Negatives for each peak from the genome, of its GC content, in place of shuffles.", min=0)
+]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the labels, 0 or 1.")]
 Ratio = Annotated[int | None, typer.Option(help="Negatives for each positive, at its distance; all if left out.")]
 Bins = Annotated[int, typer.Option(help="Bins of log distance within which negatives are matched.")]
@@ -82,11 +89,15 @@ def _pairs_command(pair_format: PairFormat) -> Callable[..., None]:
         any_chromosome: AnyChromosome = False,
         keep_unmatched: KeepUnmatched = False,
         max_n_fraction: MaxN = 0.1,
+        max_window_n_fraction: MaxWindowN = 0.05,
+        blacklist: BlacklistBed = None,
+        keep_shared: KeepShared = False,
         seed: Seed = 0,
         out: Out = IMPORTED,
     ) -> None:
         matching = _matching(match_distance, distance_bins, any_chromosome, keep_unmatched, seed)
         rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+        rules |= {"max_window_n_fraction": max_window_n_fraction, "blacklist": blacklist, "keep_shared": keep_shared}
         if pair_format.any_label:
             rules["label_column"] = label_column
         _write(pair_format.load()(table, fasta, **rules), table, out)
@@ -110,14 +121,18 @@ def import_regions(
     negatives: Negatives = None,
     genome: Genome = None,
     shuffles: Shuffles = 1,
+    genomic_negatives: GenomicNegatives = 0,
     max_n_fraction: MaxN = 0.1,
+    blacklist: BlacklistBed = None,
+    keep_shared: KeepShared = False,
     seed: Seed = 0,
     out: Out = IMPORTED,
 ) -> None:
-    """Read peaks, with given or shuffled negatives, and write a window set."""
+    """Read peaks, with given negatives, shuffles or windows of the genome, and write a window set."""
     from contactlens.dna.data.importing.regions import import_regions
 
     rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "seed": seed}
+    rules |= {"genomic_negatives": genomic_negatives, "blacklist": blacklist, "keep_shared": keep_shared}
     imported = import_regions(positives, negatives=negatives, genome=genome, shuffles=shuffles, **rules)
     _write(imported, positives, out)
 
@@ -167,7 +182,11 @@ def run_dna(
     any_chromosome: AnyChromosome = False,
     keep_unmatched: KeepUnmatched = False,
     shuffles: Shuffles = 1,
+    genomic_negatives: GenomicNegatives = 0,
     max_n_fraction: MaxN = 0.1,
+    max_window_n_fraction: MaxWindowN = 0.05,
+    blacklist: BlacklistBed = None,
+    keep_shared: KeepShared = False,
     seed: Seed = 0,
     profile: options.Profiles = None,
     set_: options.Settings = None,
@@ -183,7 +202,11 @@ def run_dna(
         "any_chromosome": any_chromosome,
         "keep_unmatched": keep_unmatched,
         "shuffles": shuffles,
+        "genomic_negatives": genomic_negatives,
         "max_n_fraction": max_n_fraction,
+        "max_window_n_fraction": max_window_n_fraction,
+        "blacklist": blacklist,
+        "keep_shared": keep_shared,
         "seed": seed,
     }
     importer = _importer(file, kind, fasta, window_bp, values) if file else None

@@ -1,6 +1,7 @@
 """Windows of enhancer-gene pairs from a BENGI list, as TransEPI (version 3) publishes it."""
 
 from pathlib import Path
+from typing import Any
 
 from contactlens.dna.data.importing.interval_table import read_table
 from contactlens.dna.data.importing.pair_windows import pairs_of, windows_of_pairs
@@ -31,6 +32,7 @@ def import_bengi(
     window_bp: int,
     max_n_fraction: float,
     matching: DistanceMatching | None = None,
+    **excluded: Any,
 ) -> ImportedWindows:
     """Windows of `window_bp` bases from a BENGI list (text without header, also .gz) and the FASTA of its chromosomes.
 
@@ -38,4 +40,5 @@ def import_bengi(
     several transcripts of the same promoter interval is one pair.
     """
     pairs = pairs_of(read_table(table, BENGI_COLUMNS), {name: name for name in USED})
-    return windows_of_pairs(pairs, table, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction, matching=matching)
+    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+    return windows_of_pairs(pairs, table, fasta, **rules, **excluded)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.importing.exclusions import BLACKLISTED, SHARED, Blacklist, on_several_chromosomes
 from contactlens.dna.data.importing.interval_table import IntervalTable
 from contactlens.dna.data.importing.placement import LARGEST, RecordMap, naming_hint
 from contactlens.dna.data.importing.report import ImportedWindows, Sieve
@@ -24,6 +25,7 @@ TOO_FAR = "that don't fit in the window"
 BOTH_LABELS = "given with both labels"
 DUPLICATE = "given before"
 UNKNOWN_BASES = "with too many unknown bases"
+UNKNOWN_WINDOW = "in a window of too many unknown bases"
 UNPAIRED_POSITIVE = "positives without negatives at their distance"
 SPARE_NEGATIVE = "negatives beyond those matched on distance"
 PAIR = ["enh_start", "enh_end", "prom_start", "prom_end"]
@@ -61,6 +63,9 @@ def windows_of_pairs(
     window_bp: int,
     max_n_fraction: float,
     matching: DistanceMatching | None,
+    max_window_n_fraction: float = 1.0,
+    blacklist: Path | str | None = None,
+    keep_shared: bool = True,
 ) -> ImportedWindows:
     """Put each pair of `pairs_of` into a window of `window_bp` bases, centred on the pair's middle.
 
@@ -68,12 +73,15 @@ def windows_of_pairs(
 
     The window is shifted to stay on its chromosome. Pairs that bring `win_start` and `window_id` keep them. Dropped,
     with counts in the report: pairs on two chromosomes, with overlapping elements, outside of the FASTA, too far
-    apart, repeated, given with both labels, with more than `max_n_fraction` of the elements' bases unknown, or not
-    chosen by `matching`.
+    apart, repeated, given with both labels, with more than `max_n_fraction` of the elements' bases unknown or
+    `max_window_n_fraction` of the window's, with an element that touches `blacklist` (BED), or one whose very bases
+    another chromosome has too (unless `keep_shared`), or not chosen by `matching`.
 
     Raises InputError where no pair is left, or a given window_id is repeated.
     """
     require_rules(window_bp, max_n_fraction)
+    if not 0 <= max_window_n_fraction <= 1:
+        raise InputError(f"max_window_n_fraction must lie between 0 and 1, got {max_window_n_fraction}")
     genome = Genome.open(fasta)
     sieve = Sieve(pairs)
     sieve.leave_out(UNKNOWN_END, pairs.attrs.get(UNKNOWN_END, []))
@@ -82,12 +90,23 @@ def windows_of_pairs(
     _place(sieve, records, window_bp)
     _drop_repeats(sieve)
     sieve.drop(UNKNOWN_BASES, _unknown_fraction(sieve.rows, genome) > max_n_fraction)
+    if max_window_n_fraction < 1:
+        first = sieve.rows["win_start"] - sieve.rows["record_start"]
+        places = zip(sieve.rows["record"], first.tolist(), (first + window_bp).tolist(), strict=True)
+        unknown = np.array([unknown_bases(genome.fetch(*place)) for place in places])
+        sieve.drop(UNKNOWN_WINDOW, unknown > max_window_n_fraction * window_bp)
+    if blacklist is not None:
+        unwanted = Blacklist.read(blacklist)
+        sieve.drop(BLACKLISTED, np.logical_or.reduce([unwanted.touched(*one) for one in _elements(sieve.rows)]))
+    if not keep_shared:
+        sieve.drop(SHARED, _shared(sieve.rows, genome))
     hint = naming_hint(pairs["enh_chrom"], records.chroms)
     sieve.require_some(str(source), f"; {fasta} holds {_some_records(genome)}{hint}")
     notes = _match(sieve, matching)
     sieve.require_some(str(source))
     report = sieve.report(notes)
     settings = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "dropped": report.dropped}
+    settings |= {"max_window_n_fraction": max_window_n_fraction, "blacklist": blacklist and Path(blacklist).name}
     settings["matching"] = None if matching is None else asdict(matching)
     windows = _windows(source, sieve.rows, window_bp)
     name = f"{Path(source).name} on {Path(fasta).name}"
@@ -152,6 +171,22 @@ def _unknown_fraction(rows: pd.DataFrame, genome: Genome) -> np.ndarray:
         unknown += counts[codes] if len(rows) else 0.0
         total += (end - start).to_numpy()
     return unknown / np.maximum(total, 1.0)
+
+
+def _elements(rows: pd.DataFrame) -> list[tuple[pd.Series, pd.Series, pd.Series]]:
+    """Chromosomes, starts and ends, of the enhancers and of the promoters."""
+    return [(rows["chrom"], rows[f"{element}_start"], rows[f"{element}_end"]) for element in ("enh", "prom")]
+
+
+def _shared(rows: pd.DataFrame, genome: Genome) -> np.ndarray:
+    """Pairs (N,) with an element whose bases lie on another chromosome too."""
+    first = rows["record_start"]
+    sequences = [
+        genome.fetch(*place)
+        for _, start, end in _elements(rows)
+        for place in zip(rows["record"], (start - first).tolist(), (end - first).tolist(), strict=True)
+    ]
+    return on_several_chromosomes([*rows["chrom"]] * 2, sequences).reshape(2, -1).any(axis=0)
 
 
 def _match(sieve: Sieve, matching: DistanceMatching | None) -> tuple[str, ...]:

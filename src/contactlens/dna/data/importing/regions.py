@@ -8,6 +8,8 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 from contactlens.dna.data.genome import Genome
+from contactlens.dna.data.importing.exclusions import BLACKLISTED, SHARED, Blacklist, on_several_chromosomes
+from contactlens.dna.data.importing.genomic_negatives import gc_matched
 from contactlens.dna.data.importing.pair_windows import (
     DUPLICATE,
     UNKNOWN_BASES,
@@ -32,14 +34,22 @@ def import_regions(
     negatives: Path | str | None = None,
     genome: Path | str | None = None,
     shuffles: int = 1,
+    genomic_negatives: int = 0,
+    blacklist: Path | str | None = None,
+    keep_shared: bool = False,
 ) -> ImportedWindows:
     """Windows of `window_bp` bases from peaks, each a record of its own.
 
     positives, negatives: FASTA or BED, as `read_peaks` takes them; where no negatives are given, each positive is
         shuffled `shuffles` times keeping its dinucleotides, and the shuffles count to the positive's chromosome
     max_n_fraction: largest share of unknown bases in a window
-    seed: of the shuffles
+    seed: of the shuffles, or of the windows of the genome
     genome: FASTA that intervals are cut from
+    genomic_negatives: negatives for each positive from the genome, in place of shuffles: windows of its chromosome with
+        its GC content, of the same length, away from every positive
+    blacklist: BED of places that no window may touch
+    keep_shared: whether windows stay whose bases another chromosome has too; a split by chromosome would have them in
+        training and test
 
     Raises InputError for what can't be read, and with the counts where a class is left without windows.
     """
@@ -47,23 +57,43 @@ def import_regions(
     require_seed(seed)
     if negatives is None and shuffles < 1:
         raise InputError(f"{positives}: without negatives `shuffles` must be at least 1, got {shuffles}")
+    if genomic_negatives < 0 or (genomic_negatives and negatives is not None):
+        raise InputError(f"{positives}: genomic_negatives must be at least 0, and 0 where negatives are given")
+    if genomic_negatives and genome is None:
+        raise InputError(f"{positives}: negatives from the genome need its FASTA")
     sequence_of = None if genome is None else Genome.open(genome)
-    sieve = _usable(Path(positives), sequence_of, window_bp, max_n_fraction)
-    if negatives is None:
+    unwanted = None if blacklist is None else Blacklist.read(blacklist)
+    rules = (sequence_of, window_bp, max_n_fraction, unwanted, keep_shared)
+    sieve = _usable(Path(positives), *rules)
+    if genomic_negatives and sequence_of is not None:
+        other = gc_matched(
+            sieve,
+            sequence_of,
+            per_positive=genomic_negatives,
+            window_bp=window_bp,
+            max_n_fraction=max_n_fraction,
+            blacklist=unwanted,
+            seed=seed,
+        )
+    elif negatives is None:
         other = _shuffled(positives, sieve.rows, shuffles, seed)
     else:
-        other = _usable(Path(negatives), sequence_of, window_bp, max_n_fraction)
+        other = _usable(Path(negatives), *rules)
         other.drop(ON_POSITIVE, _touching(other.rows, sieve.rows, window_bp))
         other.require_some(str(negatives))
         other.rows = other.rows.assign(name=other.rows["name"] + "_negative")
     sieve.rows, other.rows = sieve.rows.assign(label=1), other.rows.assign(label=0)
     both = joined(sieve, other)
+    if not keep_shared:
+        both.drop(SHARED, on_several_chromosomes(both.rows["chrom"], both.rows["sequence"]))
     loose = int((~sieve.rows["placed"]).sum())
     notes = (f"{loose:,} positives without coordinates: each its own group when chromosomes are split",) * (loose > 0)
     report = both.report(notes)
-    source = " and ".join(Path(path).name for path in (positives, negatives or "dinucleotide shuffles"))
+    made = f"GC-matched windows of {Path(genome).name}" if genomic_negatives and genome else "dinucleotide shuffles"
+    source = " and ".join((Path(positives).name, Path(negatives).name if negatives else made))
     settings = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "dropped": report.dropped}
-    settings |= {"seed": seed, "shuffles": shuffles if negatives is None else 0}
+    settings |= {"seed": seed, "shuffles": 0 if negatives is not None or genomic_negatives else shuffles}
+    settings |= {"genomic_negatives": genomic_negatives, "blacklist": None if unwanted is None else unwanted.source}
     if sequence_of is not None:
         chroms = sorted(set(both.rows["chrom"]) & set(sequence_of.lengths))
         settings["chromosome_sizes"] = {chrom: sequence_of.lengths[chrom] for chrom in chroms}
@@ -84,12 +114,24 @@ def unlabelled_regions(
     return ImportedWindows(windows, report)
 
 
-def _usable(path: Path, genome: Genome | None, window_bp: int, max_n_fraction: float) -> Sieve:
-    """The windows of a file without repeats and without those of too many unknown bases."""
+def _usable(
+    path: Path,
+    genome: Genome | None,
+    window_bp: int,
+    max_n_fraction: float,
+    blacklist: Blacklist | None = None,
+    keep_shared: bool = True,
+) -> Sieve:
+    """The windows of a file without repeats, without those of too many unknown bases, and what else is excluded."""
     sieve = read_peaks(path, genome, window_bp)
     unknown = np.array([unknown_bases(sequence) for sequence in sieve.rows["sequence"]])
     sieve.drop(UNKNOWN_BASES, unknown > max_n_fraction * window_bp)
     sieve.drop(DUPLICATE, sieve.rows.duplicated(["chrom", "win_start", "sequence"]))
+    if blacklist is not None:
+        start = sieve.rows["win_start"]
+        sieve.drop(BLACKLISTED, blacklist.touched(sieve.rows["chrom"], start, start + window_bp))
+    if not keep_shared:
+        sieve.drop(SHARED, on_several_chromosomes(sieve.rows["chrom"], sieve.rows["sequence"]))
     repeated = sieve.rows["name"].duplicated()
     if repeated.any():
         raise InputError(f"{path}: name {sieve.rows['name'][repeated].iloc[0]!r} stands for different sequences")

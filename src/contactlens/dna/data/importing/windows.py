@@ -1,6 +1,7 @@
 """Windows of enhancer-promoter pairs from a table: BEDPE, TSV, CSV or Parquet."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ def import_windows(
     label_column: str | None = None,
     labelled: bool = True,
     matching: DistanceMatching | None = None,
+    **excluded: Any,
 ) -> ImportedWindows:
     """Windows of `window_bp` bases from a table of pairs and the FASTA of their chromosomes.
 
@@ -37,11 +39,13 @@ def import_windows(
     label_column: name of the labels' column (of BEDPE a name of its format, or a number from 11); values 0 and 1
     labelled: False for pairs to predict, whose labels are not read; they count as 0
     matching: how negatives are matched to positives on distance; None keeps all
+    excluded: `max_window_n_fraction`, `blacklist` and `keep_shared` of `windows_of_pairs`
 
     Raises InputError, naming file, column and rows, for what can't be read, and with the counts where nothing is left.
     """
     pairs = _read_pairs(Path(table), window_bp, label_column, labelled)
-    return windows_of_pairs(pairs, table, fasta, window_bp=window_bp, max_n_fraction=max_n_fraction, matching=matching)
+    rules: dict[str, Any] = {"window_bp": window_bp, "max_n_fraction": max_n_fraction, "matching": matching}
+    return windows_of_pairs(pairs, table, fasta, **rules, **excluded)
 
 
 def _read_pairs(path: Path, window_bp: int, label_column: str | None, labelled: bool) -> pd.DataFrame:
