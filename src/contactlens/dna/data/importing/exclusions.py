@@ -1,6 +1,6 @@
 """What no window should hold: places of a blacklist, and bases that lie on several chromosomes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def _merged(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return start[first], furthest[np.concatenate([first[1:], [True]])]
 
 
-def on_several_chromosomes(chrom: Sequence[str], sequences: Sequence[str]) -> np.ndarray:
+def on_several_chromosomes(chrom: Iterable[str], sequences: Iterable[str]) -> np.ndarray:
     """(N,) bool: sequences that, on either strand, are there with another chromosome too.
 
     Splits by chromosome would have them in training and test. Sequences without any known base don't count.

@@ -186,7 +186,8 @@ def _shared(rows: pd.DataFrame, genome: Genome) -> np.ndarray:
         for _, start, end in _elements(rows)
         for place in zip(rows["record"], (start - first).tolist(), (end - first).tolist(), strict=True)
     ]
-    return on_several_chromosomes([*rows["chrom"]] * 2, sequences).reshape(2, -1).any(axis=0)
+    enhancer, promoter = on_several_chromosomes([*rows["chrom"]] * 2, sequences).reshape(2, -1)
+    return np.logical_or(enhancer, promoter)
 
 
 def _match(sieve: Sieve, matching: DistanceMatching | None) -> tuple[str, ...]:
