@@ -20,6 +20,7 @@ from contactlens.training.search import SearchConfig
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 512 * 2**20
+PRIORITY = {"worker_niceness": 0}  # as the rest of the pipeline, which runs beside it; Ray steps back by 15
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG",)  # decides a trial's result; a cluster's workers have their node's environment
 CONNECT_SECONDS, SEEN_SECONDS, PROBE_SECONDS = 5.0, 5.0, 60.0
 HELP = "see cluster/README.md"
@@ -42,7 +43,12 @@ def ray_session(config: SearchConfig, state: Path) -> Iterator[None]:
         if address == LOCAL:
             place = stack.enter_context(short_temp_dir())
             with ray_on_loopback():
-                _init(address, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **place)
+                shared = {
+                    "include_dashboard": False,
+                    "object_store_memory": OBJECT_STORE_BYTES,
+                    "_system_config": PRIORITY,
+                }
+                _init(address, **shared, **place)
         else:
             _join(address)
         stack.callback(ray.shutdown)
