@@ -69,3 +69,4 @@ def test_signals_that_are_often_zero_have_their_own_distribution() -> None:
     assert np.abs(zero - (1 - x) * norm.cdf(1.5 / NOISE) - x * norm.cdf(1.5, 10 * x, sd))[far].mean() < 0.03
     assert coverage(form.pit(y), 0.9) == pytest.approx(0.9, abs=0.015)
     assert np.isfinite(form.nll(np.full_like(y, 60.0))).all()
+    assert form.cdf(np.full_like(y, 60.0)).max() <= 1

@@ -43,7 +43,7 @@ class SharedMixture:
         return np.sqrt(self.weights @ (self.widths**2 + self.centres**2) - self.mean**2)
 
     def cdf(self, y: Array) -> Array:
-        return self._mean_of(ndtr, np.ones_like(self.widths), y)
+        return np.clip(self._mean_of(ndtr, np.ones_like(self.widths), y), 0.0, 1.0)  # weights sum to 1 but for rounding
 
     def cdf_below(self, y: Array) -> Array:
         return self.cdf(y)
