@@ -39,6 +39,16 @@ def test_scores_of_a_mixture_are_the_integrals_that_define_them() -> None:
     assert (form.mean[0], form.sd[0]) == (pytest.approx(2.8), pytest.approx(variance**0.5, rel=1e-6))
 
 
+def test_a_point_that_all_frames_share_gives_what_each_has_alone() -> None:
+    chances = np.random.default_rng(0).random((5, 1))
+    form = SharedMixture(np.hstack([chances, 1 - chances]), CENTRES, WIDTHS)
+    for name in ("cdf", "nll", "crps"):
+        alone = [getattr(SharedMixture(row[None], CENTRES, WIDTHS), name)(np.array([1.7]))[0] for row in form.weights]
+        apart = getattr(form, name)(np.array([1.7, 1.7, 1.7, 1.7, -2.0]))
+        np.testing.assert_allclose(getattr(form, name)(np.full(5, 1.7)), alone, rtol=1e-12)
+        np.testing.assert_allclose(apart[:4], alone[:4], rtol=1e-12)
+
+
 def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A feature x, and a signal that is 0 with probability 1 - x and else around 10 x."""
     rng = np.random.default_rng(seed)

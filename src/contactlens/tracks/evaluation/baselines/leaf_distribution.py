@@ -73,6 +73,8 @@ class SharedMixture:
 
     def _mean_of(self, function: Callable[[Array], Array], factor: Array, y: Array) -> Array:
         """(n,) sum over k of weight, factor_k and function((y - centre_k) / width_k)."""
+        if len(y) and np.all(y == y[0]):
+            return self.weights @ (function((y[0] - self.centres) / self.widths) * factor)
         parts = [
             (self.weights[at : at + CHUNK] * function((y[at : at + CHUNK, None] - self.centres) / self.widths)) @ factor
             for at in range(0, len(y), CHUNK)
