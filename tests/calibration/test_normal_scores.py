@@ -87,6 +87,22 @@ def test_density_and_crps_belong_to_the_cdf(wide):
         assert found.crps(at)[i] == pytest.approx(below + above, rel=2e-3)
 
 
+class RoundedUp(Gaussian):
+    """Whose cdf ends a rounding error above 1, as a sum of weights does."""
+
+    def cdf(self, y):
+        return super().cdf(y) * (1 + 4 * np.finfo(float).eps)
+
+
+def test_a_cdf_that_rounds_above_one_changes_nothing(wide):
+    y, form = wide
+    fitted = NormalScores.fit(y, form, CONFIG)
+    found, true = fitted.of(RoundedUp(form.mean, form.sd)), fitted.of(form)
+    far = np.full(N, 50.0)
+    np.testing.assert_allclose(found.cdf(far), true.cdf(far))
+    np.testing.assert_allclose(found.sd, true.sd, rtol=1e-9)
+
+
 def test_a_jump_keeps_its_place_and_gets_the_right_size():
     """The signal is floored at 0, with another mean than the form says. One map for all frames can't know what lies
     below the floor, but it closes most of the gap."""

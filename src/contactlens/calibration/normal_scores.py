@@ -28,7 +28,8 @@ KEY = "normal_scores"
 
 
 def _score(probability: Array) -> Array:
-    return np.clip(ndtri(probability), -FARTHEST, FARTHEST)
+    """Of a sum of weights that rounding took above 1 too."""
+    return np.clip(ndtri(np.minimum(probability, 1.0)), -FARTHEST, FARTHEST)
 
 
 @dataclass(frozen=True)

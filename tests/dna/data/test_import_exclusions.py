@@ -57,8 +57,11 @@ def test_a_blacklist_is_touched_as_base_by_base(tmp_path: Path) -> None:
 
 
 def test_bases_on_several_chromosomes_count_on_either_strand_and_unknown_ones_do_not() -> None:
-    found = on_several_chromosomes(["a", "a", "b", "b", "a", "b"], ["AACC", "GGTA", "GGTT", "GGGA", "NNNN", "NNNN"])
+    sequences = [5 * bases for bases in ("AACC", "GGTA", "GGTT", "GGGA", "NNNN", "NNNN")]
+    found = on_several_chromosomes(["a", "a", "b", "b", "a", "b"], sequences)
     assert found.tolist() == [True, False, True, False, False, False]
+    start_sites = on_several_chromosomes(["a", "b", "a", "b"], ["A", "A", "ACGTT" * 4, "ACGTT" * 4])
+    assert start_sites.tolist() == [False, False, True, True]  # 1 bp is alike by chance
     assert on_several_chromosomes([], []).tolist() == []
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.base.settings import rule, settings
-from contactlens.dna.data.tokens import one_strand
+from contactlens.dna.data.tokens import LEAST_COPY_BP, one_strand
 from contactlens.dna.data.window_set import WindowSet
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -124,11 +124,11 @@ def leaking_elements(windows: WindowSet, splits: Mapping[str, Sequence[str]]) ->
     """Elements whose bases, on either strand, occur in windows of two or more splits.
 
     Columns: group (int, windows with the same number share the element), split, window_id, element (enhancer,
-    promoter or region), chrom, start, end; sorted by group, then in the order of splits and windows. Elements without
-    any known base are left out. No rows where nothing leaks.
+    promoter or region), chrom, start, end; sorted by group, then in the order of splits and windows. Elements of
+    fewer than LEAST_COPY_BP known bases are left out: they are alike by chance. No rows where nothing leaks.
     """
     found = pd.concat([_elements(windows.select(ids)).assign(split=name) for name, ids in splits.items() if len(ids)])
-    found = found[found["bases"].str.contains("[ACGT]")]
+    found = found[found["bases"].str.count("[ACGT]") >= LEAST_COPY_BP]
     shared = found.groupby("bases")["split"].transform("nunique") > 1
     leaks = found[shared].reset_index(drop=True)
     leaks["group"] = pd.factorize(leaks["bases"])[0].astype("int64")

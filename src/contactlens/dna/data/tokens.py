@@ -47,6 +47,9 @@ def one_hot_bases(ids: Tensor) -> Tensor:
     return torch.stack([(ids == base) for base in BASES], dim=-1).float()
 
 
+LEAST_COPY_BP = 20  # of bases that are there twice because one is a copy: shorter ones are alike by chance in a genome
+
+
 def one_strand(bases: str) -> str:
     """The bases on the strand that sorts first, so that both strands of an element are one."""
     return min(bases, bases.translate(COMPLEMENT_LETTERS)[::-1])

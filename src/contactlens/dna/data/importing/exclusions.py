@@ -10,7 +10,7 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.dna.data.importing.interval_table import read_table
 from contactlens.dna.data.importing.placement import naming_hint
-from contactlens.dna.data.tokens import one_strand
+from contactlens.dna.data.tokens import LEAST_COPY_BP, one_strand
 
 BLACKLISTED = "that touch the blacklist"
 SHARED = "with bases that another chromosome has too"
@@ -57,8 +57,9 @@ def _merged(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def on_several_chromosomes(chrom: Iterable[str], sequences: Iterable[str]) -> np.ndarray:
     """(N,) bool: sequences that, on either strand, are there with another chromosome too.
 
-    Splits by chromosome would have them in training and test. Sequences without any known base don't count.
+    Splits by chromosome would have them in training and test. Sequences of fewer than LEAST_COPY_BP known bases don't
+    count, such as a list's transcription start sites of 1 bp.
     """
     frame = pd.DataFrame({"chrom": list(chrom), "bases": [one_strand(bases) for bases in sequences]})
     several = (frame.groupby("bases")["chrom"].transform("nunique") > 1).to_numpy(dtype=bool)
-    return several & np.array([not set(bases).isdisjoint("ACGT") for bases in sequences], dtype=bool)
+    return several & np.array([sum(map(bases.count, "ACGT")) >= LEAST_COPY_BP for bases in frame["bases"]], dtype=bool)
