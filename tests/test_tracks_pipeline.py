@@ -194,7 +194,7 @@ def test_another_task_and_model_by_parameters_alone(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     other = {"tracks": {"task": task, "model": {"name": name, **changes}}}
-    named = {"tracks": {"state_promotion": {"registered_model": "tiny"}}}
+    named = {"tracks": {rules: {"registered_model": "tiny"} for rules in ("state_promotion", "loading_promotion")}}
     workspace = create_workspace(tmp_path / "workspace", [TINY, other, named], ROOT, "tracks")
     assert run_pipeline(workspace, ROOT) == 0
     _, spec = load_model(workspace / "models/tracks/model.safetensors")

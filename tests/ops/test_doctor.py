@@ -111,7 +111,7 @@ def with_params(tmp_path: Path, *changes: tuple[str, object]) -> Path:
 def test_the_plan_says_what_the_defaults_resolve_to() -> None:
     rows = {row.name: row for row in plan.examine(ROOT)}
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    assert f"tracks.fit: {device}, 2 threads" in rows["will be used: tracks"].found
+    assert f"tracks.fit: {device}, 1 thread" in rows["will be used: tracks"].found
     assert "scan by" in rows["will be used: dna fine-tuning"].found
     assert rows["will be used: sweep"].found.startswith("33 trials")  # 15 of the curve, 2 starts, 16 searched
 

@@ -30,7 +30,7 @@ def test_the_first_line_says_what_it_starts_from_and_the_last_what_it_wrote(
     first, work, last = capsys.readouterr().out.splitlines()
     files = StageFiles.of("tracks_train")
     inputs = f"data/tracks and {len(files.inputs) - 1} more"
-    assert re.fullmatch(rf"tracks_train: from {inputs}; (cpu|cuda), 2 threads, seed 20240607", first)
+    assert re.fullmatch(rf"tracks_train: from {inputs}; (cpu|cuda), 1 thread, seed 20240607", first)
     assert work == "at work"
     outputs = rf"models/tracks/\S+( and {len(files.outputs) - 1} more)?"
     assert re.fullmatch(rf"tracks_train: wrote {outputs} in \d+ s", last)

@@ -45,7 +45,7 @@ def training(name: str, section: str, config: Training, scan: bool = False) -> C
         device = resolve_device(config.device)
     except InputError as error:
         return Check(name, "problem", f"{section}.device: {first_line(error)}", remedy)
-    parts = [f"{section}: {device}", f"{config.threads} threads"]
+    parts = [f"{section}: {device}", f"{config.threads} thread{'s' * (config.threads != 1)}"]
     parts.append("mixed precision" if config.amp and device.type == "cuda" else "full precision")
     parts += [f"scan by {fastest_backend(device.type, torch.float32)}"] * scan
     if config.threads > usable_cpus():
