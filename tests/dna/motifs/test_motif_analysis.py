@@ -119,7 +119,7 @@ def test_the_planted_motif_is_named_in_every_table(planted) -> None:
     summary = read_json(folder / "summary.json")
     searched = {"patterns": len(tables["patterns"]), "windows": EXPLAINED}
     assert summary == {**searched, "reason": found.discovery.reason, "failed": False}
-    assert row["hit_recall"] > row["recall"] and row["hit_precision"] > 0.9
+    assert row["hit_recall"] > 0.9 and row["hit_precision"] > 0.9  # of attributions without noise seqlets find all
     assert "no negative pattern" in summary["reason"]
 
 
