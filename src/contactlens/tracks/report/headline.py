@@ -4,21 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from contactlens.base.files import read_json
-from contactlens.reporting.blocks import FigureBlock, Headline, Verdict
+from contactlens.reporting.blocks import FigureBlock, Headline
 from contactlens.reporting.files import read_csv
 from contactlens.reporting.tables import promotion_sentence
+from contactlens.tracks.report.contact_radius import COLOUR, FOLDER
 from contactlens.tracks.report.findings import gate_finding
 from contactlens.tracks.report.inputs import ReportInputs
 
 FIGURES = ("measured_hazard", "overview")  # in the order of preference
-FOLDER = "radius"
-VERDICTS: dict[str, Verdict] = {
-    "radius": "good",
-    "upper bound": "neutral",
-    "smooth": "good",
-    "nothing": "neutral",
-    "not told": "neutral",
-}
 
 
 def radius_answer(verdict: Mapping[str, Any]) -> str:
@@ -76,7 +69,7 @@ def tracks_headline(inputs: ReportInputs, figure: FigureBlock | None) -> Headlin
             None if truth is None else f"These tracks are simulated; the true radius is {truth:.4g} {verdict['unit']}.",
         ]
         sentences = [sentence for sentence in said if sentence]
-        colour = VERDICTS.get(verdict["verdict"], "bad")
+        colour = COLOUR.get(verdict["verdict"], "bad")
         return Headline(question, radius_answer(verdict), sentences, promotion, figure, colour)
     seeds = inputs.table("seeds")
     if seeds is None or not inputs.gated:
