@@ -10,12 +10,12 @@ import pytest
 from contactlens.ops.processes import run_to_end
 
 CHILD = """
-import signal, sys, time
-print("ready", flush=True)
+import os, signal, sys, time
+os.write(1, b"ready\\n")  # one call a line: two children share the pipe
 try:
     time.sleep(60)
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    os.write(1, b"interrupted\\n")
     sys.exit(3)
 """
 PARENT = f"""

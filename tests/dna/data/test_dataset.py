@@ -112,26 +112,35 @@ def test_nonsense_configurations_are_refused() -> None:
 
 
 def pair_set(sequences: dict[str, str]) -> WindowSet:
-    """One window of the whole of each record: enhancer [2, 12), promoter [20, 30)."""
+    """One window of the whole of each record: enhancer [2, 24), promoter [30, 52)."""
     names = list(sequences)
-    table = pd.DataFrame({"window_id": names, "chrom": names, "win_start": 0, "win_end": 40, "record": names})
-    table = table.assign(enh_rel_start=2, enh_rel_end=12, prom_rel_start=20, prom_rel_end=30, record_start=0)
+    table = pd.DataFrame({"window_id": names, "chrom": names, "win_start": 0, "win_end": 60, "record": names})
+    table = table.assign(enh_rel_start=2, enh_rel_end=24, prom_rel_start=30, prom_rel_end=52, record_start=0)
     return WindowSet("pair", table.assign(label=0), Genome.of(sequences), "made up", {}, None)
 
 
 def test_leaking_elements_finds_copies_on_either_strand_across_splits_only() -> None:
     rng = np.random.default_rng(4)
-    bases = {name: list("".join(rng.choice(list("ACGT"), 40))) for name in "abcd"}
-    bases["b"][2:12] = bases["a"][2:12]  # same enhancer, same split
-    bases["c"][20:30] = ["TGCA"["ACGT".index(x)] for x in reversed(bases["a"][2:12])]  # as a promoter, other strand
-    bases["d"][2:12] = bases["c"][2:12] = ["N"] * 10  # nothing known
+    bases = {name: list("".join(rng.choice(list("ACGT"), 60))) for name in "abcd"}
+    bases["b"][2:24] = bases["a"][2:24]  # same enhancer, same split
+    bases["c"][30:52] = ["TGCA"["ACGT".index(x)] for x in reversed(bases["a"][2:24])]  # as a promoter, other strand
+    bases["d"][2:24] = bases["c"][2:24] = ["N"] * 22  # nothing known
     windows = pair_set({name: "".join(letters) for name, letters in bases.items()})
     leaks = leaking_elements(windows, {"train": ["b", "a"], "validation": [], "test": ["c", "d"]})
     assert leaks[["group", "split", "window_id", "element", "start", "end"]].to_numpy().tolist() == [
-        [0, "train", "b", "enhancer", 2, 12],
-        [0, "train", "a", "enhancer", 2, 12],
-        [0, "test", "c", "promoter", 20, 30],
+        [0, "train", "b", "enhancer", 2, 24],
+        [0, "train", "a", "enhancer", 2, 24],
+        [0, "test", "c", "promoter", 30, 52],
     ]
+
+
+def test_elements_too_short_to_be_copies_are_no_leak() -> None:
+    """Of 22 bases, 20 known ones make a copy and 19 are alike by chance."""
+    for known, leaked in ((20, 2), (19, 0)):
+        bases = "A" * 2 + ("ACGTTGCAAC" * 2)[:known] + "N" * (58 - known)
+        windows = pair_set(dict.fromkeys("ab", bases))
+        leaks = leaking_elements(windows, {"train": ["a"], "validation": [], "test": ["b"]})
+        assert len(leaks) == leaked
 
 
 def test_splits_by_chromosome_of_random_windows_do_not_leak() -> None:
