@@ -119,6 +119,20 @@ def test_units_change_the_scores_as_they_change_the_signal(name: str) -> None:
     torch.testing.assert_close(units.cdf(y), standardised.cdf(z))
 
 
+@pytest.mark.parametrize("name", list(HEADS))
+def test_frames_in_a_row_are_scored_as_those_of_tracks(name: str) -> None:
+    """(n, C) channels, as evaluation holds them, against (B, C, T)."""
+    torch.manual_seed(1)
+    head = HEADS[name].build(HeadPlan(head_config(name), 5, (-4.0, 2.0), SCALING)).double()
+    channels = head.in_units(head(torch.randn(2, 5, FRAMES, dtype=torch.float64)), SCALE)
+    tracks, flat = head.read(channels), head.read(channels.transpose(1, 2).reshape(2 * FRAMES, -1))
+    y = torch.linspace(2.0, 13.0, 2 * FRAMES, dtype=torch.float64).round()
+    for method in ("log_density", "crps", "cdf", "cdf_below"):
+        in_tracks = getattr(tracks, method)(y.reshape(2, FRAMES))
+        torch.testing.assert_close(getattr(flat, method)(y), in_tracks.flatten())
+    torch.testing.assert_close(flat.quantile(0.7), tracks.quantile(0.7).flatten())
+
+
 def test_a_mixture_of_one_is_a_gaussian() -> None:
     mean, logvar = torch.randn(2, 3, 40, dtype=torch.float64).unbind()
     gaussian = Gaussian(mean, logvar)

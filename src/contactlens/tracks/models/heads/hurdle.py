@@ -181,7 +181,8 @@ class Hurdle(Distribution):
             z = low + half * (node + 1)
             beyond = other - (start + z) * ratio
             integral = integral + weight * normal_density(z) * (whole - _integral(beyond))
-        share = weights[:, a] * weights[:, b] * torch.where(a == b, 1.0, 2.0)[:, None]
+        times = torch.where(a == b, 1.0, 2.0).reshape(-1, *(1 for _ in weights.shape[2:]))
+        share = weights[:, a] * weights[:, b] * times
         return (share * half * wide * integral).sum(dim=1)
 
     def in_units(self, scale: SignalScale) -> "Hurdle":
