@@ -3,7 +3,7 @@
 from contactlens.base.files import read_json, write_json
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import logit_of
-from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.batch import stored
 from contactlens.dna.data.names import CEILING
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines import fit_baselines
@@ -28,7 +28,7 @@ def main() -> None:
     seed_everything(params.seed, trainer.threads)
     model = load_classifier(INPUTS[2]).to(resolve_device(trainer.device))
     scored = [parts["calibration"], parts["test"]]
-    logits = {NETWORK: SplitLogits(*(predict(model, batch_of(part), trainer.batch_size) for part in scored))}
+    logits = {NETWORK: SplitLogits(*(predict(model, stored(part), trainer.batch_size) for part in scored))}
     baselines = fit_baselines(parts["train"], parts["validation"], params.dna.baselines, params.seed)
     for name, baseline in baselines.items():
         logits[name] = SplitLogits(*(logit_of(baseline.predict(part)) for part in scored))

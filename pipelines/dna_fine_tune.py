@@ -6,7 +6,7 @@ import pandas as pd
 
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import seed_everything
-from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.batch import stored
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.evaluate import roc_by_epoch
 from contactlens.dna.models.backbone import load_backbone
@@ -31,7 +31,7 @@ def train_classifier(checkpoints: Path) -> None:
     params = load_params()
     config = params.dna.fine_tune
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
-    train, validation = (batch_of(windows, splits[name]) for name in ("train", "validation"))
+    train, validation = (stored(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
     model = WindowClassifier(load_backbone(INPUTS[2]).backbone, windows.task, params.dna.head)
     with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:

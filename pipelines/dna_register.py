@@ -13,7 +13,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.calibration.classification import Platt, auroc_score
-from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.batch import stored
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import chromosome_sizes
 from contactlens.dna.data.window_set import WindowSet
@@ -73,7 +73,7 @@ def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated
         raise InputError(f"its files can't be read ({error})") from error
     if model.task != test.task:
         raise InputError(f"its task is {model.task}, not {test.task}")
-    batch = batch_of(test)
+    batch = stored(test)
     logit = predict(model, batch, trainer.batch_size)
     score = auroc_score(batch.label.double().numpy(), logit if evaluated == NETWORK else recalibration(logit))
     return float(score(np.ones((1, len(batch))))[0])

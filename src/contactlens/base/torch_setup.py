@@ -1,8 +1,6 @@
 """Seeds and devices, the same for both branches. Needs torch and numpy alone."""
 
-import os
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,17 +34,3 @@ def is_device(name: str) -> bool:
         return name == "auto" or bool(torch.device(name).type)
     except RuntimeError:
         return False
-
-
-def available_memory(device: torch.device) -> int:
-    """Bytes that can still be taken on the device; without Linux' own figures, all that the machine has."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    found = [line.split()[1] for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
-    free = 1024 * int(found[0]) if found else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))  # a container's
-    return min(free, int(limit[0]) - int(used[0])) if limit and used and limit[0].isdigit() else free
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().split("\n") if Path(path).is_file() else []

@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,12 +13,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from contactlens.base.errors import InputError
-from contactlens.base.torch_setup import available_memory, seed_everything
-from contactlens.dna.data.batch import WindowBatch
+from contactlens.base.torch_setup import seed_everything
+from contactlens.dna.data.batch import StoredWindows, WindowBatch, stored
+from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.tokens import PAD, encode
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 from contactlens.dna.training.fit import FineTuneConfig, auroc, dropping, fine_tune, freeze, predict, refined_loss
+from contactlens.dna.training.frozen import free_bytes
 from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.training.loop import Trainer
 
@@ -110,23 +114,79 @@ def test_cached_activations_change_nothing_but_the_time(changes: dict[str, objec
     assert without.validation_logits.std() > 1e-4
 
 
-def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """24 windows, two strands, 64 positions of 8 floats."""
     needed = 24 * 2 * L * 8 * 4
     config = replace(CONFIG, cache_frozen=True)
-    monkeypatch.setattr("contactlens.dna.training.fit.available_memory", lambda _: needed)
+    monkeypatch.setattr("contactlens.dna.training.frozen.free_bytes", lambda _: needed)
     fine_tune(build(), windows(16), windows(8, 1), config, 0)
-    monkeypatch.setattr("contactlens.dna.training.fit.available_memory", lambda _: needed - 1)
+    monkeypatch.setattr("contactlens.dna.training.frozen.free_bytes", lambda _: needed - 1)
     model = build()
     model.backbone.layers[0].register_forward_hook(lambda *_: pytest.fail("the cache was filled"))
-    with pytest.raises(InputError, match=r"dna\.fine_tune\.cache_frozen: 24 windows of 64 bp take .* GiB on cpu"):
-        fine_tune(model, windows(16), windows(8, 1), config, 0)
+    with pytest.raises(InputError, match=r"dna\.fine_tune\.cache_frozen: 24 windows of 64 bp take .* GiB in /"):
+        fine_tune(model, windows(16), windows(8, 1), config, 0, tmp_path / "not" / "there")
 
 
-def test_available_memory_is_what_the_kernel_says() -> None:
+def test_room_is_what_the_disk_of_a_folder_has_there_or_not(tmp_path: Path) -> None:
     psutil = pytest.importorskip("psutil")
-    found = available_memory(torch.device("cpu"))
-    assert 2**20 < found <= psutil.virtual_memory().available * 1.2
+    assert free_bytes(tmp_path / "a" / "b") == pytest.approx(psutil.disk_usage(str(tmp_path)).free, abs=2**30)
+
+
+def test_what_frozen_blocks_give_is_kept_for_a_run_that_goes_on_and_by_no_other(tmp_path: Path) -> None:
+    """Files are as large as the states of all windows, are taken up after a kill, and not by another backbone."""
+    config, seen = replace(CONFIG, cache_frozen=True), []
+
+    def run(seed: int) -> WindowClassifier:
+        model = build(seed)
+        model.backbone.layers[0].register_forward_hook(lambda *_: seen.append(1))
+        fine_tune(model, windows(16), windows(8, 1), config, 0, tmp_path)
+        return model
+
+    first = run(0)
+    files = sorted(tmp_path.glob("frozen_*"))
+    assert [path.stat().st_size for path in files] == [n * 2 * L * 8 * 4 for n in (16, 8)]
+    assert (filled := len(seen)) == 16 // 4 + 8 // 4
+    again = run(0)
+    assert len(seen) == filled and torch.equal(again.head.out.weight, first.head.out.weight)
+    files[0].write_bytes(files[0].read_bytes()[:-4])  # cut short
+    run(0)
+    assert len(seen) == filled + 16 // 4 and files[0].stat().st_size == 16 * 2 * L * 8 * 4
+    run(1)
+    assert len(seen) == 2 * filled + 16 // 4 and len(list(tmp_path.glob("frozen_*"))) == 4
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_windows_read_from_their_genome_train_as_those_in_memory(cached: bool) -> None:
+    """To the same bytes, and with no more windows read at once than a batch holds, or a digest."""
+    rng = np.random.default_rng(0)
+    bases = "".join(rng.choice(list("ACGT"), 4_000))
+    starts = rng.integers(0, 4_000 - L, 24)
+    columns = {"window_id": [f"w{i}" for i in range(24)], "chrom": "c", "win_start": starts, "win_end": starts + L}
+    columns |= {"enh_rel_start": 2, "enh_rel_end": 28, "prom_rel_start": 36, "prom_rel_end": 62}
+    table = pd.DataFrame(columns | {"label": np.arange(24) % 2, "record": "c", "record_start": 0})
+    genome = Genome.of({"c": bases})
+    window_set = WindowSet("pair", table, genome, "made here", {}, None)
+    ids = [table["window_id"].tolist()[part] for part in (slice(16), slice(16, 24))]
+    dense = WindowBatch(
+        torch.from_numpy(np.stack([encode(bases[start : start + L]) for start in starts]).astype(np.int64)),
+        windows(24).regions,
+        torch.tensor(table["label"].tolist()).float(),
+        table["window_id"].tolist(),
+    )
+    config, runs = replace(CONFIG, cache_frozen=cached), []
+    lazy = [stored(window_set, names) for names in ids]
+    for train, validation in ((dense.read(range(16)), dense.read(range(16, 24))), lazy):
+        model = build()
+        runs.append((fine_tune(model, train, validation, config, 0), model.state_dict()))
+    (one, weights), (other, same) = runs
+    assert one.training == other.training and one.validation_logits.tobytes() == other.validation_logits.tobytes()
+    assert all(torch.equal(value, same[name]) for name, value in weights.items())
+    read = StoredWindows.read
+    with patch.object(StoredWindows, "read", autospec=True, side_effect=read) as reads:
+        assert predict(build(), lazy[0], 4).shape == (16,)
+    assert [len(call.args[1]) for call in reads.call_args_list] == [4] * 4
 
 
 def test_with_a_cache_frozen_blocks_see_each_window_once() -> None:

@@ -1,7 +1,10 @@
 """Fine-tuning of the window classifier. Needs torch and numpy alone."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -9,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contactlens.base.errors import InputError
 from contactlens.base.settings import Field, NonNegativeInt, settings
-from contactlens.base.torch_setup import available_memory, resolve_device
-from contactlens.dna.data.batch import WindowBatch
+from contactlens.base.torch_setup import resolve_device
+from contactlens.dna.data.batch import Windows, contents
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
-from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
+from contactlens.dna.training.frozen import FrozenStates, require_room
+from contactlens.dna.training.trainer import TrainerConfig, adamw, code_digest, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
 
@@ -27,8 +30,8 @@ class FineTuneConfig:
 
     unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
         or more also train the embedding
-    cache_frozen: keep what the frozen blocks give in memory (2 L d_model floats a window) instead of running them
-        again in every epoch
+    cache_frozen: keep what the frozen blocks give on disk (2 L d_model floats a window) instead of running them again
+        in every epoch
     dropout: of the head's features and of its hidden units, in training
     label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
         log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
@@ -106,68 +109,59 @@ def dropping(share: float, random: torch.Generator) -> Drop:
 
 
 class _FineTuning:
-    """The windows on their device, and loss and scores over them; the `Trainable` of the loop."""
+    """The windows, read batch by batch, and loss and scores over them; the `Trainable` of the loop."""
 
     criterion = CRITERION
 
-    def __init__(
-        self, model: WindowClassifier, train: WindowBatch, validation: WindowBatch, config: FineTuneConfig
-    ) -> None:
+    def __init__(self, model: WindowClassifier, train: Windows, validation: Windows, config: FineTuneConfig) -> None:
         self.device = resolve_device(config.trainer.device)
         self.model, self.config = model.to(self.device), config
-        self.train, self.validation = train.to(self.device), validation.to(self.device)
+        self.train, self.validation = train, validation
         self.n_rows = len(train)
         self.amp = config.trainer.amp and self.device.type == "cuda"
         self.n_frozen = freeze(model, config.unfrozen_layers)
-        self.cached: dict[int, Tensor] = {}
-        if config.cache_frozen and self.n_frozen:
-            self._check_cache(len(train) + len(validation), train.ids.shape[1])
-            self.cached = {id(batch): self._frozen(batch) for batch in (self.train, self.validation)}
+        self.cached: dict[int, FrozenStates] = {}
 
-    def _check_cache(self, n_windows: int, length: int) -> None:
-        """InputError where the cache would not fit, before hours are spent on filling it."""
-        backbone = self.model.backbone
-        needed = n_windows * 2 * length * backbone.config.d_model * backbone.embedding.weight.element_size()
-        free = available_memory(self.device)
-        if needed > free:
-            raise InputError(
-                f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {length:,} bp take {needed / 2**30:,.1f} GiB on"
-                f" {self.device.type}, where {free / 2**30:,.1f} GiB are free; set it to false"
-            )
+    def cache(self, folder: Path, data: str) -> None:
+        """Run the frozen blocks once, into files of `folder`; data: digest of the windows."""
+        backbone, size = self.model.backbone, self.config.trainer.batch_size
+        both = {"train": self.train, "validation": self.validation}
+        weights = fingerprint(backbone.state_dict().values())
+        described = (weights, backbone.config.to_mapping(), self.n_frozen, data, code_digest(), self.device.type)
+        name = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
+        require_room(folder, sum(map(len, both.values())), self.train.length, backbone)
+        for split, windows in both.items():
+            path = folder / f"frozen_{name}_{split}"
+            self.cached[id(windows)] = FrozenStates(path, windows, backbone, self.n_frozen, size)
 
-    @torch.no_grad()
-    def _frozen(self, batch: WindowBatch) -> Tensor:
-        backbone = self.model.backbone
-        shape = (len(batch), 2, batch.ids.shape[1], backbone.config.d_model)
-        states = torch.empty(shape, dtype=backbone.embedding.weight.dtype, device=self.device)
-        for rows in self.rows(batch):
-            states[rows] = backbone.prefix(batch.ids[rows], self.n_frozen)
-        return states
+    def states(self, windows: Windows, rows: Tensor, ids: Tensor) -> Tensor:
+        if id(windows) in self.cached:
+            prefix = self.cached[id(windows)].read(rows).to(self.device)
+            return self.model.states_from_prefix(prefix, self.n_frozen)
+        return self.model.states(ids)
 
-    def states(self, batch: WindowBatch, rows: Tensor) -> Tensor:
-        if id(batch) in self.cached:
-            return self.model.states_from_prefix(self.cached[id(batch)][rows], self.n_frozen)
-        return self.model.states(batch.ids[rows])
-
-    def rows(self, batch: WindowBatch) -> Sequence[Tensor]:
-        return torch.arange(len(batch), device=self.device).split(self.config.trainer.batch_size)
+    def rows(self, windows: Windows) -> Sequence[Tensor]:
+        return torch.arange(len(windows)).split(self.config.trainer.batch_size)
 
     @torch.no_grad()
     def standardise_head(self) -> None:
         """Set the head's scale from the training windows' mean states."""
-        train, head = self.train, self.model.head
-        head.standardise(torch.cat([head.pooled(self.states(train, i), train.regions[i]) for i in self.rows(train)]))
+        pooled = []
+        for rows in self.rows(self.train):
+            batch = self.train.read(rows).to(self.device)
+            pooled.append(self.model.head.pooled(self.states(self.train, rows, batch.ids), batch.regions))
+        self.model.head.standardise(torch.cat(pooled))
 
-    def logit(self, batch: WindowBatch, rows: Tensor, drop: Drop | None = None) -> Tensor:
+    def logit(self, windows: Windows, rows: Tensor, drop: Drop | None = None) -> Tensor:
+        batch = windows.read(rows).to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return self.model.head(self.states(batch, rows), batch.regions[rows], drop).float()
+            return self.model.head(self.states(windows, rows, batch.ids), batch.regions, drop).float()
 
     def optimizer(self) -> torch.optim.Optimizer:
         return adamw(self.model, self.config.trainer)
 
     def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
-        rows = rows.to(self.device)
-        smoothing, label = self.config.label_smoothing, self.train.label[rows]
+        smoothing, label = self.config.label_smoothing, self.train.label[rows].to(self.device)
         drop = dropping(self.config.dropout, random) if self.config.dropout else None
         target = label * (1 - smoothing) + smoothing / 2
         return {"loss": F.binary_cross_entropy_with_logits(self.logit(self.train, rows, drop), target)}
@@ -176,7 +170,7 @@ class _FineTuning:
     def validate(self) -> Validation:
         """Scores and the logits behind them."""
         logit = torch.cat([self.logit(self.validation, rows) for rows in self.rows(self.validation)])
-        label = self.validation.label
+        label = self.validation.label.to(self.device)
         one_by_one = logit.double().cpu()
         scores = {
             CRITERION: float(F.binary_cross_entropy_with_logits(logit, label)),
@@ -189,8 +183,8 @@ class _FineTuning:
 
 def fine_tune(
     model: WindowClassifier,
-    train: WindowBatch,
-    validation: WindowBatch,
+    train: Windows,
+    validation: Windows,
     config: FineTuneConfig,
     seed: int,
     checkpoints: Path | None = None,
@@ -200,27 +194,33 @@ def fine_tune(
     cross-entropy of the validation windows.
 
     A window and its reverse complement have one logit, so adding the other strand as data would add nothing.
-    `on_epoch` gets each epoch's losses, validation AUROC and accuracy.
+    Of the windows, batches alone are in memory. `on_epoch` gets each epoch's losses, validation AUROC and accuracy.
+    checkpoints: folder of the states to go on from, and of what the frozen blocks give; a temporary one where None
     """
-    tuning = _FineTuning(model, train, validation, config)
-    data = fingerprint(x for batch in (train, validation) for x in (batch.ids, batch.regions, batch.label))
-    tuning.standardise_head()
-    described = [
-        config.unfrozen_layers,
-        config.dropout,
-        config.label_smoothing,
-        model.backbone.config.to_mapping(),
-        data,
-    ]
-    result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)
+    with TemporaryDirectory() if checkpoints is None else nullcontext(checkpoints) as folder:
+        tuning = _FineTuning(model, train, validation, config)
+        data = fingerprint(x for windows in (train, validation) for x in contents(windows))
+        if config.cache_frozen and tuning.n_frozen:
+            tuning.cache(Path(folder), data)
+        tuning.standardise_head()
+        described = [
+            config.unfrozen_layers,
+            config.dropout,
+            config.label_smoothing,
+            model.backbone.config.to_mapping(),
+            data,
+        ]
+        result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)
     return FineTuned(result, torch.stack(result.validation_outputs).numpy())
 
 
 @torch.no_grad()
-def predict(model: WindowClassifier, batch: WindowBatch, batch_size: int) -> np.ndarray:
+def predict(model: WindowClassifier, windows: Windows, batch_size: int) -> np.ndarray:
     """Logits (N,) float64."""
     model.eval()
     device = model.backbone.embedding.weight.device
-    rows = torch.arange(len(batch)).split(batch_size)
-    parts = [model(batch.ids[i].to(device), batch.regions[i].to(device)) for i in rows]
+    parts = []
+    for rows in torch.arange(len(windows)).split(batch_size):
+        batch = windows.read(rows).to(device)
+        parts.append(model(batch.ids, batch.regions))
     return torch.cat(parts).double().cpu().numpy()
