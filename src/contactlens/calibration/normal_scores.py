@@ -74,7 +74,8 @@ class NormalScoresRecalibrated:
         return self.scores.cdf(_score(self.form.pit(y)))
 
     def quantile(self, level: float) -> Array:
-        return self.form.quantile(float(ndtr(self.scores.quantile(level))))
+        z = np.clip(self.scores.quantile(level), -FARTHEST, FARTHEST)  # beyond it the form's own would be infinite
+        return self.form.quantile(float(ndtr(z)))
 
     def nll(self, y: Array) -> Array:
         """By the chain rule g(z) / phi(z) f(y); where the cdf jumps, the recalibrated size of the jump."""

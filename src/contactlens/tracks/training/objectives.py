@@ -139,17 +139,21 @@ class SignalObjective:
         loss = self.loss
         predicted = self.predicted(output)
         nll = -predicted.log_density(target)
-        logvar = predicted.log_variance
         if loss.beta > 0:
-            nll = nll * torch.exp(loss.beta * logvar.detach())
+            nll = nll * torch.exp(loss.beta * predicted.log_variance.detach())
         weight = anneal(epoch, loss)
+
+        def weighed(factor: float, values: Callable[[], Tensor]) -> Tensor:
+            """What has no weight is not computed."""
+            return factor * masked_mean(values(), observed) if factor else nll.new_zeros(())
+
         return {
             "nll": masked_mean(nll, observed),
-            "crps": loss.lambda_crps * masked_mean(predicted.crps(target), observed),
-            "variance": weight * loss.lambda_var * masked_mean(logvar.exp(), observed),
-            "variance_prior": weight
-            * loss.lambda_prior
-            * masked_mean((logvar - loss.target_logvar).square(), observed),
+            "crps": weighed(loss.lambda_crps, lambda: predicted.crps(target)),
+            "variance": weighed(weight * loss.lambda_var, lambda: predicted.variance),
+            "variance_prior": weighed(
+                weight * loss.lambda_prior, lambda: (predicted.log_variance - loss.target_logvar).square()
+            ),
             "contact": loss.lambda_contact * masked_mean(output.gate, observed),
         }
 

@@ -1,6 +1,8 @@
 """A mixture of Gaussians at every frame: for a signal with several peaks, as of a promoter that is on or off."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +28,32 @@ class MixtureConfig:
     components: PositiveInt = 4
 
 
+class _MeanAbsolute(torch.autograd.Function):
+    """With its derivatives, erf(z / sqrt 2) by the mean and 2 phi(z) by sd: by autograd they take twice as long."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = mean / sd
+        by_mean, by_sd = torch.erf(z * math.sqrt(0.5)), 2 * normal_density(z)
+        return mean * by_mean + sd * by_sd, by_mean, by_sd
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*output[1:])
+        ctx.mark_non_differentiable(*output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
+        by_mean, by_sd = ctx.saved_tensors
+        return gradient * by_mean, gradient * by_sd
+
+
 def mean_absolute(mean: Tensor, sd: Tensor) -> Tensor:
-    """E|X| for X ~ N(mean, sd^2)."""
-    z = mean / sd
-    return sd * (z * (2 * normal_cdf(z) - 1) + 2 * normal_density(z))
+    """E|X| for X ~ N(mean, sd^2), of one shape; differentiable once."""
+    value: Tensor = _MeanAbsolute.apply(mean, sd)[0]
+    return value
 
 
 @dataclass(frozen=True)
@@ -57,11 +81,16 @@ class Mixture(Distribution):
     def crps(self, y: Tensor) -> Tensor:
         """E|Y - y| - E|Y - Y'| / 2 (Grimit et al., Q. J. R. Meteorol. Soc. 132 (2006) 2925, eq. 5)."""
         weights, variances = self.log_weights.exp(), self.logvars.exp()
-        miss = (weights * mean_absolute(y.unsqueeze(1) - self.means, variances.sqrt())).sum(dim=1)
-        gaps = self.means.unsqueeze(1) - self.means.unsqueeze(2)  # (B, K, K, T)
-        spread = (variances.unsqueeze(1) + variances.unsqueeze(2)).sqrt()
-        both = weights.unsqueeze(1) * weights.unsqueeze(2)
-        return miss - 0.5 * (both * mean_absolute(gaps, spread)).sum(dim=(1, 2))
+        sds = variances.sqrt()
+        miss = (weights * mean_absolute(y.unsqueeze(1) - self.means, sds)).sum(dim=1)
+        of_one = (weights.square() * sds).sum(dim=1) / math.sqrt(math.pi)  # E|Y - Y'| / 2 of one component
+        first, second = torch.triu_indices(weights.size(1), weights.size(1), offset=1, device=weights.device)
+
+        def pairs(values: Tensor) -> tuple[Tensor, Tensor]:
+            return values.index_select(1, first), values.index_select(1, second)
+
+        (w, v), (m, n), (s, t) = pairs(weights), pairs(self.means), pairs(variances)
+        return miss - of_one - (w * v * mean_absolute(m - n, (s + t).sqrt())).sum(dim=1)
 
     def cdf(self, y: Tensor) -> Tensor:
         z = (y.unsqueeze(1) - self.means) * torch.exp(-0.5 * self.logvars)
