@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import types
 import warnings
@@ -144,6 +145,22 @@ def test_number_of_threads_does_not_change_a_byte(reverse: bool) -> None:
         y, gradients = scanned(arguments, reverse, "numba")
         results.append([value.numpy().tobytes() for value in (y, *gradients)])
     assert results[0] == results[1] == results[2]
+
+
+FIRST_SCAN = """
+import torch
+torch.set_num_threads(1)
+from contactlens.dna.models.caduceus.scan import selective_scan
+u, B = torch.rand(2, 9, 4), torch.rand(2, 9, 3)
+selective_scan(u, u, -torch.rand(4, 3), B, B, u[0, 0], backend="numba")
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+
+
+def test_the_first_compiled_call_leaves_torch_its_number_of_threads() -> None:
+    # A process of its own, as numba starts its threads once.
+    done = subprocess.run([sys.executable, "-c", FIRST_SCAN], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_arguments_need_not_be_contiguous() -> None:

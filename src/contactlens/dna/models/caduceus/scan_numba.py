@@ -9,6 +9,7 @@ whatever the number of threads.
 from typing import Any
 
 import numpy as np
+import torch
 from numba import config, njit, prange, set_num_threads
 from numba.core import types
 from numba.extending import intrinsic
@@ -197,8 +198,14 @@ def _backward_input(gy: Array, delta: Array, A: Array, B: Array, C: Array, D: Ar
 
 
 def use_threads(threads: int) -> None:
-    """Torch may have been given more threads than numba has started."""
+    """As many threads as torch has, which may have been given more than numba starts.
+
+    Numba's first call starts its pool, and tells the OpenMP runtime, which torch shares, to use all processors: torch
+    gets its own number back.
+    """
     set_num_threads(min(threads, config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def forward(
