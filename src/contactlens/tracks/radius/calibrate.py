@@ -21,7 +21,7 @@ from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, 
 from contactlens.tracks.radius.model.laws import DistanceGrid, hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
-from contactlens.tracks.radius.ridge import RADIUS, Ridge, ridge_of
+from contactlens.tracks.radius.ridge import RADIUS, Ridge
 from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
@@ -125,10 +125,12 @@ class RadiusStatistic:
     """How T, the statistic of the radius, is distributed at each radius.
 
     weights: of the intercept and the fitted parameters in T; curve: polynomial of E T in log radius about `centre`;
-    log_sd: linear in the same; dof: of Student's t that the standardised T follows
+    log_sd: linear in the same; dof: of Student's t that the standardised T follows; information: inverse of the
+        regression's Gram matrix, which tells how unsure the weights make the T of a new experiment
     """
 
     weights: Floats
+    information: Floats
     centre: float
     curve: Floats
     log_sd: Floats
@@ -140,28 +142,34 @@ class RadiusStatistic:
         design = np.column_stack([np.ones(len(truth)), estimate])
         spread = estimate.std(axis=0) + 1e-9
         ridge = np.diag(np.append(0.0, 0.02 * len(truth) * spread**2))
-        weights = np.linalg.solve(design.T @ design + ridge, design.T @ truth)
+        information = np.linalg.inv(design.T @ design + ridge)
+        weights = information @ (design.T @ truth)
         value = design @ weights
         centre, width = float(truth.mean()), float(np.ptp(truth))
         x = truth - centre
         degree = 1 if width < 0.12 else 2 if width < 0.5 else 3
         curve = np.polyfit(x, value, degree)
         residual = value - np.polyval(curve, x)
-        used = estimate.shape[1] + degree + 1  # coefficients, whose own error is part of the spread
-        inflate = (len(truth) + used) / max(len(truth) - used, 5)
+        used = estimate.shape[1] + degree + 1
+        inflate = len(truth) / max(len(truth) - used, 5)
         log_sd = np.array([0.0, 0.5 * np.log(np.mean(residual**2) * inflate + 1e-12)])
         if width > 0.25:
             level = np.log(np.abs(residual) + 1e-9) + 0.635  # E log|z| of a standard normal is -0.635
             slope = np.polyfit(x, np.clip(level, log_sd[1] - 3, None), 1)[0] * 0.8
             relative = np.exp(slope * x)
             log_sd = np.array([slope, 0.5 * np.log(np.mean((residual / relative) ** 2) * inflate + 1e-12)])
-        return cls(weights, centre, curve, log_sd, float(max(len(truth) - estimate.shape[1] - 3, 4)))
+        return cls(weights, information, centre, curve, log_sd, float(max(len(truth) - estimate.shape[1] - 3, 4)))
 
     def below(self, estimate: Floats, log_radius: Floats) -> Floats:
-        """P(T <= the observed one) at each radius: close to 1 at radii too small, to 0 at those too large."""
-        observed = float(self.weights[0] + estimate @ self.weights[1:])
+        """P(T <= the observed one) at each radius: close to 1 at radii too small, to 0 at those too large.
+
+        The error of the weights is part of the spread: more so for an estimate unlike those that were simulated.
+        """
+        at = np.append(1.0, estimate)
+        observed, leverage = float(at @ self.weights), float(at @ self.information @ at)
         x = log_radius - self.centre
-        z = (observed - np.polyval(self.curve, x)) / np.exp(np.polyval(self.log_sd, x))
+        sd = np.exp(np.polyval(self.log_sd, x)) * np.sqrt(1 + leverage)
+        z = (observed - np.polyval(self.curve, x)) / sd
         return np.asarray(student.cdf(z, self.dof))
 
 
@@ -178,6 +186,20 @@ class Confidence:
         value = np.interp(level, 1 - self.below, self.log_radius)
         value = np.where(np.asarray(level) < 1 - self.below[0], -np.inf, value)
         return np.where(np.asarray(level) > 1 - self.below[-1], np.inf, value)
+
+    def within_bounds(self) -> "Confidence":
+        """For a truth that is known to lie on the grid: where even its last radius seems too small, or its first too
+        large, a radius is excluded only if T is rare there beside how rare it is at that end.
+
+        Otherwise data that tell nothing, with a T that is rare at every radius, would exclude them all (the CLs of Read,
+        J. Phys. G 28 (2002) 2693, on the one side that is not open).
+        """
+        below = self.below
+        if below[-1] > 0.5:
+            below = 1 - 0.5 * (1 - below) / max(1 - below[-1], 1e-12)
+        elif below[0] < 0.5:
+            below = 0.5 * below / max(below[0], 1e-12)
+        return Confidence(self.log_radius, below)
 
 
 def confidence(statistic: RadiusStatistic, estimate: Floats, low: float, high: float) -> Confidence:
@@ -206,27 +228,35 @@ def calibrate(
     likelihood: Likelihood,
     prior: Penalty,
     fit: Fit,
+    ridge: Ridge,
     design: Design,
     count: int,
     draws: int,
     allowed: tuple[float, float],
 ) -> Calibration:
     """Two rounds of experiments, a wide one and one over what it leaves possible; then outwards while the edge is not
-    excluded by them, however little the likelihood thinks of it. allowed: bounds of the log radius."""
+    excluded by them, however little the likelihood thinks of it.
+
+    ridge: of the fit; allowed: bounds of the log radius
+    """
     rng = np.random.default_rng([design.seed, 7])
-    ridge = ridge_of(likelihood, prior, fit, allowed)
     bounds = ridge.possible()
     likely = ridge.within(FIRST_DEPTH)
     below, above = (max(abs(end - fit.theta[RADIUS]), LEAST_HALF) for end in likely)
     centre = fit.theta.copy()
+    nearest = np.inf
     for turn in range(CENTRINGS):
-        low, high = max(bounds[0], centre[RADIUS] - below), min(bounds[1], centre[RADIUS] + above)
-        truths = ridge.spread(centre - fit.theta, low, high, count // 3, rng)
-        first = run_experiments(truths, likelihood, prior, fit, ridge, design, 11 + 100 * turn)
-        away = np.abs(fit.theta - first.estimate.mean(axis=0)) / (first.estimate.std(axis=0) + 1e-9)
-        if away.max() < NEAR_CENTRE:
+        ends = max(bounds[0], centre[RADIUS] - below), min(bounds[1], centre[RADIUS] + above)
+        truths = ridge.spread(centre - fit.theta, *ends, count // 3, rng)
+        tried = run_experiments(truths, likelihood, prior, fit, ridge, design, 11 + 100 * turn)
+        away = (np.abs(fit.theta - tried.estimate.mean(axis=0)) / (tried.estimate.std(axis=0) + 1e-9)).max()
+        if away >= nearest:  # the regression leads off: the data's fit is of a kind that simulations do not give
+            break
+        nearest, used, first, (low, high) = away, centre, tried, ends
+        if away < NEAR_CENTRE:
             break
         centre = _recentred(centre, first, fit.theta, bounds)
+    centre = used
     rough = confidence(RadiusStatistic.fitted(first.truth[:, RADIUS], first.estimate), fit.theta, low, high)
     a, b = (float(x) for x in rough.quantile(np.array([0.002, 0.998])))
     a, b = (low if not np.isfinite(a) else a), b
@@ -264,6 +294,7 @@ def calibrate(
         found.below[0] = 1.0  # no simulation excludes smaller radii, but the likelihood does
     if ridge.closed(-1) and b >= ridge.theta[-1, RADIUS]:
         found.below[-1] = 0.0
+    found = found.within_bounds()
     p_values, errors = _cross_validated(truth, estimate, a, b)
     return Calibration(
         experiments, statistic, found, joint_draws(experiments, fit.theta, found, draws, rng), p_values, errors

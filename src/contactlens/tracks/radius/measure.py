@@ -20,6 +20,7 @@ from contactlens.tracks.radius.model.kriging import ANCHORS, PATTERNS, local_kri
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.model.response import response_of
+from contactlens.tracks.radius.ridge import highest_fit
 from contactlens.tracks.radius.verdict import Evidence, Verdict, decide
 from contactlens.tracks.simulation.reporter import Reporter
 
@@ -145,7 +146,13 @@ def _unseen_sd(motion: Motion, dt: float) -> float:
 
 def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
     """The fit of the step law and its calibrated interval, without alternatives and checks."""
+    low, high = config.radius_bounds_nm
+    if prepared.motion is None:
+        grid = prepared.likelihood.exposure.grid
+        low, high = float(grid.edges[1] if grid.low <= 0 else grid.low), float(grid.edges[-1])
+    bounds = (float(np.log(max(low, 1e-9))), float(np.log(high)))
     fit, prior = fit_law(prepared.likelihood)
+    fit, _ = highest_fit(prepared.likelihood, fit, prior, bounds)
     for _ in range(BLOCK_ROUNDS):
         longer = _with_longer_blocks(prepared, fit)
         if longer is prepared:
@@ -159,12 +166,11 @@ def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
         prepared = replace(prepared, likelihood=spread)
         fit, prior = fit_law(spread, [fit.theta])
     prepared = replace(prepared, likelihood=replace(prepared.likelihood, amplitude=fit.amplitude))
-    low, high = config.radius_bounds_nm
-    if prepared.motion is None:
-        grid = prepared.likelihood.exposure.grid
-        low, high = float(grid.edges[1] if grid.low <= 0 else grid.low), float(grid.edges[-1])
-    bounds = (float(np.log(max(low, 1e-9))), float(np.log(high)))
-    calibration = calibrate(prepared.likelihood, prior, fit, prepared.design, config.simulations, config.draws, bounds)
+    fit, ridge = highest_fit(prepared.likelihood, fit, prior, bounds)
+    prepared = replace(prepared, likelihood=replace(prepared.likelihood, amplitude=fit.amplitude))
+    calibration = calibrate(
+        prepared.likelihood, prior, fit, ridge, prepared.design, config.simulations, config.draws, bounds
+    )
     return Interval(prepared, fit, prior, calibration)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.fit import Fit, Penalty, maximise
+from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, maximise
 from contactlens.tracks.radius.model.likelihood import Likelihood
 
 Floats = NDArray[Any]
@@ -22,6 +22,8 @@ STEPS = (0.04, 0.2)  # least and most between two radii, in logarithms; one stan
 DEEPEST = 10.0  # nats below the maximum from which a radius is simulated only if others as far off are not excluded
 HOPELESS = 60.0  # nats below the maximum at which a radius is given up without simulation
 STRIDE = 0.15  # least step, in logarithms, of a walk along the ridge
+HIGHER = 0.5  # nats by which the ridge's top must lie above a fit that is given up for it
+CLIMBS = 3
 LEAST_REACH = 0.12  # of the ridge on each side of the estimate, however deep: the likelihood is an approximation
 
 
@@ -129,6 +131,23 @@ def ridge_of(likelihood: Likelihood, prior: Penalty, fit: Fit, bounds: tuple[flo
     up = _walk(likelihood, prior, metric, start, step, bounds, goes_on)
     row = [*down[::-1], start, *up]
     return Ridge(np.array([theta for theta, _ in row]), np.array([value for _, value in row]), root, metric, step)
+
+
+def highest_fit(likelihood: Likelihood, fit: Fit, prior: Penalty, bounds: tuple[float, float]) -> tuple[Fit, Ridge]:
+    """The fit and its ridge, climbed again from the ridge's top for as long as that lies higher.
+
+    A search over all parameters at once can end on a side peak, where the promoter's times take the place of the
+    radius: 105 nats below the maximum in one of 41 simulated experiments, and with a radius 18 % too large.
+    """
+    ridge = ridge_of(likelihood, prior, fit, bounds)
+    for _ in range(CLIMBS):
+        top = float(fit.log_likelihood.sum()) + prior.log_density(fit.theta)
+        best = int(np.argmax(ridge.value))
+        if ridge.value[best] < top + HIGHER:
+            break
+        fit, _ = fit_law(likelihood, [ridge.theta[best]])
+        ridge = ridge_of(likelihood, prior, fit, bounds)
+    return fit, ridge
 
 
 def _walk(

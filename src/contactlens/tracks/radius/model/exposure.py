@@ -32,6 +32,7 @@ from contactlens.tracks.radius.model.observations import Observations
 Floats = NDArray[Any]
 NOISE_BANKS = 61
 LANES = 4  # columns of a table are summed as many at once
+MOST_HAZARD = 700.0  # of an interval: exp(-700) is not 0 yet
 FLAT = 1e-9  # difference in H within a substep that counts as none
 NEAR_STEP = 8.0  # side of a cell in SDs of the distance / 100 up to one SD; beyond, cells grow in proportion
 
@@ -92,7 +93,7 @@ def _integrate_cells(
     width = table.shape[1]
     out = np.empty((cells, width))
     far = table[-1] * np.float32(steps)
-    far_weight = np.exp(-np.float64(far[0]))
+    far_weight = np.exp(-min(np.float64(far[0]), MOST_HAZARD))
     total = np.empty(width)
     part = np.empty(width, dtype=np.float32)
     for c in range(cells):
@@ -112,7 +113,7 @@ def _integrate_cells(
                     s2 += table[b, p + 2]
                     s3 += table[b, p + 3]
                 part[p], part[p + 1], part[p + 2], part[p + 3] = s0, s1, s2, s3
-            weight = np.exp(-np.float64(part[0]))
+            weight = np.exp(-min(np.float64(part[0]), MOST_HAZARD))
             total[0] += weight
             for p in range(1, width):
                 total[p] += weight * part[p]
