@@ -85,6 +85,14 @@ def test_integrated_hazard_equals_dense_sampling() -> None:
     assert np.abs(found - expected).max() < 0.12 * expected.max()
 
 
+def test_a_hazard_without_limit_stays_a_number() -> None:
+    """A search may try rates at which nobody stays off: exp(-H) is 0 in double precision, H and its slopes are not."""
+    observations = experiment(8, 40, seed=6)
+    exposure = exposure_of(observations, MOTION, 10, 16, 1, 0, held=False)
+    hazards, slopes = exposure.of_law("step", np.log([500.0, 1e4, 0.5]))
+    assert np.isfinite(hazards).all() and np.isfinite(slopes).all() and hazards.max() > 600
+
+
 def test_patterns_name_the_frames_seen() -> None:
     observed = np.array([[True, False, True, True]])
     pattern = patterns_of(observed)[0]

@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 
 from contactlens.base.errors import InputError
 from contactlens.cli.main import app
-from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic
+from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic, confidence
 from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.radius.fit import fit_law, maximise
 from contactlens.tracks.radius.measure import measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.plan import observations_of
+from contactlens.tracks.radius.ridge import highest_fit
 from contactlens.tracks.radius.statistics import discrepancies, onset_profile
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.experiment import simulate_arrays
@@ -43,6 +45,35 @@ def test_statistic_has_uniform_p_values_on_a_linear_experiment() -> None:
         p += [statistic.below(e, t[None])[0] for t, e in zip(*drawn(100), strict=True)]
     for level in (0.5, 0.8, 0.95):
         assert (np.abs(np.array(p) - 0.5) < level / 2).mean() == pytest.approx(level, abs=0.03)
+
+
+def test_an_estimate_unlike_the_simulated_ones_gets_a_wider_interval() -> None:
+    """Data whose second parameter lies 8 SD off: the weights' own error is what their statistic is wrong by."""
+    rng = np.random.default_rng(4)
+    p, widths = [], []
+    for _ in range(400):
+        truth, other = rng.uniform(4.2, 5.0, 60), rng.standard_normal(60)
+        estimate = np.column_stack([truth + 0.2 * other + 0.1 * rng.standard_normal(60), other])
+        statistic = RadiusStatistic.fitted(truth, estimate)
+        for away in (0.0, 8.0):
+            own = np.array([4.6 + 0.2 * away + 0.1 * rng.standard_normal(), away])
+            found = confidence(statistic, own, 4.1, 5.1)
+            widths.append(found.quantile(0.975) - found.quantile(0.025))
+        p.append(statistic.below(own, np.array([4.6]))[0])
+    assert (np.abs(np.array(p) - 0.5) < 0.475).mean() == pytest.approx(0.95, abs=0.04)
+    assert np.nanmedian(widths[1::2]) > 1.3 * np.nanmedian(widths[0::2])
+
+
+def test_data_that_tell_nothing_exclude_no_radius() -> None:
+    """Where T is as rare at every radius, above all or below all; where it is not, the other side's end stays."""
+    grid = np.linspace(3.0, 5.0, 201)
+    for level in (0.99, 0.01):
+        told = Confidence(grid, np.full(201, level)).within_bounds()
+        assert told.quantile(0.025) == -np.inf and told.quantile(0.975) == np.inf
+    too_large = Confidence(grid, 0.02 * np.clip((4.5 - grid) / 1.5, 0, 1)).within_bounds()
+    assert too_large.quantile(0.025) == -np.inf and too_large.quantile(0.975) == pytest.approx(4.425, abs=0.01)
+    inside = Confidence(grid, np.clip((4.5 - grid), 0, 1))
+    np.testing.assert_array_equal(inside.within_bounds().below, inside.below)
 
 
 def test_confidence_is_open_below_where_nothing_is_excluded() -> None:
@@ -91,6 +122,21 @@ def test_too_few_tracks_and_a_dead_signal_are_refused() -> None:
     dead = experiment(10, 40, seed=1)
     with pytest.raises(InputError, match="the same in every frame"):
         prepare(replace(dead, signal=np.ones_like(dead.signal)), REPORTER, SMALL, seed=0)
+
+
+@pytest.mark.slow
+def test_a_fit_on_a_side_peak_is_left_for_the_ridge_s_top() -> None:
+    """Bursts four times too long and a radius far too large, from where a short search does not come back."""
+    observations = experiment(24, 161, seed=8, radius=130.0)
+    likelihood = prepare(observations, REPORTER, SMALL, seed=0).likelihood
+    good, prior = fit_law(likelihood)
+    start = good.theta.copy()
+    start[[likelihood.names.index(name) for name in ("log_radius", "log_k_off")]] += 0.9, -1.4
+    side = maximise(likelihood, prior, start, rounds=1, evaluations=3)
+    fit, ridge = highest_fit(likelihood, side, prior, (np.log(5.0), np.log(1500.0)))
+    assert side.log_likelihood.sum() < good.log_likelihood.sum() - 5
+    assert fit.log_likelihood.sum() > good.log_likelihood.sum() - 0.5
+    assert ridge.value.max() < fit.log_likelihood.sum() + prior.log_density(fit.theta) + 0.5
 
 
 @pytest.mark.slow

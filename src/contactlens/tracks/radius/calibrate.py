@@ -191,7 +191,7 @@ class Confidence:
         """For a truth that is known to lie on the grid: where even its last radius seems too small, or its first too
         large, a radius is excluded only if T is rare there beside how rare it is at that end.
 
-        Otherwise data that tell nothing, with a T that is rare at every radius, would exclude them all (the CLs of Read,
+        Otherwise data that tell nothing, with a T that is rare at every radius, would exclude them all (CLs; Read,
         J. Phys. G 28 (2002) 2693, on the one side that is not open).
         """
         below = self.below
