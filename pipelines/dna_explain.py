@@ -1,5 +1,7 @@
 """Attribute the logit of confident positives to bases, and evaluate the attributions -> attributions.npz, …"""
 
+from pathlib import Path
+
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.dna.data.window_set import WindowSet
@@ -8,16 +10,24 @@ from contactlens.dna.explanation.explain import explain_windows
 from contactlens.dna.models.classifier import load_classifier
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
+from contactlens.training.state import kept_until_done
+
+CHECKPOINTS = ".checkpoints/explain"  # the parts that are done, while the stage is unfinished
 
 
 def main() -> None:
+    with kept_until_done(CHECKPOINTS) as kept:
+        explain(kept)
+
+
+def explain(kept: Path) -> None:
     params = load_params()
     windows, splits = WindowSet.read("data/dna"), read_json("models/dna/splits.json")
     trainer = params.dna.fine_tune.trainer
     seed_everything(params.seed, trainer.threads)
     model = load_classifier("models/dna/classifier").to(resolve_device(trainer.device))
     chosen = [window_id for name in params.dna.explain.splits for window_id in splits[name]]
-    explanation = explain_windows(model, windows, chosen, params.dna.explain, params.seed)
+    explanation = explain_windows(model, windows, chosen, params.dna.explain, params.seed, kept)
     write_attributions("reports/dna/attributions.npz", explanation.attributions)
     for name in ("faithfulness", "curves", "conservation", "references", "method_checks"):
         with write_aside(f"reports/dna/{name}.csv") as aside:

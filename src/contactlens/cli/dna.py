@@ -24,6 +24,7 @@ dna = typer.Typer(help="Windows of genomic sequence.", no_args_is_help=True)
 
 KINDS = (*PAIR_FORMATS, "regions")
 IMPORTED = Path("data/import_dna/windows")  # where the pipeline looks for imported windows
+PARTS = ".attributions.parts"  # what is done of a `dna attribute` that has not ended, in its folder
 CHECKPOINT_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 
 FASTA = typer.Option(help="FASTA of the chromosomes (plain, bgzip or gzip).")
@@ -296,15 +297,18 @@ def attribute_dna(
 ) -> None:
     """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
 
+    What is done is kept in the folder until all of it is: the same command goes on after a kill.
+
     A classifier's score is its logit; a backbone without a head is asked how much it expects the intervals' bases.
     """
     from contactlens.dna.explanation.attribute import attribute_windows
     from contactlens.dna.explanation.methods import AttributionSettings
     from contactlens.ops.progress import progress_shown
+    from contactlens.training.state import kept_until_done
 
     settings = AttributionSettings(ig_steps, rows_per_pass)
     _say_what_is_not_read(checkpoint)
-    with progress_shown("attribute"):
+    with kept_until_done(out / PARTS) as kept, progress_shown("attribute"):
         found = attribute_windows(
             checkpoint,
             fasta,
@@ -314,6 +318,7 @@ def attribute_dna(
             settings=settings,
             max_completeness_error=max_completeness_error,
             device=device,
+            kept=kept,
         )
-    paths = found.write(out)
+        paths = found.write(out)
     typer.echo(f"{len(found.intervals):,} intervals by {found.method}; written to {', '.join(map(str, paths))}")

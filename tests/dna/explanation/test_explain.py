@@ -119,12 +119,12 @@ def metric(explanation: Explanation, method: str, name: str, control: bool = Fal
 
 
 def test_confident_positives_are_explained_best_first(explanation):
-    found = explanation.attributions["lrp"]
+    found = explanation.attributions["lrp"].load()
     assert set(found.window_ids) == {f"w{i}" for i in range(N // 2)}
     assert (np.diff(found.logits) <= 0).all() and found.logits.min() > 1
     # The detector says less of a reference without bases than of any window, so that it is refused and not stored.
     assert list(explanation.attributions) == ["saliency", "lrp"]
-    arrays = [one.hypothetical for one in explanation.attributions.values()]
+    arrays = [one.load().hypothetical for one in explanation.attributions.values()]
     assert all(values.shape == (N // 2, L, 4) and values.dtype == np.float32 for values in arrays)
     assert found.one_hot.dtype == np.uint8 and (found.one_hot.sum(-1) == 1).all()
 
@@ -257,7 +257,8 @@ def test_attributions_file(explanation, tmp_path):
     path = tmp_path / "attributions.npz"
     write_attributions(path, explanation.attributions)
     found = read_attributions(path)
-    for method, written in explanation.attributions.items():
+    for method, parts in explanation.attributions.items():
+        written = parts.load()
         np.testing.assert_array_equal(found[method].window_ids, written.window_ids)
         np.testing.assert_array_equal(found[method].hypothetical, written.hypothetical)
         np.testing.assert_allclose(read_attributions_by(path, method).actual, written.actual)

@@ -1,6 +1,6 @@
 """Contributions along the genome as bigWig and bedGraph, and a session of the IGV that shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -85,7 +85,7 @@ def write_bigwig(path: Path | str, found: Sequence[Stretch], sizes: dict[str, in
         track.close()
 
 
-def write_bedgraph(path: Path | str, found: Sequence[Stretch]) -> None:
+def write_bedgraph(path: Path | str, found: Iterable[Stretch]) -> None:
     """One line a run of bases whose values agree in six significant digits; sorted, without overlap."""
     with write_aside(path) as aside, aside.open("w") as out:
         for piece in found:

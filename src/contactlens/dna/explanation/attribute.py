@@ -4,8 +4,12 @@ With a trained head (`classifier.json` in the folder) the logit is explained. A 
 none: there the score is how much it expects the interval's bases (`BaseLogOdds`).
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,17 +19,17 @@ from torch import Tensor, nn
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.base.torch_setup import resolve_device
-from contactlens.dna.data.batch import REGIONS, WindowBatch
+from contactlens.dna.data.batch import REGIONS, StoredWindows
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
 from contactlens.dna.data.importing.intervals import GenomicInterval, read_intervals
-from contactlens.dna.data.shown import Shown, tensors
 from contactlens.dna.data.tokens import BASES, MASK
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
-from contactlens.dna.explanation.believed import believed
+from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import read_checks
 from contactlens.dna.explanation.methods import AttributionSettings, require_method
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
+from contactlens.dna.explanation.parts import AttributionParts
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
@@ -36,22 +40,41 @@ PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
 
 @dataclass(frozen=True)
 class IntervalAttributions:
-    """Contributions by one method to the score of each interval.
+    """Contributions by one method to the score of each interval, in files.
 
-    scores: (N,); hypothetical, one_hot: (L, 4) for each interval, A, C, G, T
+    scores: (N,)
+    parts: of the intervals of one length each, `rows` of all
     """
 
     method: str
     intervals: list[GenomicInterval]
     scores: np.ndarray
-    hypothetical: list[np.ndarray]
-    one_hot: list[np.ndarray]
+    rows: list[list[int]]
+    parts: list[AttributionParts]
 
-    def table(self) -> pd.DataFrame:
-        """A row a base: chrom, position (0-based), name, base, contribution, and hypothetical_A to _T."""
+    @cached_property
+    def _places(self) -> dict[int, tuple[AttributionParts, int]]:
+        pairs = zip(self.rows, self.parts, strict=True)
+        return {row: (parts, place) for rows, parts in pairs for place, row in enumerate(rows)}
+
+    def of(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """`hypothetical` and `one_hot` of one interval, (L, 4) each: A, C, G, T."""
+        parts, place = self._places[row]
+        return parts.row(place)
+
+    @property
+    def hypothetical(self) -> list[np.ndarray]:
+        """Of all intervals, in memory."""
+        return [self.of(row)[0] for row in range(len(self.intervals))]
+
+    def table(self, rows: Sequence[int] | None = None) -> pd.DataFrame:
+        """A row a base: chrom, position (0-based), name, base, contribution, and hypothetical_A to _T; of some
+        intervals, or of all.
+        """
         letters = np.array(list("NACGT"))
-        parts = []
-        for interval, values, bases in zip(self.intervals, self.hypothetical, self.one_hot, strict=True):
+        tables = []
+        for row in range(len(self.intervals)) if rows is None else rows:
+            interval, (values, bases) = self.intervals[row], self.of(row)
             columns = {
                 "chrom": interval.chrom,
                 "position": np.arange(interval.start, interval.end),
@@ -59,30 +82,51 @@ class IntervalAttributions:
                 "base": letters[bases @ np.arange(1, 5)],
                 "contribution": (values * bases).sum(axis=1),
             }
-            parts.append(pd.DataFrame(columns | {f"hypothetical_{b}": values[:, i] for i, b in enumerate("ACGT")}))
-        return pd.concat(parts, ignore_index=True)
+            tables.append(pd.DataFrame(columns | {f"hypothetical_{b}": values[:, i] for i, b in enumerate("ACGT")}))
+        return pd.concat(tables, ignore_index=True)
 
-    def arrays(self) -> Attributions:
-        """The same as one array; intervals shorter than the longest are followed by rows of zero."""
-        length = max(len(values) for values in self.hypothetical)
-        hypothetical, one_hot = (
-            np.stack([np.pad(values, ((0, length - len(values)), (0, 0))) for values in found])
-            for found in (self.hypothetical, self.one_hot)
-        )
-        ids = np.array([interval.id for interval in self.intervals], dtype=np.str_)
-        return Attributions(ids, self.scores, hypothetical, one_hot)
+    @property
+    def window_ids(self) -> np.ndarray:
+        return np.array([interval.id for interval in self.intervals], dtype=np.str_)
+
+    @property
+    def logits(self) -> np.ndarray:
+        return self.scores
+
+    @property
+    def length(self) -> int:
+        """Of the longest."""
+        return max(parts.length for parts in self.parts)
+
+    def pieces(self) -> Iterator[Attributions]:
+        """One by one; intervals shorter than the longest are followed by rows of zero."""
+        names, length = self.window_ids, self.length
+        for row in range(len(self.intervals)):
+            arrays = (np.pad(one, ((0, length - len(one)), (0, 0)))[None] for one in self.of(row))
+            yield Attributions(names[row : row + 1], self.scores[row : row + 1], *arrays)
 
     def write(self, folder: Path | str) -> list[Path]:
         """Write attributions.npz, attributions.tsv and, for genome browsers, attributions.bedgraph (where intervals
         overlap, their mean).
         """
         npz, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in ("npz", "tsv", "bedgraph"))
-        table = self.table()
-        write_attributions(npz, {self.method: self.arrays()})
-        with write_aside(tsv) as aside:
-            table.to_csv(aside, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
-        write_bedgraph(bedgraph, _stretches(table))
+        write_attributions(npz, {self.method: self})
+        with write_aside(tsv) as aside, aside.open("w", newline="") as out:
+            for row in range(len(self.intervals)):
+                form: dict[str, Any] = {"sep": "\t", "index": False, "float_format": "%.6g", "lineterminator": "\n"}
+                self.table([row]).to_csv(out, header=row == 0, **form)
+        write_bedgraph(bedgraph, self._stretches())
         return [npz, tsv, bedgraph]
+
+    def _stretches(self) -> Iterator[Stretch]:
+        """Means over intervals, one group of overlapping or adjoining ones in memory at a time."""
+        places = pd.DataFrame(
+            [(one.chrom, one.start, one.end) for one in self.intervals], columns=["chrom", "start", "end"]
+        )
+        for _, own in places.sort_values(["chrom", "start"], kind="stable").groupby("chrom", sort=True):
+            apart = np.flatnonzero(own["start"].to_numpy()[1:] > own["end"].cummax().to_numpy()[:-1]) + 1
+            for rows in np.split(own.index.to_numpy(), apart):
+                yield from _stretches(self.table(sorted(rows.tolist())))
 
 
 def attribute_windows(
@@ -95,8 +139,9 @@ def attribute_windows(
     settings: AttributionSettings,
     max_completeness_error: float = 0.25,
     device: str = "cpu",
+    kept: Path | None = None,
 ) -> IntervalAttributions:
-    """Explain what a checkpoint says of intervals of a genome.
+    """Explain what a checkpoint says of intervals of a genome, some windows at a time.
 
     checkpoint: a folder in the published Caduceus format, or of `save_classifier`
     bed: BED (chrom, start, end, name if any) for one region each; BEDPE for a classifier of pairs, the enhancer first
@@ -106,6 +151,8 @@ def attribute_windows(
     context_bp: bases on either side of an interval that the model also sees, as far as its record goes; they get
         contributions too. None for windows of the classifier's own length around the intervals, as it was trained on
         (of regions the whole window is the element then); with a model that does not know it, for none
+    kept: folder of the parts, which the result reads and from which a run that was killed goes on; a temporary one
+        where None
 
     Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
     """
@@ -121,7 +168,7 @@ def attribute_windows(
     if context_bp is None and isinstance(model, WindowClassifier) and model.window_bp is not None:
         intervals = [one.in_window(model.window_bp, n_elements == 1, genome) for one in intervals]
     known = read_checks(Path(checkpoint).parent) if (Path(checkpoint) / DESCRIPTION).exists() else None
-    return _attribute(model.to(target), genome, intervals, method, settings, max_completeness_error, known)
+    return _attribute(model.to(target), genome, intervals, method, settings, max_completeness_error, known, kept)
 
 
 def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
@@ -140,25 +187,26 @@ def _attribute(
     settings: AttributionSettings,
     max_completeness_error: float,
     known: pd.DataFrame | None,
+    kept: Path | None,
 ) -> IntervalAttributions:
     """Intervals of one length are run together."""
-    device = next(model.parameters()).device
     lengths = [one.end - one.start for one in intervals]
     rows = [[i for i, own in enumerate(lengths) if own == length] for length in sorted(set(lengths))]
-    batches = [_batch([intervals[i] for i in same], genome, device) for same in rows]
-    used = believed(model, batches, method, settings, max_completeness_error, known)
-    n = len(intervals)
-    found = IntervalAttributions(used.method, intervals, np.empty(n), [np.empty(0)] * n, [np.empty(0)] * n)
-    for same, one in zip(rows, used.attributions, strict=True):
-        found.scores[same] = one.logits
-        for i, row in enumerate(same):
-            found.hypothetical[row], found.one_hot[row] = one.hypothetical[i], one.one_hot[i]
-    return found
+    windows = [_windows([intervals[i] for i in same], genome) for same in rows]
+    home = TemporaryDirectory() if kept is None else None
+    folder = Path(home.name) if home is not None else Path(kept or "")
+    used = believed_parts(model, windows, method, settings, max_completeness_error, folder, known)
+    parts = [replace(one, home=home) for one in used.attributions]
+    scores = np.empty(len(intervals))
+    for same, one in zip(rows, parts, strict=True):
+        scores[same] = one.logits
+    return IntervalAttributions(used.method, intervals, scores, rows, parts)
 
 
-def _batch(intervals: list[GenomicInterval], genome: Genome, device: torch.device) -> WindowBatch:
-    ids, regions = tensors([Shown.of(one, genome) for one in intervals], device)
-    return WindowBatch(ids, regions, torch.zeros(len(ids), device=device), [one.id for one in intervals])
+def _windows(intervals: list[GenomicInterval], genome: Genome) -> StoredWindows:
+    places = [(one.record, one.start - one.record_start, one.end - one.record_start) for one in intervals]
+    bounds = np.array([one.elements for one in intervals]) - np.array([one.start for one in intervals])[:, None, None]
+    return StoredWindows(genome, places, bounds, torch.zeros(len(intervals)), [one.id for one in intervals])
 
 
 def _stretches(table: pd.DataFrame) -> list[Stretch]:

@@ -1,8 +1,10 @@
 """Contributions of bases to a model's score, as arrays, and as one NPZ file without pickles."""
 
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,6 +48,10 @@ class Attributions:
     def length(self) -> int:
         return int(self.hypothetical.shape[1])
 
+    def pieces(self) -> Iterator["Attributions"]:
+        """All of them at once; see `InPieces`."""
+        yield self
+
     @property
     def actual(self) -> np.ndarray:
         """(N, L): the contribution of the base that is there; 0 at N."""
@@ -65,20 +71,46 @@ class Attributions:
         return np.array([place[name] for name in window_ids], dtype=np.int64)
 
 
-def write_attributions(path: Path | str, by_method: Mapping[str, Attributions]) -> None:
+class InPieces(Protocol):
+    """What `write_attributions` takes: contributions that come some windows at a time."""
+
+    @property
+    def window_ids(self) -> np.ndarray: ...
+
+    @property
+    def logits(self) -> np.ndarray: ...
+
+    @property
+    def length(self) -> int: ...
+
+    def pieces(self) -> Iterator[Attributions]: ...
+
+
+def write_attributions(path: Path | str, by_method: Mapping[str, InPieces]) -> None:
     """One key a method beside window_ids, logits and one_hot, which all methods share; at least one method.
 
-    The bytes depend on the content alone.
+    The bytes depend on the content alone. Memory holds one piece of it.
     """
     shared = next(iter(by_method.values()))
-    arrays = {
-        "window_ids": np.asarray(shared.window_ids, dtype=np.str_),
-        "logits": np.asarray(shared.logits, dtype=np.float64),
-        "one_hot": np.asarray(shared.one_hot, dtype=np.uint8),
-        **{method: np.asarray(found.hypothetical, np.float32) for method, found in sorted(by_method.items())},
-    }
-    with write_aside(path) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    shape = (len(shared.window_ids), shared.length, 4)
+    one_hot = (np.asarray(one.one_hot, np.uint8) for one in shared.pieces())
+    with write_aside(path) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+        write_key(archive, "window_ids", [names := np.asarray(shared.window_ids, dtype=np.str_)], names.shape)
+        write_key(archive, "logits", [np.asarray(shared.logits, dtype=np.float64)], names.shape)
+        write_key(archive, "one_hot", one_hot, shape)
+        for method, found in sorted(by_method.items()):
+            write_key(archive, method, (np.asarray(one.hypothetical, np.float32) for one in found.pieces()), shape)
+
+
+def write_key(archive: zipfile.ZipFile, name: str, pieces: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
+    """An array of an NPZ file from consecutive pieces of its first axis: the bytes that numpy writes of the whole."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as out:
+        header: dict[str, Any] = {}
+        for piece in pieces:
+            if not header:
+                header = {"descr": np.lib.format.dtype_to_descr(piece.dtype), "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(out, header)
+            out.write(piece.tobytes())
 
 
 def read_attributions(path: Path | str) -> dict[str, Attributions]:

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -9,68 +12,86 @@ import torch
 from torch import nn
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.batch import WindowBatch
-from contactlens.dna.data.tokens import one_hot_bases
+from contactlens.dna.data.batch import Windows
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.checks import check_methods, logit_range, methods_to_try, refusals
-from contactlens.dna.explanation.methods import AttributionSettings, attribute
+from contactlens.dna.explanation.methods import AttributionSettings
 from contactlens.dna.explanation.methods.mutagenesis import scores
-from contactlens.dna.explanation.references import reference_table
+from contactlens.dna.explanation.parts import (
+    AttributionParts,
+    Runner,
+    attribute_parts,
+    by_parts,
+    digest,
+    in_turn,
+    scored,
+)
 from contactlens.dna.explanation.shuffles import shuffled
 
 REAL_WINDOWS = 40  # at least as many scores say what is usual for the model
+Kept = TypeVar("Kept", Attributions, AttributionParts)
 
 
 @dataclass(frozen=True)
-class Believed:
-    """method: the one that was used; attributions: of each batch; refused: a sentence for each method before it;
-    checks: `check_methods` of those that were tried
+class Believed(Generic[Kept]):
+    """method: the one that was used; attributions: of each of several sets of windows; refused: a sentence for each
+    method before it; checks: `check_methods` of those that were tried
     """
 
     method: str
-    attributions: list[Attributions]
+    attributions: list[Kept]
     refused: list[str]
     checks: pd.DataFrame
 
 
-def attributed(
-    model: nn.Module, batch: WindowBatch, logits: np.ndarray, method: str, settings: AttributionSettings
-) -> Attributions:
-    """Contributions by one method to the logits (N,) of the windows."""
-    one_hot = one_hot_bases(batch.ids).cpu().numpy().astype(np.uint8)
-    hypothetical = attribute(model, batch.ids, batch.regions, method, settings)
-    return Attributions(np.array(batch.window_ids, dtype=np.str_), logits, hypothetical, one_hot)
-
-
 def believed(
     model: nn.Module,
-    batches: Sequence[WindowBatch],
+    several: Sequence[Windows],
     wanted: str,
     settings: AttributionSettings,
     max_completeness_error: float,
     known: pd.DataFrame | None = None,
-) -> Believed:
+) -> Believed[Attributions]:
+    """`believed_parts`, all in memory."""
+    with TemporaryDirectory() as folder:
+        found = believed_parts(model, several, wanted, settings, max_completeness_error, Path(folder), known)
+        return Believed(found.method, [one.load() for one in found.attributions], found.refused, found.checks)
+
+
+def believed_parts(
+    model: nn.Module,
+    several: Sequence[Windows],
+    wanted: str,
+    settings: AttributionSettings,
+    max_completeness_error: float,
+    folder: Path,
+    known: pd.DataFrame | None = None,
+    run: Runner = in_turn,
+) -> Believed[AttributionParts]:
     """Contributions by `wanted`, or by the next method of the table where that is refused; says so on standard output.
 
+    several: sets of windows, each of one length
     wanted: key of `METHODS`, or `best`
     max_completeness_error: largest share of the logit's change from the reference that contributions may miss
+    folder: where parts are kept; what is there of the same model and windows is taken up
     known: `check_methods` of the pipeline that made the model: its order, refusals and range of logits hold; without,
         the reference must lie among the logits of these windows and of shuffles of them
+    run: who calls the work on each part
 
     Raises InputError where every method is refused.
     """
-    rows = settings.rows_per_pass
-    logits = [scores(model, one.ids, one.regions, rows).cpu().numpy() for one in batches]
-    others = [logit_range(known)] if known is not None else _of_shuffles(model, batches, rows)
+    logits = [scored(model, windows, settings) for windows in several]
+    others = [logit_range(known)] if known is not None else _of_shuffles(model, several, settings)
     usual = np.concatenate([*logits, *others])
+    homes = [folder / digest(model, windows, settings) for windows in several]
     methods, refused = methods_to_try(wanted, known)
     tried = []
     for method in methods:
-        found = [attributed(model, batch, own, method, settings) for batch, own in zip(batches, logits, strict=True)]
-        tables = [
-            reference_table(model, batch, {method: one}, settings) for batch, one in zip(batches, found, strict=True)
+        found = [
+            attribute_parts(model, windows, own, method, settings, home, run)
+            for windows, own, home in zip(several, logits, homes, strict=True)
         ]
-        checks = check_methods([method], pd.concat(tables), usual, max_completeness_error)
+        checks = check_methods([method], pd.concat([one.references for one in found]), usual, max_completeness_error)
         tried.append(checks)
         if not refusals(checks):
             for sentence in refused:
@@ -82,12 +103,11 @@ def believed(
     raise InputError("; ".join(refused) or f"{wanted}: no method is left for this model")
 
 
-def _of_shuffles(model: nn.Module, batches: Sequence[WindowBatch], rows_per_pass: int) -> list[np.ndarray]:
-    copies = -(-REAL_WINDOWS // sum(map(len, batches)))
-    return [
-        scores(model, shuffled(one.ids, torch.ones_like(one.ids, dtype=torch.bool), draw), one.regions, rows_per_pass)
-        .cpu()
-        .numpy()
-        for one in batches
-        for draw in range(copies)
-    ]
+def _of_shuffles(model: nn.Module, several: Sequence[Windows], settings: AttributionSettings) -> list[np.ndarray]:
+    copies = -(-REAL_WINDOWS // sum(map(len, several)))
+    found = []
+    for batch in (batch for windows in several for batch in by_parts(model, windows, settings)):
+        for draw in range(copies):
+            ids = shuffled(batch.ids, torch.ones_like(batch.ids, dtype=torch.bool), draw)
+            found.append(scores(model, ids, batch.regions, settings.rows_per_pass).cpu().numpy())
+    return found

@@ -1,7 +1,9 @@
 """Explain a window classifier: contributions of all bases of its confident positives, and how far to trust them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from torch import nn
 from contactlens.attribution.centring import centred
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counted
-from contactlens.dna.data.batch import WindowBatch, batch_of
+from contactlens.dna.data.batch import WindowBatch, Windows, stored
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
@@ -25,12 +27,12 @@ from contactlens.dna.explanation.base_faithfulness import (
     mutation_rows,
     overlap_rows,
 )
-from contactlens.dna.explanation.believed import attributed, believed
+from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import best_first, check_methods, merged, refusals
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.methods import YARDSTICK, AttributionSettings
 from contactlens.dna.explanation.methods.lrp import RULES, relevance
-from contactlens.dna.explanation.methods.mutagenesis import scores
+from contactlens.dna.explanation.parts import AttributionParts, attributed, scored
 from contactlens.dna.explanation.references import reference_table
 
 GRADIENT = "input_x_gradient"
@@ -40,7 +42,7 @@ GRADIENT = "input_x_gradient"
 class Explanation:
     """What is stored of an explanation.
 
-    attributions: by stored method, of every explained window, the most probable first
+    attributions: by stored method, of every explained window, the most probable first; in files
     faithfulness: method, metric, estimate, low, high, control, n_windows
     curves: method, control, curve (deletion, insertion), fraction, score, low, high
     conservation: window_id, method (lrp, lrp_without_<rule>, input_x_gradient), logit, tokens, convolution, norm,
@@ -49,7 +51,7 @@ class Explanation:
     method_checks: `check_methods` of them, and of all windows for stored methods, the best first
     """
 
-    attributions: dict[str, Attributions]
+    attributions: dict[str, AttributionParts]
     faithfulness: pd.DataFrame
     curves: pd.DataFrame
     conservation: pd.DataFrame
@@ -58,33 +60,42 @@ class Explanation:
 
 
 def explain_windows(
-    model: nn.Module, windows: WindowSet, window_ids: Sequence[str], config: ExplainConfig, seed: int
+    model: nn.Module,
+    windows: WindowSet,
+    window_ids: Sequence[str],
+    config: ExplainConfig,
+    seed: int,
+    kept: Path | None = None,
 ) -> Explanation:
     """Explain `model` (in evaluation mode) on the most probable positives of the named windows.
 
+    Windows are read, and stored contributions made, part by part.
+    kept: folder of the parts, from which a run that was killed goes on; a temporary one where None
+
     Raises InputError where none of them is positive.
     """
-    batch = batch_of(windows, window_ids) if len(window_ids) else None
-    if batch is None:
+    if not len(window_ids):
         raise InputError(f"{windows.source}: no windows to explain")
-    batch = batch.to(next(model.parameters()).device)
-    logits = scores(model, batch.ids, batch.regions, config.rows_per_pass).cpu().numpy()
-    chosen = confident(logits, batch.label.cpu().numpy() > 0.5, config)
+    shown, settings = stored(windows, window_ids), settings_of(config)
+    logits = scored(model, shown, settings)
+    chosen = confident(logits, shown.label.numpy() > 0.5, config)
     if not len(chosen):
         raise InputError(f"{windows.source}: none of the {len(logits)} windows to explain is labelled positive")
     if len(chosen) < config.min_windows:
         print(f"{len(chosen)} windows are labelled positive, fewer than dna.explain.min_windows = {config.min_windows}")
     everywhere = logits
-    batch, logits = batch.select(chosen.tolist()), logits[chosen]
-    faithfulness, curves, conservation, references = compare_methods(model, windows, batch, logits, config, seed)
+    shown, logits = shown.select(chosen.tolist()), logits[chosen]
+    faithfulness, curves, conservation, references = compare_methods(model, windows, shown, logits, config, seed)
     order = best_first(config.methods, faithfulness)
     checks = check_methods(order, references, everywhere, config.max_completeness_error)
     for sentence in refusals(checks):
         print(sentence)
     found = {}
+    home = TemporaryDirectory() if kept is None else None
+    folder = Path(home.name) if home is not None else Path(kept or "")
     for wanted in config.stored:
-        used = believed(model, [batch], wanted, settings_of(config), config.max_completeness_error, checks)
-        found[used.method] = used.attributions[0]
+        used = believed_parts(model, [shown], wanted, settings, config.max_completeness_error, folder, checks)
+        found[used.method] = replace(used.attributions[0], home=home)
         checks = merged(checks, used.checks)
     return Explanation(found, faithfulness, curves, conservation, references, checks)
 
@@ -114,14 +125,15 @@ def confident(logits: np.ndarray, positive: np.ndarray, config: ExplainConfig) -
 
 
 def compare_methods(
-    model: nn.Module, windows: WindowSet, batch: WindowBatch, logits: np.ndarray, config: ExplainConfig, seed: int
+    model: nn.Module, windows: WindowSet, shown: Windows, logits: np.ndarray, config: ExplainConfig, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """`faithfulness`, `curves`, `conservation` and `references` of every method on some windows, drawn at random;
     mutagenesis, which costs most, on fewer of them, the first drawn."""
-    first_drawn = np.random.default_rng(seed).permutation(len(batch))[: config.faithfulness_windows]
+    first_drawn = np.random.default_rng(seed).permutation(len(shown))[: config.faithfulness_windows]
     drawn = np.sort(first_drawn)
-    clusters = window_clusters(windows.select(batch.window_ids))[drawn]
-    few, settings = batch.select(drawn.tolist()), settings_of(config)
+    clusters = window_clusters(windows.select(shown.window_ids))[drawn]
+    few = shown.read(drawn.tolist()).to(next(model.parameters()).device)
+    settings = settings_of(config)
     rows: Rows = []
     curves: Rows = []
     tables = []

@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from contactlens.base.errors import InputError
-from contactlens.base.progress import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +79,5 @@ def attribute(
     import torch
 
     parts = list(zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True))
-    shown = counted(parts, f"batches attributed by {method}")
     function = method_named(method)
-    return torch.cat([function(model, *part, settings).float().cpu() for part in shown]).numpy()
+    return torch.cat([function(model, *part, settings).float().cpu() for part in parts]).numpy()
