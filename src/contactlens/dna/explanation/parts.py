@@ -111,10 +111,12 @@ def by_parts(model: nn.Module, windows: Windows, settings: AttributionSettings) 
 
 def scored(model: nn.Module, windows: Windows, settings: AttributionSettings) -> Array:
     """The model's score (N,) float64 of each window."""
-    found = [
-        scores(model, batch.ids, batch.regions, settings.rows_per_pass) for batch in by_parts(model, windows, settings)
-    ]
-    return torch.cat(found).cpu().numpy()
+    found, done = np.empty(len(windows)), 0  # in one piece: tensors kept one by one leave holes in memory
+    for batch in by_parts(model, windows, settings):
+        own = scores(model, batch.ids, batch.regions, settings.rows_per_pass)
+        found[done : done + len(batch)] = own.cpu().numpy()
+        done += len(batch)
+    return found
 
 
 def digest(model: nn.Module, windows: Windows, settings: AttributionSettings) -> str:

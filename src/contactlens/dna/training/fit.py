@@ -146,11 +146,15 @@ class _FineTuning:
     @torch.no_grad()
     def standardise_head(self) -> None:
         """Set the head's scale from the training windows' mean states."""
-        pooled = []
+        head = self.model.head
+        pooled = torch.empty(0)  # (N, R, C) in one piece: small tensors kept one by one leave holes in memory
         for rows in self.rows(self.train):
             batch = self.train.read(rows).to(self.device)
-            pooled.append(self.model.head.pooled(self.states(self.train, rows, batch.ids), batch.regions))
-        self.model.head.standardise(torch.cat(pooled))
+            found = head.pooled(self.states(self.train, rows, batch.ids), batch.regions)
+            if not len(pooled):
+                pooled = found.new_empty((self.n_rows, *found.shape[1:]))
+            pooled[rows.to(self.device)] = found
+        head.standardise(pooled)
 
     def logit(self, windows: Windows, rows: Tensor, drop: Drop | None = None) -> Tensor:
         batch = windows.read(rows).to(self.device)
@@ -169,7 +173,9 @@ class _FineTuning:
     @torch.no_grad()
     def validate(self) -> Validation:
         """Scores and the logits behind them."""
-        logit = torch.cat([self.logit(self.validation, rows) for rows in self.rows(self.validation)])
+        logit = torch.empty(len(self.validation), device=self.device)
+        for rows in self.rows(self.validation):
+            logit[rows.to(self.device)] = self.logit(self.validation, rows)
         label = self.validation.label.to(self.device)
         one_by_one = logit.double().cpu()
         scores = {
@@ -219,8 +225,8 @@ def predict(model: WindowClassifier, windows: Windows, batch_size: int) -> np.nd
     """Logits (N,) float64."""
     model.eval()
     device = model.backbone.embedding.weight.device
-    parts = []
+    found = np.empty(len(windows))
     for rows in torch.arange(len(windows)).split(batch_size):
         batch = windows.read(rows).to(device)
-        parts.append(model(batch.ids, batch.regions))
-    return torch.cat(parts).double().cpu().numpy()
+        found[rows.numpy()] = model(batch.ids, batch.regions).double().cpu().numpy()
+    return found

@@ -1,0 +1,191 @@
+"""Peak memory of import, check, fine-tuning and attribution of windows of pairs, as the number of windows grows.
+
+    python benchmarks/dna_memory.py [--windows 1000 10000] [--length 65536] [--table dna_memory.csv]
+
+Each stage runs in a process of its own, whose peak resident memory the kernel gives. The genome is made up, four
+chromosomes of 5 Mbp; the backbone is a dilated CNN of one layer, so that what is measured is the data and not the
+model. Rows that are in the table are not measured again.
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+STAGES = ("import", "check", "fine_tune", "attribution")
+COLUMNS = ("stage", "windows", "length_bp", "peak_mib", "seconds")
+CHROMOSOME_BP, CHROMOSOMES, ELEMENT_BP = 5_000_000, 4, 400
+SPLITS = ("train", "validation", "calibration", "test")
+BATCH, LIMIT = 4, 1.2
+# The sub-process alone imports the library: a child starts with the peak of the process that made it.
+
+
+def make_inputs(folder: Path, n: int, length: int) -> None:
+    """A FASTA, and a table of `n` pairs whose labels say nothing."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    with (folder / "genome.fa").open("w") as fasta:
+        for number in range(CHROMOSOMES):
+            bases = np.frombuffer(b"ACGT", dtype=np.uint8)[rng.integers(0, 4, CHROMOSOME_BP)]
+            lines = bases.reshape(-1, 100)
+            fasta.write(f">chr{number + 1}\n" + "\n".join(line.tobytes().decode() for line in lines) + "\n")
+    least = 2 * ELEMENT_BP
+    with (folder / "pairs.tsv").open("w") as table:
+        table.write("chrom\tenh_start\tenh_end\tprom_start\tprom_end\tlabel\n")
+        for row in range(n):
+            distance = int(rng.integers(least, length - least))
+            start = int(rng.integers(length, CHROMOSOME_BP - 2 * length))
+            bounds = (start, start + ELEMENT_BP, start + distance, start + distance + ELEMENT_BP)
+            table.write("\t".join(map(str, (f"chr{1 + row % CHROMOSOMES}", *bounds, row // CHROMOSOMES % 2))) + "\n")
+
+
+def run_import(folder: Path, length: int) -> None:
+    from contactlens.dna.data.importing.windows import import_windows
+
+    found = import_windows(folder / "pairs.tsv", folder / "genome.fa", window_bp=length, max_n_fraction=0.1)
+    found.window_set.write(folder / "windows")
+
+
+def splits_of(windows: Any) -> dict[str, list[str]]:
+    table = windows.windows
+    chroms = zip(SPLITS, sorted(table["chrom"].unique()), strict=True)
+    return {name: table.loc[table["chrom"] == chrom, "window_id"].tolist() for name, chrom in chroms}
+
+
+def run_check(folder: Path, length: int) -> None:
+    from contactlens.dna.data.checks import CheckLimits, validate_windows
+    from contactlens.dna.data.window_set import WindowSet
+
+    windows = WindowSet.read(folder / "windows")
+    limits = CheckLimits(0.05, 0.05, 1.0, 0.0, 1)
+    validate_windows(windows, limits, "windows", splits=splits_of(windows), data_docs=folder / "data_docs")
+
+
+def tiny_classifier() -> Any:
+    import torch
+
+    from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+    from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
+
+    torch.manual_seed(0)
+    return WindowClassifier(DilatedCnn(DilatedCnnConfig(2, 1, 3)), "pair", HeadConfig(4))
+
+
+def run_fine_tune(folder: Path, length: int) -> None:
+    """One epoch on three quarters of the windows, the frozen layer's states on disk; a quarter validates."""
+    from contactlens.base.torch_setup import seed_everything
+    from contactlens.dna.data.batch import stored
+    from contactlens.dna.data.window_set import WindowSet
+    from contactlens.dna.training.fit import FineTuneConfig, fine_tune
+    from contactlens.dna.training.trainer import TrainerConfig
+
+    seed_everything(0, 1)
+    windows = WindowSet.read(folder / "windows")
+    splits = splits_of(windows)
+    train = stored(windows, [one for name in SPLITS[:3] for one in splits[name]])
+    trainer = TrainerConfig(0.01, 0.0, BATCH, 1, 1, 1.0, False, "cpu", 1, accumulate=1, warmup_share=0.0)
+    config = FineTuneConfig(0, True, 0.0, 0.0, trainer)
+    fine_tune(tiny_classifier(), train, stored(windows, splits["test"]), config, 0, folder / "checkpoints")
+
+
+def run_attribution(folder: Path, length: int) -> None:
+    """Of every window, by integrated gradients of one element at a time, into one NPZ file."""
+    from contactlens.dna.data.batch import stored
+    from contactlens.dna.data.window_set import WindowSet
+    from contactlens.dna.explanation.attributions import write_attributions
+    from contactlens.dna.explanation.methods import AttributionSettings
+    from contactlens.dna.explanation.parts import attribute_parts, digest, scored
+
+    windows, model = stored(WindowSet.read(folder / "windows")), tiny_classifier().eval()
+    settings, method = AttributionSettings(ig_steps=1, rows_per_pass=BATCH), "region_integrated_gradients"
+    home = folder / "parts" / digest(model, windows, settings)
+    found = attribute_parts(model, windows, scored(model, windows, settings), method, settings, home)
+    write_attributions(folder / "attributions.npz", {method: found})
+
+
+RUN: dict[str, Callable[[Path, int], None]] = {
+    "import": run_import,
+    "check": run_check,
+    "fine_tune": run_fine_tune,
+    "attribution": run_attribution,
+}
+
+
+def measured(stage: str, folder: Path, length: int) -> tuple[float, float]:
+    """Peak memory (MiB) and seconds of a stage in a process of its own."""
+    start = time.perf_counter()
+    command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder), "--length", str(length)]
+    child = subprocess.Popen(command)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{stage} ended with {child.returncode}")
+    return usage.ru_maxrss / 1024, time.perf_counter() - start
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.open())) if path.exists() else []
+
+
+def measure(sizes: list[int], length: int, path: Path) -> None:
+    for n in sizes:
+        done = {row["stage"] for row in rows_of(path) if (row["windows"], row["length_bp"]) == (str(n), str(length))}
+        if done >= set(STAGES):
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            subprocess.run(
+                [sys.executable, __file__, "--folder", name, "--windows", str(n), "--length", str(length)], check=True
+            )
+            for stage in STAGES:
+                if stage in done and stage != "import":  # all later ones need its windows
+                    continue
+                peak, seconds = measured(stage, folder, length)
+                if stage in done:
+                    continue
+                new = not path.exists()
+                with path.open("a", newline="") as file:
+                    out = csv.writer(file, lineterminator="\n")
+                    out.writerows(([COLUMNS] if new else []) + [(stage, n, length, f"{peak:.1f}", f"{seconds:.1f}")])
+                print(f"{stage:12s} {n:7,} windows of {length:,} bp  {peak:8,.1f} MiB  {seconds:7.1f} s", flush=True)
+
+
+def report(path: Path, length: int) -> None:
+    """How peak memory grows from the fewest to the most windows, beside what the windows themselves would take."""
+    for stage in STAGES:
+        rows = [row for row in rows_of(path) if (row["stage"], row["length_bp"]) == (stage, str(length))]
+        peaks = {int(row["windows"]): float(row["peak_mib"]) for row in rows}
+        few, many = min(peaks), max(peaks)
+        ratio, held = peaks[many] / peaks[few], (many - few) * length * 8 / 2**20
+        flat = "flat" if ratio <= LIMIT else "NOT FLAT"
+        print(
+            f"{stage:12s} {few:,} -> {many:,} windows: {ratio:.2f}x ({flat}); their int64 tokens: {held:,.0f} MiB more"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--windows", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--length", type=int, default=65_536)
+    parser.add_argument("--table", type=Path, default=Path("dna_memory.csv"))
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stage:
+        RUN[options.stage](options.folder, options.length)
+    elif options.folder:
+        make_inputs(options.folder, options.windows[0], options.length)
+    else:
+        measure(options.windows, options.length, options.table)
+        report(options.table, options.length)
+
+
+if __name__ == "__main__":
+    main()
