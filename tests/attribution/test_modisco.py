@@ -54,16 +54,23 @@ def test_a_cap_that_cuts_is_said() -> None:
     assert "101 positive seqlets were clustered, all that max_seqlets allows" in cut.reason and not cut.failed
 
 
-def test_a_search_that_breaks_off_is_no_search_that_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("by nothing"), BaseException("Cannot accept NaN weights.")])
+def test_a_search_that_breaks_off_is_no_search_that_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """leidenalg raises a bare BaseException; what ends a program does so here too."""
     hypothetical, one_hot, _ = planted()
 
     def broken(*args: object, **kwargs: object) -> None:
-        raise ZeroDivisionError("by nothing")
+        raise error
 
     monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", broken)
     found = find_patterns(hypothetical, one_hot, CONFIG, 3)
-    assert found.failed and len(found) == 0 and "(ZeroDivisionError: by nothing)" in found.reason
+    assert found.failed and len(found) == 0 and f"({type(error).__name__}: {error})" in found.reason
     assert not find_patterns(0 * hypothetical, one_hot, CONFIG, 3).failed
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        find_patterns(hypothetical, one_hot, CONFIG, 3)
 
 
 def test_letters_that_never_occur_contribute_nothing() -> None:

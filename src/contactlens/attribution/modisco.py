@@ -166,7 +166,10 @@ def _modisco(
                 initial_flank_to_add=config.pattern_flank,
                 verbose=True,  # says how many seqlets it takes
             )
-    except (ArithmeticError, LookupError, ValueError) as error:
+    except BaseException as error:
+        # leidenalg raises a bare BaseException, where affinities are NaN
+        if not isinstance(error, (ArithmeticError, LookupError, ValueError)) and type(error) is not BaseException:
+            raise
         return (None, None), f"TF-MoDISco failed on these contributions ({type(error).__name__}: {error})", []
     return found, "", _cuts(said.getvalue(), config.max_seqlets)
 
