@@ -14,7 +14,7 @@ install: $(VENV)/installed
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --progress-bar off -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-compile --progress-bar off -r requirements.lock  # Python compiles what it imports
 	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
