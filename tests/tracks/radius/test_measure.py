@@ -15,7 +15,7 @@ from contactlens.cli.main import app
 from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic, confidence
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.fit import fit_law, maximise
-from contactlens.tracks.radius.measure import measure_interval, prepare, stated
+from contactlens.tracks.radius.measure import detection_noise, measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.radius.ridge import highest_fit
@@ -122,6 +122,27 @@ def test_too_few_tracks_and_a_dead_signal_are_refused() -> None:
     dead = experiment(10, 40, seed=1)
     with pytest.raises(InputError, match="the same in every frame"):
         prepare(replace(dead, signal=np.ones_like(dead.signal)), REPORTER, SMALL, seed=0)
+
+
+def test_a_detection_limit_hides_what_lies_below_what_is_seldom_missed() -> None:
+    rng = np.random.default_rng(5)
+    signal = rng.uniform(10.0, 110.0, (20, 50))
+    assert detection_noise(signal) == 0.0  # no value stands for many
+    cut = np.where(rng.random(signal.shape) < 0.5, 0.0, signal)
+    cut[0, 0] = np.nan
+    assert detection_noise(cut) == pytest.approx(15.0 / 12**0.5, rel=0.1)
+    assert detection_noise(np.zeros((20, 50))) == 0.0
+
+
+@pytest.mark.slow
+def test_a_signal_that_is_often_exactly_at_its_limit_is_measured_or_refused_by_its_checks() -> None:
+    """Weak signals set to 0, as where no spot is found: no noise of 0, and a threshold near the true one."""
+    vectors = experiment(24, 161, seed=9, radius=200.0, noise=0.0)
+    signal = np.where(vectors.signal < np.nanquantile(vectors.signal, 0.5), 0.0, vectors.signal)
+    cut = Observations(vectors.distance[:, :, None], signal, 30.0, "scalar", vectors.group)
+    interval = measure_interval(prepare(cut, REPORTER, SMALL, seed=0), SMALL)
+    assert interval.prepared.likelihood.least_noise > 0 and np.isfinite(interval.fit.theta).all()
+    assert 120.0 < stated(interval, 0.95).estimate < 300.0
 
 
 @pytest.mark.slow

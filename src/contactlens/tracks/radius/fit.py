@@ -152,7 +152,7 @@ def _climb(
             offset = first + moved - moved.mean()
         logs, scores = replace(likelihood, amplitude=np.exp(offset))(theta)
         value = float(logs.sum() - _amplitude_penalty(likelihood, offset).sum()) + prior.log_density(theta)
-        if not np.isfinite(value):
+        if not (np.isfinite(value) and np.isfinite(scores).all()):  # a probability of exactly 0 or 1
             return 1e12, np.zeros_like(phi)
         if not best or value > best[0][0]:
             best[:] = [(value, theta, np.exp(offset))]
@@ -173,6 +173,8 @@ def _climb(
         return value, length * gradient
 
     options = {"maxfun": evaluations + (10 if fitted else 0), "ftol": 1e-15, "gtol": length * np.sqrt(tolerance)}
+    if not best:  # no density at the start, as at a radius below every distance
+        return base, likelihood.amplitude, -np.inf
     minimize(scaled, start, jac=True, method="L-BFGS-B", options=options)
     value, theta, amplitude = best[0]
     return theta, amplitude, value

@@ -162,5 +162,7 @@ def _walk(
         ahead[RADIUS] += step
         found = maximise(likelihood, prior, ahead, metric=metric, rounds=1, evaluations=8, tolerance=0.05)
         theta, value = found.theta, float(found.log_likelihood.sum()) + prior.log_density(found.theta)
+        if not np.isfinite(value):
+            break
         walked.append((theta, value))
     return walked

@@ -15,7 +15,7 @@ Floats = NDArray[Any]
 NEGLIGIBLE = 1e-9  # states less probable than this are passed over
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def forward_backward(
     signal: Floats,
     up: Floats,
@@ -182,7 +182,7 @@ def forward_backward(
     return logs, by_signal, by_up, by_down, on
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _initial(out: Floats, up: float, down: float) -> None:
     """Probability of each compound state of a stationary two-state chain."""
     states = out.size
@@ -202,7 +202,7 @@ def _initial(out: Floats, up: float, down: float) -> None:
         out[c] = p
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _by_initial(gamma: Floats, up: float, down: float) -> tuple[float, float]:
     """Derivatives by `up` and `down` of the log of `_initial`, weighted by gamma."""
     states = gamma.size
@@ -224,7 +224,7 @@ def _by_initial(gamma: Floats, up: float, down: float) -> tuple[float, float]:
     return g_up, g_down
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _by_signal(
     sums: Floats,
     slope: Floats,

@@ -24,6 +24,7 @@ class Likelihood:
     amplitude: (N,) loading of each track relative to the typical one
     loading_sd: SD of log `amplitude` between tracks; 0 where all load alike and `amplitude` is not fitted
     loading_information: (N,) what a track's signal says of its log amplitude, 1 / variance
+    least_noise: SD that the fitted noise adds to, of a signal that is cut off at a detection limit
     """
 
     law: Law
@@ -34,6 +35,7 @@ class Likelihood:
     workers: int = 1
     loading_sd: float = 0.0
     loading_information: Floats | None = None
+    least_noise: float = 0.0
 
     @property
     def amplitude_spread(self) -> Floats:
@@ -65,7 +67,8 @@ class Likelihood:
         law_part = np.einsum("nt,ntp->np", per_interval, used)
         if blocks == 1:
             law_part = np.zeros((len(logs), count))
-        chain = np.array([np.exp(theta[count + 1]), np.exp(theta[count + 2]), 1.0, 2 * self._variance(theta[count:])])
+        by_noise = 2 * float(np.exp(2 * theta[count + 4])) / k
+        chain = np.array([np.exp(theta[count + 1]), np.exp(theta[count + 2]), 1.0, by_noise])
         by_signal = by_signal * chain
         by_signal[:, 0] *= self.amplitude
         return logs, np.concatenate([law_part, by_k[:, None], by_signal], axis=1)
@@ -90,7 +93,7 @@ class Likelihood:
         return used.reshape(len(used), blocks - 1, k).sum(axis=2)
 
     def _variance(self, q: Floats) -> float:
-        return float(np.exp(2 * q[4]) / self.response.frames_per_block)
+        return float((np.exp(2 * q[4]) + self.least_noise**2) / self.response.frames_per_block)
 
     def _filter(self, q: Floats, up: Floats, down: Floats, want: bool) -> list[Floats]:
         n = len(self.signal)
