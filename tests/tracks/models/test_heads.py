@@ -14,7 +14,7 @@ from contactlens.tracks.models.heads import HEADS, DecodedGaussianHead, Distribu
 from contactlens.tracks.models.heads.distribution import bisected
 from contactlens.tracks.models.heads.gaussian import Gaussian
 from contactlens.tracks.models.heads.hurdle import HurdleConfig
-from contactlens.tracks.models.heads.mixture import Mixture, MixtureConfig
+from contactlens.tracks.models.heads.mixture import Mixture, MixtureConfig, mean_absolute
 from contactlens.tracks.models.heads.negative_binomial import NegativeBinomial
 from contactlens.tracks.models.tasks import TASKS
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
@@ -131,6 +131,15 @@ def test_frames_in_a_row_are_scored_as_those_of_tracks(name: str) -> None:
         in_tracks = getattr(tracks, method)(y.reshape(2, FRAMES))
         torch.testing.assert_close(getattr(flat, method)(y), in_tracks.flatten())
     torch.testing.assert_close(flat.quantile(0.7), tracks.quantile(0.7).flatten())
+
+
+def test_the_mean_absolute_value_of_a_gaussian_has_its_derivatives() -> None:
+    generator = torch.Generator().manual_seed(3)
+    mean, log_sd = torch.randn(2, 4, 5, generator=generator, dtype=torch.float64)
+    sd = log_sd.exp()
+    expected = stats.foldnorm.mean((mean.abs() / sd).numpy(), scale=sd.numpy())
+    np.testing.assert_allclose(mean_absolute(mean, sd).numpy(), expected, rtol=1e-12)
+    assert torch.autograd.gradcheck(mean_absolute, (mean.requires_grad_(), sd.requires_grad_()))
 
 
 def test_a_mixture_of_one_is_a_gaussian() -> None:

@@ -29,7 +29,8 @@ class MixtureConfig:
 
 
 class _MeanAbsolute(torch.autograd.Function):
-    """With its derivatives, erf(z / sqrt 2) by the mean and 2 phi(z) by sd: by autograd they take twice as long."""
+    """With its derivatives, erf(z / sqrt 2) by the mean and 2 phi(z) by sd: a CRPS and its gradient take a third less
+    time than by autograd's own. Tensors of one shape."""
 
     generate_vmap_rule = True
 
