@@ -43,7 +43,15 @@ from contactlens.training.state import source_digest
 ROOT = Path(__file__).parents[1]
 NETWORKS: Mapping[str, list[Path]] = {"caduceus": [], "dilated_cnn": [ROOT / "profiles" / "dilated_cnn.yaml"]}
 SCAN = "motif_scan"
-DECIDES = ("simulate", "split", "backbone", "pretrain", "head", "fine_tune")  # of params.yaml, a network's logits
+DECIDES = (
+    "simulate",
+    "split",
+    "backbone",
+    "pretrain",
+    "head",
+    "context_bp",
+    "fine_tune",
+)  # of params.yaml, a network's logits
 CODE = ("simulation/*.py", "models/**/*.py", "training/*.py")
 Array = np.ndarray
 Splits = Mapping[str, WindowSet]
@@ -56,7 +64,7 @@ def trained_logits(params: Params, parts: Splits, seed: int) -> Array:
     seed_everything(seed, dna.pretrain.trainer.threads)
     backbone = pretrain(_records(train), _records(validation), dna.backbone.network, dna.pretrain, seed).model.backbone
     seed_everything(seed, dna.fine_tune.trainer.threads)
-    model = WindowClassifier(backbone, train.task, dna.head)
+    model = WindowClassifier(backbone, train.task, dna.head, dna.context_bp)
     fine_tune(model, batch_of(train), batch_of(validation), dna.fine_tune, seed)
     return predict(model, batch_of(parts["test"]), dna.fine_tune.trainer.batch_size)
 

@@ -33,7 +33,8 @@ def train_classifier(checkpoints: Path) -> None:
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = (stored(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
-    model = WindowClassifier(load_backbone(INPUTS[2]).backbone, windows.task, params.dna.head)
+    backbone = load_backbone(INPUTS[2]).backbone
+    model = WindowClassifier(backbone, windows.task, params.dna.head, params.dna.context_bp)
     with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
         done = fine_tune(model, train, validation, config, params.seed, checkpoints, log)

@@ -114,6 +114,27 @@ def test_cached_activations_change_nothing_but_the_time(changes: dict[str, objec
     assert without.validation_logits.std() > 1e-4
 
 
+@pytest.mark.parametrize("context_bp", [0, 5, L])
+def test_cached_pieces_change_nothing_and_take_only_what_is_seen(context_bp: int, tmp_path: Path) -> None:
+    """Elements of 26 bp that lie 2 bp from the window's ends; the last window's enhancer is shorter."""
+    train, validation = windows(16), windows(8, 1)
+    train.regions[-1, 0, :20] = False
+    runs = []
+    for cached in (False, True):
+        model = build(n_layer=3).double()
+        model.context_bp = context_bp
+        config = replace(CONFIG, cache_frozen=cached)
+        runs.append((model, fine_tune(model, train, validation, config, 0, tmp_path / str(cached))))
+    (plain, without), (model, with_cache) = runs
+    for mine, its in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(with_cache.validation_logits, without.validation_logits, rtol=0, atol=1e-6)
+    bounds = [[(2, 28), (36, 62)]] * 24 + [[(20, 28), (36, 62)]]
+    seen = [sum(min(L, end + context_bp) - max(0, start - context_bp) for start, end in pair) for pair in bounds]
+    sizes = {path.name.split("_")[-1]: path.stat().st_size for path in (tmp_path / "True").glob("frozen_*")}
+    assert sizes == {"train": (15 * seen[0] + seen[-1]) * 2 * 8 * 8, "validation": 8 * seen[0] * 2 * 8 * 8}
+
+
 def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,12 +5,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from contactlens.base.files import write_json
+from contactlens.dna.data.batch import batch_of
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
+from contactlens.dna.models.classifier import load_classifier
 from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.simulate import simulate_windows
 from contactlens.dna.training import fit
@@ -107,3 +111,26 @@ def test_a_stage_that_fails_after_training_keeps_its_epochs(project: Path, monke
             pipeline.main()
             assert run.epochs == 2 and list((project / STATES).rglob("*.pt")) == []
     assert (project / "models/dna/classifier/head.safetensors").is_file()
+
+
+def test_a_classifier_of_a_short_context_is_trained_by_the_stage(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dna.context_bp` arrives; what is saved scores windows by their elements and 5 bases beside them alone."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["dna"]["context_bp"] = 5
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    pipeline = load_script("dna_fine_tune")
+    monkeypatch.setattr(pipeline, "stage_run", lambda *_: nullcontext(Run()))
+    monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
+    pipeline.main()
+    model, batch = load_classifier("models/dna/classifier"), batch_of(WindowSet.read("data/dna"))
+    assert model.context_bp == 5
+    table = WindowSet.read("data/dna").windows
+    place, seen = np.arange(batch.length), np.zeros(batch.ids.shape, dtype=bool)
+    for name in ("enh", "prom"):
+        start, end = (table[f"{name}_rel_{edge}"].to_numpy()[:, None] for edge in ("start", "end"))
+        seen |= (place >= start - 5) & (place < end + 5)
+    other = torch.where(torch.from_numpy(seen), batch.ids, batch.ids.flip(0))
+    assert (other != batch.ids).any()
+    assert torch.equal(model(other, batch.regions), model(batch.ids, batch.regions))

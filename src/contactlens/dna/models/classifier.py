@@ -1,5 +1,6 @@
 """The classifier of windows: a backbone under a head over regions, invariant under reverse complement."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +14,13 @@ from contactlens.dna.data.batch import REGIONS
 from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
 from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
 from contactlens.dna.models.caduceus.strands import StrandBackbone
-from contactlens.dna.models.pair_head import Pooling, RegionHead
+from contactlens.dna.models.pair_head import Pooling, RegionHead, towards_promoter
+from contactlens.dna.models.pieces import Pieces, pieces_of
 
 Task = Literal["pair", "region"]
 DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
+States = Callable[[Pieces | None], Tensor]
+"""States of the bases of pieces (n, P, d), or, of None, of whole windows (B, L, d); twice d where strands are apart."""
 
 
 @settings
@@ -36,11 +40,15 @@ class WindowClassifier(nn.Module):
     The state of a base is what the network says of it on either strand, each at the base's own place and in the same
     order of channels. A window and its reverse complement then have exchanged and mirrored states whatever the
     backbone: `rcps` models give both strands at once, `ph` ones are run on both.
+
+    context_bp: bases on either side of an element that the backbone sees with it, every element by itself (of one
+        region all is seen anyhow); None for whole windows. A score then does not depend on any other base.
     """
 
-    def __init__(self, backbone: StrandBackbone, task: Task, head: HeadConfig) -> None:
+    def __init__(self, backbone: StrandBackbone, task: Task, head: HeadConfig, context_bp: int | None = None) -> None:
         super().__init__()
         self.task = task
+        self.context_bp = context_bp
         self.window_bp: int | None = None  # bases of every window it was trained on, once it was
         self.backbone = backbone
         self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling)
@@ -49,8 +57,24 @@ class WindowClassifier(nn.Module):
         """States per base, (B, L, d) or (B, L, 2 d), as the head takes them."""
         return self.head.per_base(*self.backbone.strands(ids))
 
+    def pooled(self, regions: Tensor, states: States) -> Tensor:
+        """What the head takes of each region, (B, R, C), from the states of what is seen."""
+        if self.context_bp is None:
+            return self.head.pooled(states(None), regions)
+        direction = towards_promoter(regions) if self.head.pooling == "directed" else None
+        pooled = self.head.gain.new_zeros((*regions.shape[:2], len(self.head.gain)))
+        for pieces in pieces_of(regions, self.context_bp):
+            of_window = None if direction is None else direction[pieces.window]
+            own = self.head.pooled(states(pieces), pieces.inside(regions), of_window)  # (n, 1, C)
+            pooled = pooled.to(own.dtype).index_put((pieces.window, pieces.element), own.squeeze(1))
+        return pooled
+
+    def pooled_tokens(self, ids: Tensor, regions: Tensor) -> Tensor:
+        """`pooled` of token ids (B, L)."""
+        return self.pooled(regions, lambda pieces: self.states(ids if pieces is None else pieces.of(ids)))
+
     def forward(self, ids: Tensor, regions: Tensor) -> Tensor:
-        return self.head(self.states(ids), regions)
+        return self.head.score(self.pooled_tokens(ids, regions))
 
     def states_from_prefix(self, streams: Tensor, n_blocks: int) -> Tensor:
         """`states` from what `backbone.prefix` gave for the first `n_blocks` blocks, (B, 2, L, d)."""
@@ -58,7 +82,11 @@ class WindowClassifier(nn.Module):
 
     def forward_one_hot(self, x: Tensor, regions: Tensor) -> Tensor:
         """The same from weights over the vocabulary (B, L, vocab), differentiable in them."""
-        return self.head(self.head.per_base(*self.backbone.strands_one_hot(x)), regions)
+
+        def states(pieces: Pieces | None) -> Tensor:
+            return self.head.per_base(*self.backbone.strands_one_hot(x if pieces is None else pieces.of(x)))
+
+        return self.head.score(self.pooled(regions, states))
 
 
 def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
@@ -72,8 +100,9 @@ def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
         language_model.backbone = model.backbone
         save_backbone(language_model, aside)
         head = {"hidden": model.head.n_hidden, "pooling": model.head.pooling}
-        window = {} if model.window_bp is None else {"window_bp": model.window_bp}
-        write_json(aside / DESCRIPTION, {"task": model.task, **head, **window})
+        lengths = {"window_bp": model.window_bp, "context_bp": model.context_bp}
+        known = {name: length for name, length in lengths.items() if length is not None}
+        write_json(aside / DESCRIPTION, {"task": model.task, **head, **known})
         tensors = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
         (aside / HEAD).write_bytes(save(tensors))
 
@@ -91,9 +120,9 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
                 tensors, assign=True
             )
         require_numbers(tensors, folder / HEAD)
-        model = WindowClassifier(backbone, task, head)
+        model = WindowClassifier(backbone, task, head, _length_of(description, "context_bp", 0))
         model.head.load_state_dict(tensors)
-        model.window_bp = _window_of(description)
+        model.window_bp = _length_of(description, "window_bp", 1)
     except FileNotFoundError as error:
         raise InputError(f"{folder}: needs {DESCRIPTION} and {HEAD}; a classifier has a trained head") from error
     except InputError:
@@ -114,9 +143,9 @@ def _described(description: Any) -> tuple[Task, HeadConfig]:
         raise ValueError(str(error)) from error  # the caller names the folder
 
 
-def _window_of(description: Any) -> int | None:
-    """Bases of the training windows; None for a classifier that was saved before they were noted."""
-    found: Any = description.get("window_bp")
-    if found is not None and (type(found) is not int or found < 1):
-        raise ValueError(f"window_bp must be a number from 1, found {found!r}")
+def _length_of(description: Any, name: str, least: int) -> int | None:
+    """`window_bp` or `context_bp`; None where it is not noted, as of a classifier that was saved before it was."""
+    found: Any = description.get(name)
+    if found is not None and (type(found) is not int or found < least):
+        raise ValueError(f"{name} must be a number from {least}, found {found!r}")
     return found

@@ -47,13 +47,16 @@ class RegionHead(nn.Module, UsesOperations):
             return torch.stack([forward, reverse]).mean(0)
         return torch.cat([forward, reverse], dim=-1)
 
-    def pooled(self, states: Tensor, regions: Tensor) -> Tensor:
-        """What is kept of each region, (B, R, d) or (B, R, 4 d); an empty region gives zero."""
+    def pooled(self, states: Tensor, regions: Tensor, direction: Tensor | None = None) -> Tensor:
+        """What is kept of each region, (B, R, d) or (B, R, 4 d); an empty region gives zero.
+
+        direction: `towards_promoter` (B,), where `regions` hold one element of a pair alone
+        """
         inside = regions.to(states.dtype)  # (B, R, L)
         mean = inside / inside.sum(-1, keepdim=True).clamp(min=1)
         if self.pooling == "mean":
             return mean @ states
-        direction = towards_promoter(regions).to(states.dtype)  # (B,)
+        direction = (towards_promoter(regions) if direction is None else direction).to(states.dtype)  # (B,)
         share = ((1 + direction) / 2)[:, None, None]
         forward, reverse = states.chunk(2, dim=-1)
         along = torch.cat([share * forward + (1 - share) * reverse, share * reverse + (1 - share) * forward], dim=-1)
@@ -79,10 +82,16 @@ class RegionHead(nn.Module, UsesOperations):
         product = self.operations.product(enhancer, promoter)
         return torch.cat([enhancer, promoter, (enhancer - promoter).abs(), product], dim=-1)
 
-    def forward(self, states: Tensor, regions: Tensor, drop: Drop | None = None) -> Tensor:
-        """drop: what training does to the features and to the hidden units, such as dropout"""
+    def forward(self, states: Tensor, regions: Tensor) -> Tensor:
+        return self.score(self.pooled(states, regions))
+
+    def score(self, pooled: Tensor, drop: Drop | None = None) -> Tensor:
+        """Of `pooled` (B, R, C), the logit (B,).
+
+        drop: what training does to the features and to the hidden units, such as dropout
+        """
         kept: Drop = drop or (lambda x: x)
-        v = self.operations.add_bias(self.pooled(states, regions) * self.gain, self.bias)
+        v = self.operations.add_bias(pooled * self.gain, self.bias)
         x = kept(self.features(v)) @ self.hidden.weight.T
         x = kept(torch.relu(self.operations.add_bias(x, self.hidden.bias)))
         return self.operations.add_bias(x @ self.out.weight.T, self.out.bias).squeeze(-1)

@@ -18,7 +18,8 @@ from contactlens.dna.data.batch import Windows, contents
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
-from contactlens.dna.training.frozen import FrozenStates, require_room
+from contactlens.dna.models.pieces import Pieces
+from contactlens.dna.training.frozen import FrozenStates, cached_lengths, require_room
 from contactlens.dna.training.trainer import TrainerConfig, adamw, code_digest, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
@@ -30,8 +31,8 @@ class FineTuneConfig:
 
     unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
         or more also train the embedding
-    cache_frozen: keep what the frozen blocks give on disk (2 L d_model floats a window) instead of running them again
-        in every epoch
+    cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
+        running them again in every epoch
     dropout: of the head's features and of its hidden units, in training
     label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
         log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
@@ -124,21 +125,28 @@ class _FineTuning:
 
     def cache(self, folder: Path, data: str) -> None:
         """Run the frozen blocks once, into files of `folder`; data: digest of the windows."""
-        backbone, size = self.model.backbone, self.config.trainer.batch_size
+        backbone, size, context_bp = self.model.backbone, self.config.trainer.batch_size, self.model.context_bp
         both = {"train": self.train, "validation": self.validation}
         weights = fingerprint(backbone.state_dict().values())
-        described = (weights, backbone.config.to_mapping(), self.n_frozen, data, code_digest(), self.device.type)
+        network = (weights, backbone.config.to_mapping(), self.n_frozen, context_bp)
+        described = (network, data, code_digest(), self.device.type)
         name = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
-        require_room(folder, sum(map(len, both.values())), self.train.length, backbone)
+        lengths = {split: cached_lengths(windows, context_bp, size) for split, windows in both.items()}
+        require_room(folder, lengths.values(), sum(map(len, both.values())), self.train.length, backbone)
         for split, windows in both.items():
-            path = folder / f"frozen_{name}_{split}"
-            self.cached[id(windows)] = FrozenStates(path, windows, backbone, self.n_frozen, size)
+            path, given = folder / f"frozen_{name}_{split}", (lengths[split], context_bp)
+            self.cached[id(windows)] = FrozenStates(path, windows, *given, backbone, self.n_frozen, size)
 
-    def states(self, windows: Windows, rows: Tensor, ids: Tensor) -> Tensor:
-        if id(windows) in self.cached:
-            prefix = self.cached[id(windows)].read(rows).to(self.device)
-            return self.model.states_from_prefix(prefix, self.n_frozen)
-        return self.model.states(ids)
+    def pooled(self, windows: Windows, rows: Tensor) -> Tensor:
+        """What the head takes of the windows' elements, (B, R, C)."""
+        batch, cached = windows.read(rows).to(self.device), self.cached.get(id(windows))
+        if cached is None:
+            return self.model.pooled_tokens(batch.ids, batch.regions)
+
+        def states(pieces: Pieces | None) -> Tensor:
+            return self.model.states_from_prefix(cached.read(rows, pieces).to(self.device), self.n_frozen)
+
+        return self.model.pooled(batch.regions, states)
 
     def rows(self, windows: Windows) -> Sequence[Tensor]:
         return torch.arange(len(windows)).split(self.config.trainer.batch_size)
@@ -149,17 +157,15 @@ class _FineTuning:
         head = self.model.head
         pooled = torch.empty(0)  # (N, R, C) in one piece: small tensors kept one by one leave holes in memory
         for rows in self.rows(self.train):
-            batch = self.train.read(rows).to(self.device)
-            found = head.pooled(self.states(self.train, rows, batch.ids), batch.regions)
+            found = self.pooled(self.train, rows)
             if not len(pooled):
                 pooled = found.new_empty((self.n_rows, *found.shape[1:]))
             pooled[rows.to(self.device)] = found
         head.standardise(pooled)
 
     def logit(self, windows: Windows, rows: Tensor, drop: Drop | None = None) -> Tensor:
-        batch = windows.read(rows).to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return self.model.head(self.states(windows, rows, batch.ids), batch.regions, drop).float()
+            return self.model.head.score(self.pooled(windows, rows), drop).float()
 
     def optimizer(self) -> torch.optim.Optimizer:
         return adamw(self.model, self.config.trainer)
@@ -214,6 +220,7 @@ def fine_tune(
             config.dropout,
             config.label_smoothing,
             model.backbone.config.to_mapping(),
+            model.context_bp,
             data,
         ]
         result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)

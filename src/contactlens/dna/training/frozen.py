@@ -1,26 +1,44 @@
 """What frozen blocks give, on disk: they run once, and every epoch reads it. Needs torch and numpy alone."""
 
-import math
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.base.progress import counting
-from contactlens.dna.data.batch import Windows
+from contactlens.dna.data.batch import WindowBatch, Windows
 from contactlens.dna.models.caduceus.strands import StrandBackbone
+from contactlens.dna.models.pieces import Pieces, pieces_of
 
 
-def require_room(folder: Path, n_windows: int, length: int, backbone: StrandBackbone) -> None:
+def cached_lengths(windows: Windows, context_bp: int | None, batch_size: int) -> np.ndarray:
+    """Bases of each sequence that the blocks run on: the windows (N,), or where the context is short their elements'
+    pieces (N, R), 0 for an empty element."""
+    if context_bp is None:
+        return np.full(len(windows), windows.length)
+    found = []
+    for rows in torch.arange(len(windows)).split(batch_size):
+        regions = windows.read(rows).regions
+        lengths = np.zeros(regions.shape[:2], dtype=np.int64)
+        for pieces in pieces_of(regions, context_bp):
+            lengths[pieces.window.numpy(), pieces.element.numpy()] = pieces.places.shape[1]
+        found.append(lengths)
+    return np.concatenate(found)
+
+
+def require_room(
+    folder: Path, lengths: Iterable[np.ndarray], n_windows: int, window_bp: int, backbone: StrandBackbone
+) -> None:
     """InputError where what is kept would not fit on the disk, before hours are spent on it."""
-    needed = n_windows * math.prod(_shape(backbone, length)) * backbone.embedding.weight.element_size()
-    free = free_bytes(folder)
+    needed, free = sum(int(one.sum()) for one in lengths) * _base_bytes(backbone), free_bytes(folder)
     if needed > free:
         raise InputError(
-            f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {length:,} bp take {needed / 2**30:,.1f} GiB in"
+            f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {window_bp:,} bp take {needed / 2**30:,.1f} GiB in"
             f" {folder}, where {free / 2**30:,.1f} GiB are free; set it to false"
         )
 
@@ -31,40 +49,68 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _shape(backbone: StrandBackbone, length: int) -> tuple[int, int, int]:
-    return (2, length, backbone.config.d_model)
+def _base_bytes(backbone: StrandBackbone) -> int:
+    return 2 * backbone.config.d_model * backbone.embedding.weight.element_size()
 
 
 class FrozenStates:
-    """`backbone.prefix` of the first `n_frozen` blocks for N windows, (N, 2, L, d), in one file.
+    """`backbone.prefix` of the first `n_frozen` blocks for N windows, (2, L, d) each, or for their elements' pieces, in
+    one file.
 
     Memory holds no more of it than the rows that are read. A whole file of that name is taken as it is; a run that was
     killed while it wrote one leaves none.
+
+    lengths: `cached_lengths` of the windows
     """
 
-    def __init__(self, path: Path, windows: Windows, backbone: StrandBackbone, n_frozen: int, batch_size: int) -> None:
-        self.path, self.shape = path, _shape(backbone, windows.length)
-        self.dtype = backbone.embedding.weight.dtype
-        self.row_bytes = math.prod(self.shape) * self.dtype.itemsize
-        if not (path.is_file() and path.stat().st_size == len(windows) * self.row_bytes):
+    def __init__(
+        self,
+        path: Path,
+        windows: Windows,
+        lengths: np.ndarray,
+        context_bp: int | None,
+        backbone: StrandBackbone,
+        n_frozen: int,
+        batch_size: int,
+    ) -> None:
+        self.path, self.lengths, self.context_bp = path, lengths, context_bp
+        self.d_model, self.dtype = backbone.config.d_model, backbone.embedding.weight.dtype
+        self.first = np.concatenate([[0], lengths.ravel().cumsum()]) * _base_bytes(backbone)  # byte of each sequence
+        if not (path.is_file() and path.stat().st_size == self.first[-1]):
             self._fill(windows, backbone, n_frozen, batch_size)
 
     @torch.no_grad()
     def _fill(self, windows: Windows, backbone: StrandBackbone, n_frozen: int, batch_size: int) -> None:
-        device, n = backbone.embedding.weight.device, len(windows)
+        n = len(windows)
         with write_aside(self.path) as aside, aside.open("wb") as file, counting("windows cached", n) as count:
             for rows in torch.arange(n).split(batch_size):
-                states = backbone.prefix(windows.read(rows).ids.to(device), n_frozen).to(self.dtype)
-                file.write(states.cpu().contiguous().view(torch.uint8).numpy().data)
+                for states in self._in_order(windows.read(rows), backbone, n_frozen):
+                    file.write(states.to(self.dtype).cpu().contiguous().view(torch.uint8).numpy().data)
                 count.to(int(rows[-1]) + 1)
 
-    def read(self, rows: Tensor) -> Tensor:
-        """Of the rows (B,): (B, 2, L, d), on the CPU."""
-        found = torch.empty((len(rows), *self.shape), dtype=self.dtype)
-        places = found.flatten(1).view(torch.uint8).numpy()  # (B, bytes of a row)
+    def _in_order(self, batch: WindowBatch, backbone: StrandBackbone, n_frozen: int) -> Iterator[Tensor]:
+        """Of the sequences of a batch, in their order in the file."""
+        device = backbone.embedding.weight.device
+        if self.context_bp is None:
+            yield backbone.prefix(batch.ids.to(device), n_frozen)
+            return
+        found: dict[tuple[int, int], Tensor] = {}
+        for pieces in pieces_of(batch.regions, self.context_bp):
+            states = backbone.prefix(pieces.of(batch.ids).to(device), n_frozen)
+            found.update(zip(zip(pieces.window.tolist(), pieces.element.tolist(), strict=True), states, strict=True))
+        yield from (found[place] for place in sorted(found))
+
+    def read(self, rows: Tensor, pieces: Pieces | None = None) -> Tensor:
+        """Of the windows in these rows (B,): (B, 2, L, d); or of pieces of them, (n, 2, P, d). On the CPU."""
+        sequences = rows.numpy()
+        if pieces is not None:
+            sequences = sequences[pieces.window.cpu().numpy()] * self.lengths.shape[1] + pieces.element.cpu().numpy()
+        length = int(self.lengths.ravel()[sequences[0]])
+        found = torch.empty((len(sequences), 2, length, self.d_model), dtype=self.dtype)
+        places = found.flatten(1).view(torch.uint8).numpy()  # (n, bytes of a sequence)
         with self.path.open("rb") as file:
-            for place, row in zip(places, rows.tolist(), strict=True):
-                file.seek(row * self.row_bytes)
-                if file.readinto(place.data) != self.row_bytes:
-                    raise InputError(f"{self.path}: cut short, at window {row}; delete it and start again")
+            for place, sequence in zip(places, sequences.tolist(), strict=True):
+                file.seek(self.first[sequence])
+                if file.readinto(place.data) != place.nbytes:
+                    raise InputError(f"{self.path}: cut short, at sequence {sequence}; delete it and start again")
         return found

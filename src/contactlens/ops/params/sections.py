@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import Field, rule, settings
+from contactlens.base.settings import Field, NonNegativeInt, rule, settings
 from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
 from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
 from contactlens.dna.data.window_set import Task as WindowTask
@@ -149,6 +149,9 @@ class DnaParams:
     """The `dna` section; each part is documented beside the code that it configures.
 
     source: `simulate` makes the windows from `simulate`; `import` reads those of `data/import_dna`
+    context_bp: of pairs, bases on either side of an element that the network sees with it, each element by itself;
+        null for the whole window. Training, evaluation and explanation then take in proportion to the bases that are
+        seen; what it costs in AUROC is a question to the data: docs/scale.md
     """
 
     source: Literal["simulate", "import"]
@@ -158,6 +161,7 @@ class DnaParams:
     backbone: BackboneConfig
     pretrain: PretrainConfig
     head: HeadConfig
+    context_bp: NonNegativeInt | None
     fine_tune: FineTuneConfig
     baselines: DnaBaselineConfig
     evaluate: DnaEvaluateConfig
