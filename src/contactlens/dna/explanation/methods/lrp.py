@@ -141,10 +141,11 @@ def relevance(model: nn.Module, ids: Tensor, regions: Tensor, rules: Collection[
     if getattr(model, "context_bp", None) is not None and len(ids) > 1:
         # Pieces of one length are run together, whosever they are: the shares of biases are told apart one by one.
         found = [relevance(model, *one, rules) for one in zip(ids.split(1), regions.split(1), strict=True)]
-        return Relevance(
-            *(torch.cat([getattr(one, name) for one in found]) for name in ("score", "tokens", "hypothetical")),
-            absorbed={kind: torch.cat([one.absorbed[kind] for one in found]) for kind in KINDS},
+        score, tokens, hypothetical = (
+            torch.cat([getattr(one, name) for one in found]) for name in ("score", "tokens", "hypothetical")
         )
+        absorbed = {kind: torch.cat([one.absorbed[kind] for one in found]) for kind in KINDS}
+        return Relevance(score, tokens, hypothetical, absorbed)
     return relevance_of(model, lambda x: model.forward_one_hot(x, regions), ids, rules)  # type: ignore[operator]
 
 
