@@ -135,11 +135,12 @@ def test_frames_in_a_row_are_scored_as_those_of_tracks(name: str) -> None:
 
 def test_the_mean_absolute_value_of_a_gaussian_has_its_derivatives() -> None:
     generator = torch.Generator().manual_seed(3)
-    mean, log_sd = torch.randn(2, 4, 5, generator=generator, dtype=torch.float64)
-    sd = log_sd.exp()
+    mean, log_variance = torch.randn(2, 4, 5, generator=generator, dtype=torch.float64)
+    variance = log_variance.exp()
+    sd = variance.sqrt()
     expected = stats.foldnorm.mean((mean.abs() / sd).numpy(), scale=sd.numpy())
-    np.testing.assert_allclose(mean_absolute(mean, sd).numpy(), expected, rtol=1e-12)
-    assert torch.autograd.gradcheck(mean_absolute, (mean.requires_grad_(), sd.requires_grad_()))
+    np.testing.assert_allclose(mean_absolute(mean, variance).numpy(), expected, rtol=1e-12)
+    assert torch.autograd.gradcheck(mean_absolute, (mean.requires_grad_(), variance.requires_grad_()))
 
 
 def test_a_mixture_of_one_is_a_gaussian() -> None:

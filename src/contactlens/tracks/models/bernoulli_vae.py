@@ -12,6 +12,7 @@ from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.bernoulli_latent import Estimator, sample
 from contactlens.tracks.models.heads import GaussianHead
 from contactlens.tracks.models.padding import track_lengths, without_padding
+from contactlens.tracks.models.pointwise import PointwiseConv
 from contactlens.tracks.models.unet import ConvBlock, UNet
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
@@ -135,7 +136,7 @@ class BernoulliVae(Backbone):
         self.prior = config.prior
         depth = config.encoder_depth
         self.encoder = UNet(2, config.width, depth, depth, config.kernel_size, ConvBlock)
-        self.to_bins = nn.Conv1d(config.width, grid.bins_per_frame, 1)
+        self.to_bins = PointwiseConv(config.width, grid.bins_per_frame)
         self.prior_logit = math.log(config.prior / (1 - config.prior))
         self.decoder = LoadingDecoder(config, grid, signal_mean, signal_sd)
 

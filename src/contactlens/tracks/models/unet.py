@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.padding import halved, resample, track_lengths, without_padding
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 class ConvBlock(nn.Module):
@@ -34,7 +35,7 @@ class ResidualBlock(ConvBlock):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size)
-        self.shortcut = nn.Conv1d(in_channels, out_channels, 1) if in_channels != out_channels else nn.Identity()
+        self.shortcut = PointwiseConv(in_channels, out_channels) if in_channels != out_channels else nn.Identity()
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         x = without_padding(x, lengths)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from contactlens.tracks.models.heads.distribution import SignalScale
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 class BernoulliHead(nn.Module):
@@ -10,7 +11,7 @@ class BernoulliHead(nn.Module):
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.project = nn.Conv1d(in_channels, 1, 1)
+        self.project = PointwiseConv(in_channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.project(features)

@@ -14,6 +14,7 @@ from contactlens.tracks.models.heads.distribution import (
     normal_cdf,
     soft_clip,
 )
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class GaussianHead(DecodedGaussianHead):
 
     def __init__(self, in_channels: int, logvar_bounds: tuple[float, float]) -> None:
         super().__init__()
-        self.project = nn.Conv1d(in_channels, 2, 1)
+        self.project = PointwiseConv(in_channels, 2)
         self.logvar_bounds = logvar_bounds
 
     def forward(self, features: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from contactlens.base.errors import InputError
@@ -20,6 +20,7 @@ from contactlens.tracks.models.heads.distribution import (
     shifted,
     soft_clip,
 )
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 NODES = 40  # of the quadrature of the CRPS
 REACH = 8.0  # standard deviations of a component, beyond which it holds less than 1e-15
@@ -218,7 +219,7 @@ class HurdleHead(Head):
         self.limit, self.signal_sd, self.logvar_bounds = config.limit, signal_sd, logvar_bounds
         start = torch.zeros(1 + 3 * K)
         start[1 + K : 1 + 2 * K] = 2 * (torch.arange(K) + 0.5) / K
-        self.project = shifted(nn.Conv1d(in_channels, 1 + 3 * K, 1), start)
+        self.project = shifted(PointwiseConv(in_channels, 1 + 3 * K), start)
 
     def forward(self, features: Tensor) -> Tensor:
         """Means as their excess over the limit."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from contactlens.base.settings import PositiveInt, settings
 from contactlens.tracks.models.heads.distribution import (
@@ -19,6 +19,7 @@ from contactlens.tracks.models.heads.distribution import (
     shifted,
     soft_clip,
 )
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 @settings
@@ -29,16 +30,18 @@ class MixtureConfig:
 
 
 class _MeanAbsolute(torch.autograd.Function):
-    """With its derivatives, erf(z / sqrt 2) by the mean and 2 phi(z) by sd: a CRPS and its gradient take a third less
-    time than by autograd's own. Tensors of one shape."""
+    """With its derivatives, erf(z / sqrt 2) by the mean and phi(z) / sd by the variance: a CRPS and its gradient take
+    a third less time than by autograd's own. Tensors of one shape."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z = mean / sd
-        by_mean, by_sd = torch.erf(z * math.sqrt(0.5)), 2 * normal_density(z)
-        return mean * by_mean + sd * by_sd, by_mean, by_sd
+    def forward(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        precision = variance.rsqrt()
+        z = mean * precision
+        by_variance = z.square().mul_(-0.5).exp_().mul_(precision).mul_(1 / math.sqrt(2 * math.pi))
+        by_mean = z.mul_(math.sqrt(0.5)).erf_()
+        return torch.addcmul(mean * by_mean, variance, by_variance, value=2), by_mean, by_variance
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -47,13 +50,13 @@ class _MeanAbsolute(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor]:
-        by_mean, by_sd = ctx.saved_tensors
-        return gradient * by_mean, gradient * by_sd
+        by_mean, by_variance = ctx.saved_tensors
+        return gradient * by_mean, gradient * by_variance
 
 
-def mean_absolute(mean: Tensor, sd: Tensor) -> Tensor:
-    """E|X| for X ~ N(mean, sd^2), of one shape; differentiable once."""
-    value: Tensor = _MeanAbsolute.apply(mean, sd)[0]
+def mean_absolute(mean: Tensor, variance: Tensor) -> Tensor:
+    """E|X| for X ~ N(mean, variance), of one shape; differentiable once."""
+    value: Tensor = _MeanAbsolute.apply(mean, variance)[0]
     return value
 
 
@@ -82,8 +85,8 @@ class Mixture(Distribution):
     def crps(self, y: Tensor) -> Tensor:
         """E|Y - y| - E|Y - Y'| / 2 (Grimit et al., Q. J. R. Meteorol. Soc. 132 (2006) 2925, eq. 5)."""
         weights, variances = self.log_weights.exp(), self.logvars.exp()
-        sds = variances.sqrt()
-        miss = (weights * mean_absolute(y.unsqueeze(1) - self.means, sds)).sum(dim=1)
+        sds = torch.exp(0.5 * self.logvars)
+        miss = (weights * mean_absolute(y.unsqueeze(1) - self.means, variances)).sum(dim=1)
         of_one = (weights.square() * sds).sum(dim=1) / math.sqrt(math.pi)  # E|Y - Y'| / 2 of one component
         first, second = torch.triu_indices(weights.size(1), weights.size(1), offset=1, device=weights.device)
 
@@ -91,7 +94,7 @@ class Mixture(Distribution):
             return values.index_select(1, first), values.index_select(1, second)
 
         (w, v), (m, n), (s, t) = pairs(weights), pairs(self.means), pairs(variances)
-        return miss - of_one - (w * v * mean_absolute(m - n, (s + t).sqrt())).sum(dim=1)
+        return miss - of_one - (w * v * mean_absolute(m - n, s + t)).sum(dim=1)
 
     def cdf(self, y: Tensor) -> Tensor:
         z = (y.unsqueeze(1) - self.means) * torch.exp(-0.5 * self.logvars)
@@ -132,7 +135,7 @@ class MixtureHead(Head):
         K = config.components
         start = torch.zeros(3 * K)
         start[K : 2 * K] = torch.special.ndtri((torch.arange(K) + 0.5) / K)
-        self.project = shifted(nn.Conv1d(in_channels, 3 * K, 1), start)
+        self.project = shifted(PointwiseConv(in_channels, 3 * K), start)
         self.logvar_bounds = logvar_bounds
 
     def forward(self, features: Tensor) -> Tensor:

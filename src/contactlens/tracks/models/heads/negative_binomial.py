@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.settings import rule, settings
 from contactlens.tracks.models.heads.distribution import Distribution, Head, SignalScale, shifted, soft_clip
+from contactlens.tracks.models.pointwise import PointwiseConv
 
 FRAMES = 4096  # whose counts are summed at once
 MOST_COUNTS = (
@@ -138,7 +139,7 @@ class NegativeBinomialHead(Head):
         super().__init__()
         self.bounds = config.log_dispersion_bounds
         start = torch.tensor([math.log(max(signal_mean, 1e-3)), 0.0])
-        self.project = shifted(nn.Conv1d(in_channels, 2, 1), start)
+        self.project = shifted(PointwiseConv(in_channels, 2), start)
 
     def forward(self, features: Tensor) -> Tensor:
         log_mean, log_r = self.project(features).unbind(dim=1)
