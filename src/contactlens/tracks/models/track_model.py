@@ -38,9 +38,10 @@ class Output(NamedTuple):
     @classmethod
     def joined(cls, parts: "Sequence[Output]") -> "Output":
         """The outputs of several batches as one, in single precision."""
-        if len(parts) == 1:
-            return cls(*(None if one is None else one.float() for one in parts[0]))
-        tensors: list[Any] = [None if of[0] is None else torch.cat(of).float() for of in zip(*parts, strict=True)]
+        several = len(parts) > 1
+        tensors: list[Any] = [
+            None if of[0] is None else (torch.cat(of) if several else of[0]).float() for of in zip(*parts, strict=True)
+        ]
         return cls(*tensors)
 
 
