@@ -3,6 +3,7 @@
     python benchmarks/radius_recovery.py --experiments 0:120 --workers 2 --out radius_recovery.csv
     python benchmarks/radius_recovery.py --traps --experiments 0:40 --workers 2 --out radius_traps.csv
     python benchmarks/radius_recovery.py --published --experiments 0:4 --workers 2 --out radius_published.csv
+    python benchmarks/radius_recovery.py --joint --experiments 0:16 --workers 2 --out radius_joint.csv
     python benchmarks/radius_recovery.py --table radius_recovery.csv
 
 Every finished experiment is a row at once; the same command goes on where it was stopped, and other indices or seeds
@@ -25,7 +26,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.radius.groups import group_intervals, joint_interval
 from contactlens.tracks.radius.measure import measure, measure_interval, prepare, stated
+from contactlens.tracks.radius.model.observations import pooled
 from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.experiment import simulate_arrays
@@ -47,6 +50,8 @@ TRAPS: dict[str, dict[str, Any]] = {
     "exponent 0.35": {"msd_exponent": 0.35},
     "confined": {"confinement_time_s": 120.0},
 }
+JOINT_DISTANCES_NM = (150.0, 250.0, 400.0)
+JOINT_RADII_NM = (60.0, 80.0)
 Row = dict[str, Any]
 
 
@@ -172,6 +177,48 @@ def trap(index: int, seed: int, simulations: int) -> Row:
     }
 
 
+def joint(index: int, seed: int, simulations: int) -> Row:
+    """Three groups of 40 tracks at different genomic distances; in two of four experiments they share radius and rate,
+    in the others k_on is twice as high in the second group. Each group alone, all together, and the test."""
+    rng = np.random.default_rng([seed, index, 4])
+    truth, shares = JOINT_RADII_NM[index % 2], index % 4 < 2
+    base = SimulationConfig(n_tracks=40, n_frames=200, contact_radius_nm=truth)
+    reporter, settings = told(base, rng, simulations)
+    groups, onsets = [], []
+    for place, distance in enumerate(JOINT_DISTANCES_NM):
+        k_on = base.k_on_per_s * (1 if shares or place != 1 else 2)
+        own = replace(base, mean_distance_nm=distance, k_on_per_s=k_on)
+        experiment = simulate_arrays(own, int(rng.integers(2**31)))
+        groups.append(replace(observations_of(experiment), group=np.full(own.n_tracks, place)))
+        onsets.append(int((experiment.bursts.start_s > 0).sum()))
+    start = time.process_time()
+    names = [f"{distance:g} nm" for distance in JOINT_DISTANCES_NM]
+    intervals = group_intervals(pooled(groups), names, reporter, settings, seed=index)
+    alone = time.process_time()
+    found = joint_interval(intervals, settings)
+    answers = {"joint": stated(found, 0.95)} | {
+        f"own_{place}": stated(interval, 0.95) for place, interval in enumerate(intervals)
+    }
+    half = stated(found, 0.5)
+    row = {**_design(index, seed, base), "shares": shares, "truth": truth}
+    row |= {f"onsets_{place}": count for place, count in enumerate(onsets)}
+    for name, answer in answers.items():
+        row |= {f"{name}_{key}": getattr(answer, key) for key in ("estimate", "low", "high", "is_bound")}
+        row[f"{name}_holds"] = bool(answer.low <= truth <= answer.high)
+    return row | {
+        "low": answers["joint"].low,
+        "high": answers["joint"].high,
+        "holds": row["joint_holds"],
+        "holds_50": bool(half.low <= truth <= half.high),
+        "fitted": float(np.exp(found.fit["log_radius"])),
+        "statistic": found.test.statistic,
+        "p": found.test.p,
+        "compared": found.test.experiments,
+        "seconds_alone": alone - start,
+        "seconds": time.process_time() - start,
+    }
+
+
 def table(file: Path) -> str:
     """Coverage, error and width by regime and by quarter of the number of onsets."""
     with file.open() as lines:
@@ -276,12 +323,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no experiment after as many")
     parser.add_argument("--traps", action="store_true")
     parser.add_argument("--published", action="store_true")
+    parser.add_argument("--joint", action="store_true", help="three groups that share radius and rate, or do not")
     parser.add_argument("--table", type=Path, help="summarise a file of rows and stop")
     arguments = parser.parse_args()
     if arguments.table:
         print(table(arguments.table))
         return
-    run(trap if arguments.traps else published if arguments.published else recovery, arguments)
+    modes = {"traps": trap, "published": published, "joint": joint}
+    run(next((work for name, work in modes.items() if getattr(arguments, name)), recovery), arguments)
 
 
 if __name__ == "__main__":

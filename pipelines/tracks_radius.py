@@ -5,14 +5,7 @@ from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.radius.measure import measure
-from contactlens.tracks.radius.tables import (
-    context_of,
-    headline_metrics,
-    known_gain,
-    some_observations,
-    write_measurement,
-)
+from contactlens.tracks.radius.run import measure_and_write
 
 INPUTS = ["data/tracks", "reports/tracks/validation.json"]
 FOLDER = "reports/tracks/radius"
@@ -21,13 +14,11 @@ FOLDER = "reports/tracks/radius"
 def main() -> None:
     params = load_params()
     tracks, config, reporter = TrackSet.read(INPUTS[0]), params.tracks.radius, params.tracks.reporter
-    observations = some_observations(tracks, config)
-    measurement = measure(observations, reporter, config, params.seed)
-    write_measurement(measurement, FOLDER, context_of(tracks, observations, config), known_gain(config, reporter))
+    verdict, metrics = measure_and_write(tracks, reporter, config, params.seed, FOLDER)
     with stage_run("radius", config, provenance(params.seed, INPUTS)) as run:
-        run.log_metrics(headline_metrics(measurement))
+        run.log_metrics(metrics)
         run.client.log_artifacts(run.run_id, FOLDER, "radius")
-    print(measurement.verdict.sentence)
+    print(verdict.sentence)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,9 @@ def radius_of_tracks(
     profile: options.Profiles = None,
     set_: options.Settings = None,
     frame_interval: Interval = None,
+    joint: Annotated[
+        bool, typer.Option("--joint", help="One radius and rate for all groups of --group, and a test of that.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="No file: what interval a planned experiment would give.")
     ] = False,
@@ -96,7 +99,7 @@ def radius_of_tracks(
         planned = {"n_tracks": tracks, "n_frames": frames, "frame_interval_s": interval}
         cli_radius.plan_experiment(out, profile, set_, planned, radii, repeats)
     else:
-        cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_)
+        cli_radius.measure_file(cli_radius.require_file(file), mapping, frame_interval, out, profile, set_, joint)
 
 
 @tracks.command("msd")

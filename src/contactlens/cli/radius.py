@@ -17,25 +17,23 @@ def measure_file(
     out: Path,
     profile: list[str] | None,
     settings: list[str] | None,
+    joint: bool,
 ) -> None:
-    """Measure, write the folder and say the verdict."""
+    """Measure, write the folder and say the verdict. joint: one radius for all groups, whatever the parameters say."""
+    from dataclasses import replace
+
     from contactlens.base.files import require_replaceable
     from contactlens.ops.progress import progress_shown
-    from contactlens.tracks.radius.measure import measure
-    from contactlens.tracks.radius.tables import FILES, context_of, known_gain, some_observations, write_measurement
+    from contactlens.tracks.radius.run import measure_and_write
+    from contactlens.tracks.radius.tables import FILES
 
     require_replaceable(out, FILES)
     params = options.params_with(profile, settings)
-    track_set, config, reporter = (
-        read_set_or_file(file, mapping, frame_interval),
-        params.tracks.radius,
-        params.tracks.reporter,
-    )
-    observations = some_observations(track_set, config)
+    config = replace(params.tracks.radius, joint=params.tracks.radius.joint or joint)
+    track_set = read_set_or_file(file, mapping, frame_interval)
     with progress_shown("radius"):
-        measurement = measure(observations, reporter, config, params.seed)
-    write_measurement(measurement, out, context_of(track_set, observations, config), known_gain(config, reporter))
-    typer.echo("\n".join([measurement.verdict.sentence, *measurement.verdict.remarks, f"written to {out}"]))
+        verdict, _ = measure_and_write(track_set, params.tracks.reporter, config, params.seed, out)
+    typer.echo("\n".join([verdict.sentence, *verdict.remarks, f"written to {out}"]))
 
 
 def plan_experiment(

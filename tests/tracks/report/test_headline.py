@@ -30,6 +30,7 @@ ANSWERS = {
     "smooth": "No sharp one: a smooth fall-off, half of it by 47 nm.",
     "nothing": "These data can't tell.",
     "not told": "These data can't tell.",
+    "not shared": "Not one for all groups: they do not share a radius and rate.",
     "model fails": "Not to be had: the model of the measurement fails.",
 }
 

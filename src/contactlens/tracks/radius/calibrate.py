@@ -9,14 +9,14 @@ model holds, and open below where no smaller radius can be excluded.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from contactlens.tracks.data.motion import Motion
-from contactlens.tracks.radius.fit import Fit, Penalty, maximise
+from contactlens.tracks.radius.fit import Fit, Likely, Prior, maximise
 from contactlens.tracks.radius.model.generate import PromoterModel, draw_paths, draw_signal, lead_frames
 from contactlens.tracks.radius.model.laws import DistanceGrid, hazard
 from contactlens.tracks.radius.model.likelihood import Likelihood
@@ -26,6 +26,7 @@ from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
 PER_PATH = 4  # experiments on each draw of the paths
+EVALUATIONS, MANY = 12, 8  # of the likelihood in a search, and two more for each parameter beyond as MANY
 FIRST_DEPTH = 6.0  # nats below the maximum to which the first round goes
 LEAST_HALF = 0.05  # of its width on each side, in logarithms
 FOLDS = 10
@@ -35,6 +36,17 @@ LARGEST_MOVE = 0.8
 EXTENSIONS = 6  # of the range of simulated radii, while its edge is not excluded
 FINER, FINER_BLURRED = 16, 2  # bins of the simulated hazard for one of the likelihood's: a sharp radius stays sharp
 EDGE = 0.01  # p-value at which it is
+
+
+class Simulated(Protocol):
+    """Where the simulated experiments come from; see `Design`."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def workers(self) -> int: ...
+    def signals(self, likelihood: Any, truths: Floats, stream: int, number: int) -> list[Any]: ...
+    def not_shared(self, likelihood: Any, found: Fit) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -49,16 +61,44 @@ class Design:
     seed: int
     workers: int
 
+    def signals(self, likelihood: Likelihood, truths: Floats, stream: int, number: int) -> list[Likelihood]:
+        """The likelihood of an experiment for each row of `truths`; they share a draw of the paths."""
+        rng = np.random.default_rng([self.seed, stream, number])
+        observations, dt, grid = self.observations, self.observations.frame_interval_s, hazard_grid(likelihood)
+        motion = self.motions[number % len(self.motions)]
+        between = None if likelihood.exposure.held else grid
+        paths = draw_paths(observations, motion, self.substeps, lead_frames(self.reporter, dt), rng, between)
+        drawn = []
+        for truth in truths:
+            model = promoter_model(truth, likelihood, drawn_amplitude(likelihood, rng), self.scale)
+            signal = draw_signal(paths, grid, model, self.reporter, observations.n_frames, dt, rng)
+            blocks = likelihood.response.blocks(observations.with_signal(signal).signal) / self.scale
+            drawn.append(replace(likelihood, signal=blocks))
+        return drawn
+
+    def not_shared(self, likelihood: Likelihood, found: Fit) -> float:
+        """Of one group of tracks, which shares its radius with itself."""
+        return 0.0
+
 
 @dataclass(frozen=True)
 class Experiments:
-    """truth, estimate: (M, P) parameters."""
+    """truth, estimate: (M, P) parameters; not_shared: (M,) twice what radii and rates of their own would gain, in nats,
+    where groups of tracks share them."""
 
     truth: Floats
     estimate: Floats
+    not_shared: Floats
 
     def joined(self, other: "Experiments") -> "Experiments":
-        return Experiments(np.concatenate([self.truth, other.truth]), np.concatenate([self.estimate, other.estimate]))
+        return Experiments(
+            np.concatenate([self.truth, other.truth]),
+            np.concatenate([self.estimate, other.estimate]),
+            np.concatenate([self.not_shared, other.not_shared]),
+        )
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Experiments":
+        return Experiments(self.truth[chosen], self.estimate[chosen], self.not_shared[chosen])
 
 
 def drawn_amplitude(likelihood: Likelihood, rng: np.random.Generator) -> Floats:
@@ -86,38 +126,30 @@ def promoter_model(theta: Floats, likelihood: Likelihood, amplitude: Floats, sca
 
 
 def run_experiments(
-    truths: Floats, likelihood: Likelihood, prior: Penalty, fit: Fit, ridge: Ridge, design: Design, stream: int
+    truths: Floats, likelihood: Likely, prior: Prior, fit: Fit, ridge: Ridge, design: Simulated, stream: int
 ) -> Experiments:
     """Simulate and fit an experiment for each row of `truths`.
 
     Each search starts on the ridge of the data: from its own truth it would stop a little on that side of the maximum,
     and the estimates would spread less than the data's.
     """
-    groups = [list(range(i, min(i + PER_PATH, len(truths)))) for i in range(0, len(truths), PER_PATH)]
-    likelihood = replace(likelihood, workers=1)
-    observations, dt = design.observations, design.observations.frame_interval_s
-    lead, grid = lead_frames(design.reporter, dt), hazard_grid(likelihood)
-    between = None if likelihood.exposure.held else grid
+    alone = likelihood.single_threaded()
+    evaluations = EVALUATIONS + 2 * max(len(fit.theta) - MANY, 0)
 
-    def one(number: int) -> list[Floats]:
-        rng = np.random.default_rng([design.seed, stream, number])
-        motion = design.motions[number % len(design.motions)]
-        paths = draw_paths(observations, motion, design.substeps, lead, rng, between)
+    def one(number: int) -> list[tuple[Floats, float]]:
         done = []
-        for m in groups[number]:
-            model = promoter_model(truths[m], likelihood, drawn_amplitude(likelihood, rng), design.scale)
-            drawn = draw_signal(paths, grid, model, design.reporter, observations.n_frames, dt, rng)
-            signal = observations.with_signal(drawn).signal
-            own = replace(likelihood, signal=likelihood.response.blocks(signal) / design.scale)
+        for own in design.signals(alone, truths[number * PER_PATH : (number + 1) * PER_PATH], stream, number):
             found = maximise(
-                own, prior, ridge.best(own, prior), metric=fit.covariance, rounds=1, evaluations=12, tolerance=0.01
-            )
-            done.append(found.theta)
+                own, prior, ridge.best(own, prior), metric=fit.covariance, rounds=1, evaluations=evaluations,
+                tolerance=0.01,
+            )  # fmt: skip
+            done.append((found.theta, design.not_shared(own, found)))
         return done
 
     with ThreadPoolExecutor(design.workers) as pool:
-        estimates = [estimate for group in pool.map(one, range(len(groups))) for estimate in group]
-    return Experiments(truths, np.array(estimates))
+        results = [r for group in pool.map(one, range(-(-len(truths) // PER_PATH))) for r in group]
+    estimates, not_shared = zip(*results, strict=True)
+    return Experiments(truths, np.array(estimates), np.array(not_shared))
 
 
 @dataclass(frozen=True)
@@ -187,6 +219,12 @@ class Confidence:
         value = np.where(np.asarray(level) < 1 - self.below[0], -np.inf, value)
         return np.where(np.asarray(level) > 1 - self.below[-1], np.inf, value)
 
+    def radius(self, level: float) -> tuple[float, float, float]:
+        """Median and interval of the radius; the lower end is 0 where no smaller radius is excluded."""
+        tail = (1 - level) / 2
+        low, mid, high = np.exp(self.quantile(np.array([tail, 0.5, 1 - tail])))
+        return float(mid), float(low), float(high)
+
     def within_bounds(self) -> "Confidence":
         """For a truth that is known to lie on the grid: where even its last radius seems too small, or its first too
         large, a radius is excluded only if T is rare there beside how rare it is at that end.
@@ -225,20 +263,27 @@ class Calibration:
 
 
 def calibrate(
-    likelihood: Likelihood,
-    prior: Penalty,
+    likelihood: Likely,
+    prior: Prior,
     fit: Fit,
     ridge: Ridge,
-    design: Design,
+    design: Simulated,
     count: int,
     draws: int,
     allowed: tuple[float, float],
+    summary: Floats | None = None,
 ) -> Calibration:
     """Two rounds of experiments, a wide one and one over what it leaves possible; then outwards while the edge is not
     excluded by them, however little the likelihood thinks of it.
 
     ridge: of the fit; allowed: bounds of the log radius
+    summary: (K, P) weights of the fitted parameters in what the statistic of the radius is made of; they themselves
+        where None
     """
+
+    def seen(estimate: Floats) -> Floats:
+        return estimate if summary is None else estimate @ summary.T
+
     rng = np.random.default_rng([design.seed, 7])
     bounds = ridge.possible()
     likely = ridge.within(FIRST_DEPTH)
@@ -249,7 +294,8 @@ def calibrate(
         ends = max(bounds[0], centre[RADIUS] - below), min(bounds[1], centre[RADIUS] + above)
         truths = ridge.spread(centre - fit.theta, *ends, count // 3, rng)
         tried = run_experiments(truths, likelihood, prior, fit, ridge, design, 11 + 100 * turn)
-        away = (np.abs(fit.theta - tried.estimate.mean(axis=0)) / (tried.estimate.std(axis=0) + 1e-9)).max()
+        shown = seen(tried.estimate)
+        away = (np.abs(seen(fit.theta) - shown.mean(axis=0)) / (shown.std(axis=0) + 1e-9)).max()
         if away >= nearest:  # the regression leads off: the data's fit is of a kind that simulations do not give
             break
         nearest, used, first, (low, high) = away, centre, tried, ends
@@ -257,7 +303,7 @@ def calibrate(
             break
         centre = _recentred(centre, first, fit.theta, bounds)
     centre = used
-    rough = confidence(RadiusStatistic.fitted(first.truth[:, RADIUS], first.estimate), fit.theta, low, high)
+    rough = confidence(RadiusStatistic.fitted(first.truth[:, RADIUS], seen(first.estimate)), seen(fit.theta), low, high)
     a, b = (float(x) for x in rough.quantile(np.array([0.002, 0.998])))
     a, b = (low if not np.isfinite(a) else a), b
     margin = 0.15 * (b - a) + 0.01
@@ -268,10 +314,10 @@ def calibrate(
     truths = ridge.spread(centre - fit.theta, a, b, count - count // 3, rng)
     second = run_experiments(truths, likelihood, prior, fit, ridge, design, 12)
     inside = (first.truth[:, RADIUS] > a - 0.3 * (b - a)) & (first.truth[:, RADIUS] < b + 0.3 * (b - a))
-    experiments = second.joined(Experiments(first.truth[inside], first.estimate[inside]))
+    experiments = second.joined(first.only(inside))
     for turn in range(EXTENSIONS):
-        statistic = RadiusStatistic.fitted(experiments.truth[:, RADIUS], experiments.estimate)
-        found = confidence(statistic, fit.theta, a, b)
+        statistic = RadiusStatistic.fitted(experiments.truth[:, RADIUS], seen(experiments.estimate))
+        found = confidence(statistic, seen(fit.theta), a, b)
         wider_a = a - 0.4 * (b - a) if found.below[0] < 1 - EDGE else a
         wider_b = b + 0.4 * (b - a) if found.below[-1] > EDGE else b
         for end in (wider_a, wider_b):
@@ -287,9 +333,9 @@ def calibrate(
             more = run_experiments(truths, likelihood, prior, fit, ridge, design, 13 + 2 * turn + side)
             experiments = experiments.joined(more)
         a, b = wider_a, wider_b
-    truth, estimate = experiments.truth[:, RADIUS], experiments.estimate
+    truth, estimate = experiments.truth[:, RADIUS], seen(experiments.estimate)
     statistic = RadiusStatistic.fitted(truth, estimate)
-    found = confidence(statistic, fit.theta, a, b)
+    found = confidence(statistic, seen(fit.theta), a, b)
     if ridge.closed(0) and a <= ridge.theta[0, RADIUS]:
         found.below[0] = 1.0  # no simulation excludes smaller radii, but the likelihood does
     if ridge.closed(-1) and b >= ridge.theta[-1, RADIUS]:

@@ -23,6 +23,7 @@ from contactlens.tracks.radius.statistics import (
 )
 
 Floats = NDArray[Any]
+COUPLING = "MS2 given distance"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,35 @@ class Predictive:
     coupling_simulated: Floats
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Groups of statistics of the data, and (S, K) of as many simulated experiments; onset profiles (S, lags) beside;
+    classes: of the distance."""
+
+    own: dict[str, Floats]
+    simulated: dict[str, Floats]
+    onset: Floats
+    onset_simulated: Floats
+    classes: int
+
+
 def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, threshold: float) -> Predictive:
     """Experiments from parameters (S, P) of the posterior, compared with the data group by group."""
+    found = compared(design, likelihood, draws, threshold)
+    coupling = found.simulated[COUPLING].reshape(len(draws), -1, found.classes)
+    coupling_own = found.own[COUPLING].reshape(-1, found.classes)
+    return Predictive(checks_of(found.own, found.simulated), found.onset, found.onset_simulated, coupling_own, coupling)
+
+
+def checks_of(own: dict[str, Floats], simulated: dict[str, Floats]) -> list[GroupCheck]:
+    return [GroupCheck(name, *found) for name, found in discrepancies(own, simulated).items()]
+
+
+def compared(design: Design, likelihood: Likelihood, draws: Floats, threshold: float) -> Compared:
+    """Statistics of the data and of experiments from parameters (S, P) of the posterior.
+
+    threshold: signal above which a promoter is taken as on
+    """
     observations, dt = design.observations, design.observations.frame_interval_s
     distance = observations.distance
     levels = np.nanquantile(distance, DISTANCE_LEVELS)
@@ -77,14 +105,10 @@ def predictive_checks(design: Design, likelihood: Likelihood, draws: Floats, thr
         simulated = [result for group in pool.map(one, range(len(groups))) for result in group]
     own, own_onset = measured(observations.signal)
     groups_simulated = {name: np.array([s[name] for s, _ in simulated]) for name in own}
-    classes = len(levels) + 1
-    coupling = groups_simulated["MS2 given distance"].reshape(len(simulated), -1, classes)
-    coupling_own = own["MS2 given distance"].reshape(-1, classes)
     if observations.kind != "scalar":
         own = {**own, **motion_statistics(observations.driver)}
         groups_simulated["motion"] = _free_motions(design, len(simulated))
-    checks = [GroupCheck(name, *found) for name, found in discrepancies(own, groups_simulated).items()]
-    return Predictive(checks, own_onset, np.array([o for _, o in simulated]), coupling_own, coupling)
+    return Compared(own, groups_simulated, own_onset, np.array([o for _, o in simulated]), len(levels) + 1)
 
 
 def _free_motions(design: Design, count: int) -> Floats:

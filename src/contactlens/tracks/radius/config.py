@@ -23,12 +23,15 @@ class VerdictRules:
         that holds is refused, over all groups together
     min_ratio: ... and only if it is also this much further from the model than a typical simulated experiment
     max_halves_z: difference between two halves of the tracks, in standard errors
+    min_sharing_p: groups do not share a radius and rate where fewer simulated experiments that do gain as much by own
+        ones: so many of those that share them are refused
     """
 
     min_gain_nats: NonNegativeFloat = 6.0
     min_p: ClosedUnit = 0.01
     min_ratio: NonNegativeFloat = 2.0
     max_halves_z: NonNegativeFloat = 3.3
+    min_sharing_p: ClosedUnit = 0.05
 
 
 @settings
@@ -49,6 +52,7 @@ class RadiusConfig:
     shuffles: pairings of one track's separation with another's signal
     draws: of the parameters, kept
     level: of the intervals
+    joint: whether the groups of tracks, each with its own motion and signal, share one radius and rate
     workers: threads
     """
 
@@ -66,6 +70,7 @@ class RadiusConfig:
     shuffles: PositiveInt = 3
     draws: PositiveInt = 2000
     level: OpenUnit = 0.95
+    joint: bool = False
     workers: PositiveInt = 2
     verdict: VerdictRules = VerdictRules()
 

@@ -6,7 +6,7 @@ so that what they pull is undone.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,34 @@ SPREAD_SEEN = 8.0  # excess of the scores' variance times sqrt(N) from which loa
 FIRST_STEP = 4.0  # standard errors
 LEAST_CURVATURE = 0.3
 SMALLEST_SPREAD = 0.1  # of log loading, that is worth a parameter per track
+
+
+class Likely(Protocol):
+    """What a climb asks of a likelihood of N tracks; see `Likelihood`."""
+
+    @property
+    def law(self) -> Law: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def amplitude(self) -> Floats: ...
+    @property
+    def amplitude_steps(self) -> Floats: ...
+    def __call__(self, theta: Floats, want: bool = True) -> tuple[Floats, Floats]: ...
+    def with_amplitude(self, amplitude: Floats) -> "Likely": ...
+    def single_threaded(self) -> "Likely": ...
+    def amplitude_penalty(self, offset: Floats) -> Floats: ...
+    def amplitude_slope(self, scores: Floats, offset: Floats) -> Floats: ...
+    def common(self, value: Floats) -> Floats: ...
+
+
+class Prior(Protocol):
+    """A penalty of P parameters. sd: (P,) of independent Gaussians that are as wide."""
+
+    @property
+    def sd(self) -> Floats: ...
+    def log_density(self, theta: Floats) -> float: ...
+    def gradient(self, theta: Floats) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -92,8 +120,8 @@ def first_look(likelihood: Likelihood) -> Floats:
 
 
 def maximise(
-    likelihood: Likelihood,
-    prior: Penalty,
+    likelihood: Likely,
+    prior: Prior,
     start: Floats,
     metric: Floats | None = None,
     rounds: int = 3,
@@ -112,20 +140,15 @@ def maximise(
             likelihood, prior, theta, np.linalg.cholesky(covariance), evaluations, tolerance
         )
         gained, best, theta = value - best, value, found
-        likelihood = replace(likelihood, amplitude=amplitude)
+        likelihood = likelihood.with_amplitude(amplitude)
         if gained < 5 * tolerance:
             break
     assert covariance is not None
-    logs = likelihood(theta, False)[0] - _amplitude_penalty(likelihood, np.log(likelihood.amplitude))
+    logs = likelihood(theta, False)[0] - likelihood.amplitude_penalty(np.log(likelihood.amplitude))
     return Fit(likelihood.law, likelihood.names, theta, logs, covariance, likelihood.amplitude)
 
 
-def _amplitude_penalty(likelihood: Likelihood, offset: Floats) -> Floats:
-    """(N,) of the log amplitudes."""
-    return 0.5 * (offset / likelihood.loading_sd) ** 2 if likelihood.loading_sd > 0 else np.zeros(len(offset))
-
-
-def _score_covariance(likelihood: Likelihood, prior: Penalty, theta: Floats) -> Floats:
+def _score_covariance(likelihood: Likely, prior: Prior, theta: Floats) -> Floats:
     """Inverse of the outer product of the tracks' scores, with the penalties."""
     _, scores = likelihood(theta)
     centred = scores - scores.mean(axis=0)
@@ -135,23 +158,22 @@ def _score_covariance(likelihood: Likelihood, prior: Penalty, theta: Floats) -> 
 
 
 def _climb(
-    likelihood: Likelihood, prior: Penalty, base: Floats, root: Floats, evaluations: int, tolerance: float
+    likelihood: Likely, prior: Prior, base: Floats, root: Floats, evaluations: int, tolerance: float
 ) -> tuple[Floats, Floats, float]:
     """The best parameters and amplitudes met, and their value. Log amplitudes, where fitted, sum to what they did."""
     best: list[tuple[float, Floats, Floats]] = []
-    count, fitted = len(base), likelihood.loading_sd > 0
-    place = likelihood.names.index("log_amplitude")
+    count, sd = len(base), likelihood.amplitude_steps
+    fitted = sd.size > 0
     first = np.log(likelihood.amplitude)
-    sd = likelihood.amplitude_spread if fitted else np.zeros(0)
 
     def loss(phi: Floats) -> tuple[float, Floats]:
         step = root @ phi[:count]
         theta, offset = base + np.clip(step, -LARGEST_STEP, LARGEST_STEP), first
         if fitted:
             moved = sd * phi[count:]
-            offset = first + moved - moved.mean()
-        logs, scores = replace(likelihood, amplitude=np.exp(offset))(theta)
-        value = float(logs.sum() - _amplitude_penalty(likelihood, offset).sum()) + prior.log_density(theta)
+            offset = first + moved - likelihood.common(moved)
+        logs, scores = likelihood.with_amplitude(np.exp(offset))(theta)
+        value = float(logs.sum() - likelihood.amplitude_penalty(offset).sum()) + prior.log_density(theta)
         if not (np.isfinite(value) and np.isfinite(scores).all()):  # a probability of exactly 0 or 1
             return 1e12, np.zeros_like(phi)
         if not best or value > best[0][0]:
@@ -159,8 +181,8 @@ def _climb(
         gradient = (scores.sum(axis=0) + prior.gradient(theta)) * (np.abs(step) < LARGEST_STEP)
         whitened = root.T @ gradient
         if fitted:
-            own = scores[:, place] - offset / likelihood.loading_sd**2
-            whitened = np.concatenate([whitened, sd * (own - own.mean())])
+            own = likelihood.amplitude_slope(scores, offset)
+            whitened = np.concatenate([whitened, sd * (own - likelihood.common(own))])
         return -value, -whitened
 
     start = np.zeros(count + sd.size)
@@ -204,13 +226,13 @@ def with_loading_spread(likelihood: Likelihood, fit: Fit) -> Likelihood:
     return replace(likelihood, amplitude=fit.amplitude, loading_sd=sd, loading_information=known)
 
 
-def information(likelihood: Likelihood, prior: Penalty, fit: Fit) -> Floats:
+def information(likelihood: Likely, prior: Prior, fit: Fit) -> Floats:
     """Inverse of minus the second derivatives of the penalised log likelihood, by differences of the gradient.
 
     In no direction is it taken for less than LEAST_CURVATURE of what the scores of the tracks say: on a ridge, or
     beside the maximum, second derivatives vanish or change sign.
     """
-    likelihood = replace(likelihood, amplitude=fit.amplitude)
+    likelihood = likelihood.with_amplitude(fit.amplitude)
     p = len(fit.theta)
     second = np.zeros((p, p))
     step = 0.3 * np.sqrt(np.diag(fit.covariance))
@@ -238,8 +260,13 @@ def fit_law(likelihood: Likelihood, starts: list[Floats] | None = None) -> tuple
         value = [f.log_likelihood.sum() + prior.log_density(f.theta) for f in tried]
         order = np.argsort(value)[::-1]
         candidates = [tried[order[0]].theta]
-    fit = maximise(likelihood, prior, candidates[0])
-    return replace(fit, covariance=information(likelihood, prior, fit)), prior
+    return climbed(likelihood, prior, candidates[0]), prior
+
+
+def climbed(likelihood: Likely, prior: Prior, start: Floats) -> Fit:
+    """The fit that a full search from `start` leads to, with the covariance there."""
+    fit = maximise(likelihood, prior, start)
+    return replace(fit, covariance=information(likelihood, prior, fit))
 
 
 def subset(likelihood: Likelihood, count: int) -> Likelihood:

@@ -1,7 +1,7 @@
 """From tracks to a radius with its interval, the alternatives, its checks and a sentence."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.progress import counting
 from contactlens.tracks.data.motion import Motion, covariance_sums, distance_sums, motion_of
 from contactlens.tracks.radius.calibrate import RADIUS, Calibration, Design, calibrate
-from contactlens.tracks.radius.check import Predictive, predictive_checks, shuffled_gains
+from contactlens.tracks.radius.check import GroupCheck, Predictive, predictive_checks, shuffled_gains
 from contactlens.tracks.radius.compare import Comparison, compare_laws
 from contactlens.tracks.radius.config import RadiusConfig, VerdictRules
 from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, with_loading_spread
@@ -60,11 +60,13 @@ class Interval:
     prior: Penalty
     calibration: Calibration
 
+    @property
+    def resolution(self) -> float:
+        return self.prepared.resolution
+
     def radius(self, level: float) -> tuple[float, float, float]:
         """Median and interval of the radius; the lower end is 0 where no smaller radius is excluded."""
-        tail = (1 - level) / 2
-        low, mid, high = np.exp(self.calibration.confidence.quantile(np.array([tail, 0.5, 1 - tail])))
-        return float(mid), float(low), float(high)
+        return self.calibration.confidence.radius(level)
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,18 @@ class Stated:
     is_bound: bool
 
 
-def stated(interval: Interval, level: float) -> Stated:
+class Answer(Protocol):
+    """A calibrated radius, of one group of tracks or of several."""
+
+    @property
+    def resolution(self) -> float: ...
+    def radius(self, level: float) -> tuple[float, float, float]: ...
+
+
+def stated(interval: Answer, level: float) -> Stated:
     """The interval at a level, open below where the verdict gives an upper bound."""
     estimate, low, high = interval.radius(level)
-    is_bound = low <= 0 or (low < interval.prepared.resolution and high > 2 * low)
+    is_bound = low <= 0 or (low < interval.resolution and high > 2 * low)
     return Stated(estimate, 0.0 if is_bound else low, high, is_bound)
 
 
@@ -161,13 +171,18 @@ def _unseen_sd(motion: Motion, dt: float) -> float:
     return float(np.sqrt(max(motion.axis_variance_nm2 - weights @ across, 0.0)))
 
 
-def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
-    """The fit of the step law and its calibrated interval, without alternatives and checks."""
+def radius_bounds(prepared: Prepared, config: RadiusConfig) -> tuple[float, float]:
+    """Log radii that are considered: those of the configuration, or a scalar driver's own."""
     low, high = config.radius_bounds_nm
     if prepared.motion is None:
         grid = prepared.likelihood.exposure.grid
         low, high = float(grid.edges[1] if grid.low <= 0 else grid.low), float(grid.edges[-1])
-    bounds = (float(np.log(max(low, 1e-9))), float(np.log(high)))
+    return float(np.log(max(low, 1e-9))), float(np.log(high))
+
+
+def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
+    """The fit of the step law and its calibrated interval, without alternatives and checks."""
+    bounds = radius_bounds(prepared, config)
     fit, prior = fit_law(prepared.likelihood)
     fit, _ = highest_fit(prepared.likelihood, fit, prior, bounds)
     for _ in range(BLOCK_ROUNDS):
@@ -194,11 +209,15 @@ def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
 def _with_longer_blocks(prepared: Prepared, fit: Fit) -> Prepared:
     """Blocks in which some LOADED_PER_BLOCK polymerases are loaded while on, if the present ones hold fewer.
 
-    With fewer, single polymerases pass for bursts: a block's signal is taken as Gaussian.
+    With fewer, single polymerases pass for bursts: a block's signal is taken as Gaussian. So where the fitted bursts
+    load fewer, it is the bursts that are counted as polymerases.
     """
     likelihood, observations = prepared.likelihood, prepared.observations
     response, dt = likelihood.response, observations.frame_interval_s
     rate = float(np.exp(fit["log_amplitude"] - fit["log_unit"]))
+    on, off = np.exp(fit["log_mean_rate"]), np.exp(fit["log_k_off"])
+    if rate < LOADED_PER_BLOCK * off:
+        rate = float(on * off / (on + off))
     wanted = int(np.ceil(LOADED_PER_BLOCK / (rate * dt)))
     wanted = min(wanted, max(observations.n_frames // FEWEST_BLOCKS, 1))
     if wanted <= 1.15 * response.frames_per_block:
@@ -226,23 +245,34 @@ def measure(observations: Observations, reporter: Reporter, config: RadiusConfig
         count.to(3, "shuffled pairs fitted")
         predictive = _predictive(interval, config, seed)
         count.to(4, "checked")
-    evidence = _evidence(interval, comparison, predictive, shuffled, config, z)
+    evidence = evidence_of(interval, comparison, predictive.checks, shuffled, config, z)
     verdict = decide(evidence, config.verdict)
     return Measurement(interval, comparison, predictive, shuffled, evidence, verdict, config.verdict)
 
 
 def _predictive(interval: Interval, config: RadiusConfig, seed: int) -> Predictive:
-    draws = interval.calibration.draws
+    prepared = interval.prepared
+    chosen = some_draws(interval.calibration.draws, config.predictive, seed)
+    return predictive_checks(prepared.design, prepared.likelihood, chosen, on_threshold(interval))
+
+
+def some_draws(draws: Floats, count: int, seed: int) -> Floats:
+    """`count` of the draws at random, each at most once if there are as many."""
     rng = np.random.default_rng([seed, 9])
-    chosen = draws[rng.choice(len(draws), size=config.predictive, replace=config.predictive > len(draws))]
+    return draws[rng.choice(len(draws), size=count, replace=count > len(draws))]
+
+
+def on_threshold(interval: Interval) -> float:
+    """The signal, a.u., above which a promoter is taken as on: a quarter of a fully loaded gene's."""
     loaded = float(np.exp(interval.fit["log_amplitude"]) * interval.prepared.likelihood.response.tables[-1, 0])
-    threshold = (interval.fit["background"] + 0.25 * loaded) * interval.prepared.scale
-    return predictive_checks(interval.prepared.design, interval.prepared.likelihood, chosen, threshold)
+    return (interval.fit["background"] + 0.25 * loaded) * interval.prepared.scale
 
 
-def _evidence(
-    interval: Interval, comparison: Comparison, predictive: Predictive, shuffled: Floats, config: RadiusConfig, z: float
-) -> Evidence:
+def evidence_of(
+    interval: Interval, comparison: Comparison, checks: list[GroupCheck], shuffled: Floats, config: RadiusConfig,
+    z: float,
+) -> Evidence:  # fmt: skip
+    """What the rules of the verdict look at."""
     prepared, fit = interval.prepared, interval.fit
     estimate, low, high = interval.radius(config.level)
     gaussian = comparison.fits["gaussian"][0]
@@ -264,7 +294,7 @@ def _evidence(
         shuffled_gain_nats=float(shuffled.max()),
         halves_z=float(abs(first.theta[RADIUS] - second.theta[RADIUS]) / (2 * max(spread, 1e-6))),
         laws=comparison.rows,
-        checks=predictive.checks,
+        checks=checks,
         level=config.level,
         unit="a.u." if scalar else "nm",
         quantity="the driver" if scalar else "distance",

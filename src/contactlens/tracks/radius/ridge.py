@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, maximise
-from contactlens.tracks.radius.model.likelihood import Likelihood
+from contactlens.tracks.radius.fit import Fit, Likely, Prior, climbed, maximise
 
 Floats = NDArray[Any]
 RADIUS = 0  # its place among the parameters
@@ -59,9 +58,7 @@ class Ridge:
         """Whether radii beyond the first (0) or last (-1) are given up, and not only out of bounds."""
         return bool(self.value[end] < self.value.max() - HOPELESS)
 
-    def reaching(
-        self, log_radius: float, likelihood: Likelihood, prior: Penalty, bounds: tuple[float, float]
-    ) -> "Ridge":
+    def reaching(self, log_radius: float, likelihood: Likely, prior: Prior, bounds: tuple[float, float]) -> "Ridge":
         """The ridge walked on to a log radius, or to where it is HOPELESS or out of `bounds`."""
         end = 0 if log_radius < self.theta[0, RADIUS] else -1
         side = -1.0 if end == 0 else 1.0
@@ -81,7 +78,7 @@ class Ridge:
             theta, value = np.concatenate([self.theta, theta]), np.concatenate([self.value, value])
         return replace(self, theta=theta, value=value)
 
-    def best(self, likelihood: Likelihood, prior: Penalty) -> Floats:
+    def best(self, likelihood: Likely, prior: Prior) -> Floats:
         """(P,) where on the ridge to start the climb of another likelihood: a walk from the top as long as it rises."""
 
         def value(i: int) -> float:
@@ -112,7 +109,7 @@ class Ridge:
         return out
 
 
-def ridge_of(likelihood: Likelihood, prior: Penalty, fit: Fit, bounds: tuple[float, float]) -> Ridge:
+def ridge_of(likelihood: Likely, prior: Prior, fit: Fit, bounds: tuple[float, float]) -> Ridge:
     """From the estimate out to where the likelihood is DEEPEST lower, or to the ends of `bounds` (log radius)."""
     rest = np.arange(1, len(fit.theta))
     slope = fit.covariance[rest, RADIUS] / fit.covariance[RADIUS, RADIUS]
@@ -133,7 +130,7 @@ def ridge_of(likelihood: Likelihood, prior: Penalty, fit: Fit, bounds: tuple[flo
     return Ridge(np.array([theta for theta, _ in row]), np.array([value for _, value in row]), root, metric, step)
 
 
-def highest_fit(likelihood: Likelihood, fit: Fit, prior: Penalty, bounds: tuple[float, float]) -> tuple[Fit, Ridge]:
+def highest_fit(likelihood: Likely, fit: Fit, prior: Prior, bounds: tuple[float, float]) -> tuple[Fit, Ridge]:
     """The fit and its ridge, climbed again from the ridge's top for as long as that lies higher.
 
     A search over all parameters at once can end on a side peak, where the promoter's times take the place of the
@@ -145,13 +142,13 @@ def highest_fit(likelihood: Likelihood, fit: Fit, prior: Penalty, bounds: tuple[
         best = int(np.argmax(ridge.value))
         if ridge.value[best] < top + HIGHER:
             break
-        fit, _ = fit_law(likelihood, [ridge.theta[best]])
+        fit = climbed(likelihood, prior, ridge.theta[best])
         ridge = ridge_of(likelihood, prior, fit, bounds)
     return fit, ridge
 
 
 def _walk(
-    likelihood: Likelihood, prior: Penalty, metric: Floats, start: tuple[Floats, float], step: float,
+    likelihood: Likely, prior: Prior, metric: Floats, start: tuple[Floats, float], step: float,
     bounds: tuple[float, float], goes_on: Callable[[Floats, float], bool],
 ) -> list[tuple[Floats, float]]:  # fmt: skip
     """Parameters and penalised likelihood at radii a step apart, the likelihood climbed at each from the one before."""

@@ -6,24 +6,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
-from contactlens.tracks.radius.calibrate import RADIUS
-from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.radius.calibrate import RADIUS, Calibration
+from contactlens.tracks.radius.compare import LawRow
+from contactlens.tracks.radius.config import RadiusConfig, VerdictRules
 from contactlens.tracks.radius.measure import Measurement, chosen_tracks
 from contactlens.tracks.radius.model.laws import contact_rate, hazard, parameter_names, step_distances
 from contactlens.tracks.radius.model.likelihood import SIGNAL_PARAMETERS
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.statistics import COUPLING_FRAMES, ONSET_FRAMES
-from contactlens.tracks.radius.verdict import failed_checks
+from contactlens.tracks.radius.verdict import Evidence, Verdict, failed_checks
 from contactlens.tracks.simulation.reporter import Reporter
 
+Floats = NDArray[Any]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+SHARING_CHECK = "groups: nats gained by radii and rates of their own"
 FILES = (
     "posterior.parquet", "hazard.csv", "laws.csv", "checks.csv", "calibration.csv", "verdict.json", "onsets.csv",
-    "coupling.csv", "experiments.csv", "halves.csv", ".gitignore",
+    "coupling.csv", "experiments.csv", "halves.csv", "groups.csv", ".gitignore",
 )  # fmt: skip
 
 
@@ -49,6 +53,11 @@ def some_observations(track_set: TrackSet, config: RadiusConfig) -> Observations
     """At most `config.tracks` tracks, evenly from all."""
     observations = observations_of(track_set)
     return observations.only(chosen_tracks(observations.n_tracks, config.tracks))
+
+
+def group_names(track_set: TrackSet) -> list[str]:
+    """Of the groups, by the index that `observations_of` gives them."""
+    return [str(name) for name in pd.factorize(track_set.frames["group"], sort=True)[1]]
 
 
 def known_gain(config: RadiusConfig, reporter: Reporter) -> float | None:
@@ -84,12 +93,12 @@ def write_measurement(
         posterior(measurement, gain).to_parquet(aside / "posterior.parquet", index=False)
         frames = {
             "hazard": hazard_curves(measurement),
-            "laws": pd.DataFrame([asdict(row) for row in measurement.comparison.rows]),
-            "checks": check_table(measurement),
-            "calibration": calibration_table(measurement),
+            "laws": law_table(measurement.comparison.rows),
+            "checks": check_table(measurement.evidence, measurement.shuffled, measurement.rules),
+            "calibration": calibration_table(measurement.interval.calibration),
             "onsets": onset_table(measurement),
             "coupling": coupling_table(measurement),
-            "experiments": experiment_table(measurement),
+            "experiments": experiment_table(measurement.interval.calibration, measurement.interval.fit.names),
             "halves": halves_table(measurement),
         }
         for name, frame in frames.items():
@@ -99,8 +108,12 @@ def write_measurement(
 
 def verdict_content(measurement: Measurement) -> dict[str, Any]:
     """The verdict with the numbers it rests on; a number that does not exist is null."""
-    evidence, verdict = measurement.evidence, measurement.verdict
     motion = measurement.interval.prepared.motion
+    content = evidence_content(measurement.evidence, measurement.verdict)
+    return {**content, "motion": None if motion is None else asdict(motion)}
+
+
+def evidence_content(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     given = {key: value for key, value in asdict(evidence).items() if isinstance(value, (int, float))}
     numbers = {key: (float(value) if np.isfinite(value) else None) for key, value in given.items()}
     return {
@@ -109,23 +122,25 @@ def verdict_content(measurement: Measurement) -> dict[str, Any]:
         "remarks": verdict.remarks,
         "unit": evidence.unit,
         **numbers,
-        "motion": None if motion is None else asdict(motion),
     }
 
 
 def headline_metrics(measurement: Measurement) -> dict[str, float]:
     """What MLflow gets."""
-    evidence = measurement.evidence
-    p = measurement.interval.calibration.p_values
+    return headline_of(measurement.evidence, measurement.interval.calibration, measurement.rules)
+
+
+def headline_of(evidence: Evidence, calibration: Calibration, rules: VerdictRules) -> dict[str, float]:
+    gaussian = next(row for row in evidence.laws if row.law == "gaussian")
     return {
         "contact_radius": evidence.estimate,
         "contact_radius_low": evidence.low,
         "contact_radius_high": evidence.high,
         "gain_over_none_nats": evidence.gain_nats,
-        "smooth_minus_step_nats": measurement.comparison.row("gaussian").difference,
-        "calibration_coverage_95": float((np.abs(p - 0.5) < 0.475).mean()),
-        "calibration_bias_log": float(measurement.interval.calibration.errors.mean()),
-        "checks_failed": float(len(failed_checks(evidence.checks, measurement.rules))),
+        "smooth_minus_step_nats": gaussian.difference,
+        "calibration_coverage_95": float((np.abs(calibration.p_values - 0.5) < 0.475).mean()),
+        "calibration_bias_log": float(calibration.errors.mean()),
+        "checks_failed": float(len(failed_checks(evidence.checks, rules))),
     }
 
 
@@ -183,21 +198,24 @@ def hazard_curves(measurement: Measurement) -> pd.DataFrame:
     )[shown]
 
 
-def check_table(measurement: Measurement) -> pd.DataFrame:
-    rows = [{"check": f"predictive: {c.group}", "value": c.ratio, "p": c.p} for c in measurement.predictive.checks]
-    rows += [
-        {"check": f"shuffled pairs {i + 1}: nats gained", "value": g, "p": np.nan}
-        for i, g in enumerate(measurement.shuffled)
-    ]
-    rows.append({"check": "halves: difference in standard errors", "value": measurement.evidence.halves_z, "p": np.nan})
+def law_table(laws: list[LawRow]) -> pd.DataFrame:
+    return pd.DataFrame([asdict(row) for row in laws])
+
+
+def check_table(evidence: Evidence, shuffled: Floats, rules: VerdictRules) -> pd.DataFrame:
+    rows = [{"check": f"predictive: {c.group}", "value": c.ratio, "p": c.p} for c in evidence.checks]
+    rows += [{"check": f"shuffled pairs {i + 1}: nats gained", "value": g, "p": np.nan} for i, g in enumerate(shuffled)]
+    rows.append({"check": "halves: difference in standard errors", "value": evidence.halves_z, "p": np.nan})
+    failed = {f"predictive: {c.group}" for c in failed_checks(evidence.checks, rules)}
+    if evidence.sharing is not None:
+        rows.append({"check": SHARING_CHECK, "value": evidence.sharing.statistic / 2, "p": evidence.sharing.p})
+        failed |= {SHARING_CHECK} if evidence.sharing.p <= rules.min_sharing_p else set()
     table = pd.DataFrame(rows)
-    failed = {f"predictive: {c.group}" for c in failed_checks(measurement.evidence.checks, measurement.rules)}
     return table.assign(passed=~table["check"].isin(failed))
 
 
-def calibration_table(measurement: Measurement) -> pd.DataFrame:
+def calibration_table(calibration: Calibration) -> pd.DataFrame:
     """Coverage of the interval over the simulated experiments, cross-validated, with its binomial error; and bias."""
-    calibration = measurement.interval.calibration
     p, errors = calibration.p_values, calibration.errors
     finite = errors[np.isfinite(errors)]
     rows = []
@@ -257,10 +275,9 @@ def coupling_table(measurement: Measurement) -> pd.DataFrame:
     )
 
 
-def experiment_table(measurement: Measurement) -> pd.DataFrame:
+def experiment_table(calibration: Calibration, names: list[str]) -> pd.DataFrame:
     """Truth and fitted parameters of every simulated experiment of the calibration."""
-    experiments = measurement.interval.calibration.experiments
-    names = measurement.interval.fit.names
+    experiments = calibration.experiments
     truth = pd.DataFrame(experiments.truth, columns=[f"true_{name}" for name in names])
     return pd.concat([truth, pd.DataFrame(experiments.estimate, columns=[f"fitted_{name}" for name in names])], axis=1)
 

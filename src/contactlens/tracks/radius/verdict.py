@@ -9,7 +9,17 @@ from contactlens.tracks.radius.check import GroupCheck
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
 
-Kind = Literal["radius", "upper bound", "smooth", "nothing", "not told", "model fails"]
+Kind = Literal["radius", "upper bound", "smooth", "nothing", "not told", "model fails", "not shared"]
+
+
+@dataclass(frozen=True)
+class SharingTest:
+    """Whether groups of tracks share their radius and rate. statistic: twice what their own would gain, in nats; p: the
+    share of simulated joint experiments in which they gain as much though they are shared."""
+
+    statistic: float
+    p: float
+    experiments: int
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Evidence:
     smooth_half, smooth_low, smooth_high: distance at which the Gaussian law has fallen to a half
     gain_nats: log likelihood of the best law over none; shuffled_gain_nats: the largest among shuffled pairs
     halves_z: difference between two halves of the tracks, in standard errors
+    sharing: of several groups with one radius; None of one
     """
 
     estimate: float
@@ -39,6 +50,7 @@ class Evidence:
     level: float
     unit: str
     quantity: str
+    sharing: SharingTest | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,8 @@ def failed_checks(checks: list[GroupCheck], rules: VerdictRules) -> list[GroupCh
 
 
 def decide(evidence: Evidence, rules: VerdictRules) -> Verdict:
-    """The first rule that holds names the kind: the model fails, nothing, smooth, an upper bound, a radius; not told
-    where no larger radius is excluded."""
+    """The first rule that holds names the kind: nothing, the model fails, not shared, smooth, not told where no larger
+    radius is excluded, an upper bound, a radius."""
     failed = failed_checks(evidence.checks, rules)
     remarks = _remarks(evidence, rules)
     level = f"{100 * evidence.level:g} % interval"
@@ -68,6 +80,9 @@ def decide(evidence: Evidence, rules: VerdictRules) -> Verdict:
         names = ", ".join(f"{check.group} (p {check.p:.2g})" for check in failed)
         said = f"The model does not describe these data: {names}. No radius is given."
         return Verdict("model fails", said, remarks)
+    if evidence.sharing is not None and evidence.sharing.p <= rules.min_sharing_p:
+        said = f"The groups do not share a radius and rate (p {evidence.sharing.p:.2g}). No joint radius is given."
+        return Verdict("not shared", said, remarks)
     gaussian = next(row for row in evidence.laws if row.law == "gaussian")
     u = evidence.unit
     if gaussian.low > 0:
@@ -97,6 +112,12 @@ def _remarks(evidence: Evidence, rules: VerdictRules) -> list[str]:
         remarks.append(
             f"Below some {evidence.resolution:.3g} {evidence.unit} noise and motion within a frame hide it: only "
             "the product of its cube and k_on is measured there."
+        )
+    if evidence.sharing is not None:
+        test = evidence.sharing
+        remarks.append(
+            f"Radii and rates of their own gain the groups {test.statistic / 2:.3g} nats over shared ones (p "
+            f"{test.p:.2g}, from {test.experiments} simulated experiments in which they are shared)."
         )
     best = max((row for row in evidence.laws if row.law not in ("none", "step")), key=lambda row: row.held_out)
     scores = f"{best.held_out:+.1f} nats [{best.held_out_low:+.1f}, {best.held_out_high:+.1f}]"

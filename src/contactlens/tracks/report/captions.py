@@ -22,6 +22,9 @@ CAPTIONS = {
     "measured_halves": """
         The fitted radius of all tracks and of every second one, with two standard errors, before the
         calibration by simulation. Halves that disagree say that tracks differ in more than chance.""",
+    "measured_groups": """
+        Each group from its own tracks, and all with one radius and rate in contact. A low end of 0 says
+        that no smaller radius is excluded. The joint numbers are empty where the groups do not share them.""",
     "measured_laws": """
         The laws. Log likelihoods in nats; differences are less the step's, with intervals paired over
         tracks; held out: each law fitted to one half of the tracks and scored on the other.""",

@@ -18,6 +18,7 @@ COLOUR: dict[str, Verdict] = {
     "smooth": "good",
     "nothing": "neutral",
     "not told": "neutral",
+    "not shared": "neutral",
 }
 
 
@@ -33,21 +34,21 @@ def measured_radius_section(inputs: ReportInputs) -> list[Block]:
     verdict = read_json(folder / "verdict.json")
     used = f"{verdict['tracks_used']} of {verdict['tracks_in_all']} tracks."
     noise = f"Localisation noise: {verdict['localisation_noise']}."
-    posterior = read_parquet(folder / "posterior.parquet").to_pandas()
+    said = TextBlock(" ".join([verdict["sentence"], *verdict["remarks"], used, noise]))
+    if (folder / "groups.csv").is_file():
+        return [said, *_of_groups(inputs), *_tables(inputs)]
     hazard, onsets, coupling, halves = (_table(inputs, name) for name in ("hazard", "onsets", "coupling", "halves"))
     true, found = inputs.true_radius, measured_radius(inputs)
     interval = None if found is None else (found.low, found.high)
     return [
-        TextBlock(" ".join([verdict["sentence"], *verdict["remarks"], used, noise])),
+        said,
         inputs.figure(
             "measured_hazard",
             draw.hazard_figure(hazard, inputs.driver, true, interval),
             hazard,
             caption("measured_hazard"),
         ),
-        inputs.figure(
-            "measured_ridge", draw.ridge_figure(posterior, inputs.driver, true), posterior, caption("measured_ridge")
-        ),
+        _ridge(inputs),
         inputs.figure("measured_onsets", draw.onset_figure(onsets, inputs.driver), onsets, caption("measured_onsets")),
         inputs.figure(
             "measured_coupling",
@@ -58,6 +59,24 @@ def measured_radius_section(inputs: ReportInputs) -> list[Block]:
         inputs.figure(
             "measured_halves", draw.halves_figure(halves, inputs.driver, true), halves, caption("measured_halves")
         ),
+        *_tables(inputs),
+    ]
+
+
+def _of_groups(inputs: ReportInputs) -> list[Block]:
+    """Each group alone and all together; and the draws, of which there are none where they do not share the radius."""
+    table = TableBlock(_table(inputs, "groups"), caption("measured_groups"), GROUP_FORMATS)
+    return [table, _ridge(inputs)] if (inputs.reports / FOLDER / "posterior.parquet").is_file() else [table]
+
+
+def _ridge(inputs: ReportInputs) -> Block:
+    posterior = read_parquet(inputs.reports / FOLDER / "posterior.parquet").to_pandas()
+    figure = draw.ridge_figure(posterior, inputs.driver, inputs.true_radius)
+    return inputs.figure("measured_ridge", figure, posterior, caption("measured_ridge"))
+
+
+def _tables(inputs: ReportInputs) -> list[Block]:
+    return [
         TableBlock(_table(inputs, "laws"), caption("measured_laws"), dict.fromkeys(LAW_COLUMNS, ".1f")),
         TableBlock(_table(inputs, "checks"), caption("measured_checks"), {"value": ".2f", "p": ".3f"}),
         TableBlock(
@@ -66,6 +85,10 @@ def measured_radius_section(inputs: ReportInputs) -> list[Block]:
     ]
 
 
+GROUP_FORMATS = {
+    **dict.fromkeys(("median_distance", "bursts", "estimate", "low", "high"), ".0f"),
+    **{"tracks": ".0f", "k_on_per_min": ".2g", "share_in_contact": ".3f"},
+}
 LAW_COLUMNS = ("log_likelihood", "difference", "low", "high", "held_out", "held_out_low", "held_out_high")
 
 

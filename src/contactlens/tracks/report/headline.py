@@ -24,6 +24,8 @@ def radius_answer(verdict: Mapping[str, Any]) -> str:
         return f"If there is one, it is at most {verdict['bound']:.3g} {unit}."
     if kind == "smooth":
         return f"No sharp one: a smooth fall-off, half of it by {verdict['smooth_half']:.3g} {unit}."
+    if kind == "not shared":
+        return "Not one for all groups: they do not share a radius and rate."
     return (
         "These data can't tell."
         if kind in ("nothing", "not told")

@@ -136,6 +136,12 @@ def contact_rate(law: Law, q: Floats, grid: DistanceGrid) -> float:
     return float(np.exp(q[1]) * (1 - np.exp(q[2])) / (shape @ grid.occupancy))
 
 
+def contact_share(log_radius: float, grid: DistanceGrid) -> tuple[float, float]:
+    """Share of the time within a radius, and its derivative by the log radius."""
+    inside, slope, _ = _shape("step", np.array([log_radius]), grid)
+    return float(inside @ grid.occupancy), float(slope @ grid.occupancy)
+
+
 def _shape(law: Law, q: Floats, grid: DistanceGrid) -> tuple[Floats, Floats, Floats]:
     """s in each bin, ds / d log radius and ds / d log softness."""
     radius, d = np.exp(q[0]), grid.middles

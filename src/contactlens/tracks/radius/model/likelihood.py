@@ -1,7 +1,7 @@
 """The likelihood of all tracks: hazard law, exposure, promoter and signal put together, with derivatives."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,29 @@ class Likelihood:
     @property
     def names(self) -> list[str]:
         return [*parameter_names(self.law), *SIGNAL_PARAMETERS]
+
+    def with_amplitude(self, amplitude: Floats) -> "Likelihood":
+        return replace(self, amplitude=amplitude)
+
+    def single_threaded(self) -> "Likelihood":
+        return replace(self, workers=1)
+
+    @property
+    def amplitude_steps(self) -> Floats:
+        """(N,) by which a climb scales the log amplitudes; (0,) where they are not fitted."""
+        return self.amplitude_spread if self.loading_sd > 0 else np.zeros(0)
+
+    def amplitude_penalty(self, offset: Floats) -> Floats:
+        """(N,) of the log amplitudes."""
+        return 0.5 * (offset / self.loading_sd) ** 2 if self.loading_sd > 0 else np.zeros(len(offset))
+
+    def amplitude_slope(self, scores: Floats, offset: Floats) -> Floats:
+        """(N,) derivative of the penalised log likelihood by each track's log amplitude, where it is fitted."""
+        return scores[:, self.names.index("log_amplitude")] - offset / self.loading_sd**2
+
+    def common(self, value: Floats) -> Floats:
+        """What all tracks have of a value (N,) of the log amplitudes, which is the typical loading's to explain."""
+        return value.mean()
 
     def __call__(self, theta: Floats, want: bool = True) -> tuple[Floats, Floats]:
         """Log likelihood (N,) of each track and its derivatives (N, P)."""

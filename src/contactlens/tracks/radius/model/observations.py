@@ -55,3 +55,17 @@ class Observations:
         """The same driver with another signal, which is missing where the present one is."""
         observed = np.where(np.isnan(self.signal), np.nan, signal)
         return Observations(self.driver, observed, self.frame_interval_s, self.kind, self.group)
+
+
+def pooled(groups: list[Observations]) -> Observations:
+    """The tracks of all, one after the other; shorter ones end in frames that were not observed.
+
+    Raises ValueError where their kinds or frame intervals differ.
+    """
+    first, frames = groups[0], max(o.n_frames for o in groups)
+    if any((o.kind, o.frame_interval_s) != (first.kind, first.frame_interval_s) for o in groups):
+        raise ValueError("tracks of different drivers or frame intervals can't be pooled")
+    driver = [np.pad(o.driver, ((0, 0), (0, frames - o.n_frames), (0, 0)), constant_values=np.nan) for o in groups]
+    signal = [np.pad(o.signal, ((0, 0), (0, frames - o.n_frames)), constant_values=np.nan) for o in groups]
+    group = np.concatenate([o.group for o in groups])
+    return Observations(np.concatenate(driver), np.concatenate(signal), first.frame_interval_s, first.kind, group)
