@@ -87,6 +87,15 @@ def test_density_and_crps_belong_to_the_cdf(wide):
         assert found.crps(at)[i] == pytest.approx(below + above, rel=2e-3)
 
 
+def test_moments_are_the_same_before_and_after_the_crps(wide):
+    y, form = wide
+    recalibration = NormalScores.fit(y, form, CONFIG)
+    before, after = recalibration.of(form), recalibration.of(form)
+    moments = before.mean, before.sd
+    np.testing.assert_array_equal(after.crps(y), before.crps(y))
+    np.testing.assert_array_equal((after.mean, after.sd), moments)
+
+
 class RoundedUp(Gaussian):
     """Whose cdf ends a rounding error above 1, as a sum of weights does."""
 

@@ -96,22 +96,27 @@ class NormalScoresRecalibrated:
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
-        """From E[Y] = high - int F and E[(high - Y)^2] = 2 int (high - y) F, over [low, high]."""
-        low, high = self._ends
-        first = second = np.zeros_like(low)
-        for y, cdf, width in self._cells(low, high):
-            first = first + width * cdf
-            second = second + 2 * width * (high - y) * cdf
-        return high - first, np.sqrt(np.maximum(second - first**2, 0.0))
+        return self._integrals(None)[:2]
 
     def crps(self, y: Array) -> Array:
-        """Integral of (F - [y <= x])^2; a cell that holds y counts on either side with its share."""
+        """The cells give the moments too, which are kept."""
+        mean, sd, crps = self._integrals(y)
+        vars(self)["_moments"] = mean, sd
+        return crps
+
+    def _integrals(self, y: Array | None) -> tuple[Array, Array, Array]:
+        """Mean and sd, from E[Y] = high - int F and E[(high - Y)^2] = 2 int (high - y) F over [low, high]; and, of y,
+        the CRPS, the integral of (F - [y <= x])^2; a cell that holds y counts on either side with its share."""
         low, high = self._ends
-        total = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
+        first = second = np.zeros_like(low)
+        total = np.zeros_like(low) if y is None else np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
         for x, cdf, width in self._cells(low, high):
-            before = np.clip(y - (x - width / 2), 0.0, width)
-            total = total + before * cdf**2 + (width - before) * (1 - cdf) ** 2
-        return total
+            first = first + width * cdf
+            second = second + 2 * width * (high - x) * cdf
+            if y is not None:
+                before = np.clip(y - (x - width / 2), 0.0, width)
+                total = total + before * cdf**2 + (width - before) * (1 - cdf) ** 2
+        return high - first, np.sqrt(np.maximum(second - first**2, 0.0)), total
 
     @cached_property
     def _ends(self) -> tuple[Array, Array]:
