@@ -4,6 +4,7 @@
     python benchmarks/radius_recovery.py --traps --experiments 0:40 --workers 2 --out radius_traps.csv
     python benchmarks/radius_recovery.py --published --experiments 0:4 --workers 2 --out radius_published.csv
     python benchmarks/radius_recovery.py --joint --experiments 0:16 --workers 2 --out radius_joint.csv
+    python benchmarks/radius_recovery.py --stability --experiments 0:3 --workers 2 --out radius_stability.csv
     python benchmarks/radius_recovery.py --table radius_recovery.csv
 
 Every finished experiment is a row at once; the same command goes on where it was stopped, and other indices or seeds
@@ -26,8 +27,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from contactlens.tracks.radius.config import RadiusConfig
-from contactlens.tracks.radius.groups import group_intervals, joint_interval
-from contactlens.tracks.radius.measure import measure, measure_interval, prepare, stated
+from contactlens.tracks.radius.groups import group_fits, joint_interval
+from contactlens.tracks.radius.measure import Stated, calibrated, measure, measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import pooled
 from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.simulation.config import SimulationConfig
@@ -52,6 +53,8 @@ TRAPS: dict[str, dict[str, Any]] = {
 }
 JOINT_DISTANCES_NM = (150.0, 250.0, 400.0)
 JOINT_RADII_NM = (60.0, 80.0)
+STABILITY_RADII_NM = (60.0, 100.0, 200.0)
+STABILITY_TRACKS, STABILITY_FRAMES = 60, 301
 Row = dict[str, Any]
 
 
@@ -179,7 +182,8 @@ def trap(index: int, seed: int, simulations: int) -> Row:
 
 def joint(index: int, seed: int, simulations: int) -> Row:
     """Three groups of 40 tracks at different genomic distances; in two of four experiments they share radius and rate,
-    in the others k_on is twice as high in the second group. Each group alone, all together, and the test."""
+    in the others k_on is twice as high in the second group. All together with the test, and, where they share them,
+    each group alone."""
     rng = np.random.default_rng([seed, index, 4])
     truth, shares = JOINT_RADII_NM[index % 2], index % 4 < 2
     base = SimulationConfig(n_tracks=40, n_frames=200, contact_radius_nm=truth)
@@ -193,15 +197,17 @@ def joint(index: int, seed: int, simulations: int) -> Row:
         onsets.append(int((experiment.bursts.start_s > 0).sum()))
     start = time.process_time()
     names = [f"{distance:g} nm" for distance in JOINT_DISTANCES_NM]
-    intervals = group_intervals(pooled(groups), names, reporter, settings, seed=index)
-    alone = time.process_time()
-    found = joint_interval(intervals, settings)
-    answers = {"joint": stated(found, 0.95)} | {
-        f"own_{place}": stated(interval, 0.95) for place, interval in enumerate(intervals)
-    }
+    fits = group_fits(pooled(groups), names, reporter, settings, seed=index)
+    found = joint_interval(fits, settings)
+    together = time.process_time()
     half = stated(found, 0.5)
     row = {**_design(index, seed, base), "shares": shares, "truth": truth}
     row |= {f"onsets_{place}": count for place, count in enumerate(onsets)}
+    answers = {"joint": stated(found, 0.95)}
+    for place, fit in enumerate(fits):
+        answers[f"own_{place}"] = (
+            stated(calibrated(fit, settings), 0.95) if shares else Stated(np.nan, np.nan, np.nan, False)
+        )
     for name, answer in answers.items():
         row |= {f"{name}_{key}": getattr(answer, key) for key in ("estimate", "low", "high", "is_bound")}
         row[f"{name}_holds"] = bool(answer.low <= truth <= answer.high)
@@ -214,7 +220,44 @@ def joint(index: int, seed: int, simulations: int) -> Row:
         "statistic": found.test.statistic,
         "p": found.test.p,
         "compared": found.test.experiments,
-        "seconds_alone": alone - start,
+        "seconds_together": together - start,
+        "seconds": time.process_time() - start,
+    }
+
+
+def stability(index: int, seed: int, simulations: int) -> Row:
+    """One experiment measured again: with another Monte-Carlo seed, half as many simulations again, and, as its first
+    half, in one of twice the tracks. How far the estimate moves, in standard errors of the first."""
+    truth = STABILITY_RADII_NM[index % len(STABILITY_RADII_NM)]
+    rng = np.random.default_rng([seed, index, 5])
+    config = SimulationConfig(n_tracks=2 * STABILITY_TRACKS, n_frames=STABILITY_FRAMES, contact_radius_nm=truth)
+    experiment = simulate_arrays(config, int(rng.integers(2**31)))
+    reporter, settings = told(config, rng, simulations)
+    twice = observations_of(experiment)
+    once = twice.only(np.arange(STABILITY_TRACKS))
+    more = replace(settings, simulations=3 * simulations // 2)
+    runs = {
+        "first": (once, settings, index),
+        "seed": (once, settings, index + 1000),
+        "simulations": (once, more, index),
+        "twice": (twice, settings, index),
+    }
+    start = time.process_time()
+    row = {**_design(index, seed, replace(config, n_tracks=STABILITY_TRACKS)), "truth": truth}
+    for name, (observations, own, monte_carlo_seed) in runs.items():
+        interval = measure_interval(prepare(observations, reporter, own, seed=monte_carlo_seed), own)
+        answer = stated(interval, 0.95)
+        row |= {f"{name}_{key}": getattr(answer, key) for key in ("estimate", "low", "high", "is_bound")}
+        row[f"{name}_fitted"] = float(np.exp(interval.fit["log_radius"]))
+        if name == "first":
+            closed = not answer.is_bound and np.isfinite(answer.high)
+            width = np.log(answer.high / answer.low) / 3.92 if closed else interval.fit.standard_error("log_radius")
+            row["standard_error"] = float(width)
+        row[f"{name}_moved"] = float(np.log(answer.estimate / row["first_estimate"])) / row["standard_error"]
+    return row | {
+        "low": row["first_low"],
+        "high": row["first_high"],
+        "holds": bool(row["first_low"] <= truth <= row["first_high"]),
         "seconds": time.process_time() - start,
     }
 
@@ -226,6 +269,10 @@ def table(file: Path) -> str:
     if "trap" in rows[0]:
         names = dict.fromkeys(row["trap"] for row in rows)
         return "\n".join(_trap_line(name, [row for row in rows if row["trap"] == name]) for name in names)
+    if "statistic" in rows[0]:
+        return _joint_lines(rows)
+    if "standard_error" in rows[0]:
+        return "\n".join(_stability_line(row) for row in rows)
     edges = np.quantile([float(row["onsets"]) for row in rows], [0, 0.25, 0.5, 0.75, 1.0])
     parts: dict[str, list[dict[str, str]]] = {"all": rows}
     for regime in ("default", "mesc"):
@@ -236,6 +283,35 @@ def table(file: Path) -> str:
     well = [row for row in rows if row["regime"] == "default" and float(row["truth"]) >= 100]
     parts["default, r >= 100, N >= 50"] = [row for row in well if int(row["tracks"]) >= 50]
     return "\n".join(_line(name, part) for name, part in parts.items() if part)
+
+
+def _joint_lines(rows: list[dict[str, str]]) -> str:
+    """Of groups that share radius and rate: bounds, width and coverage, alone and together; of all: the test."""
+    shared = [row for row in rows if row["shares"] == "True"]
+    lines = []
+    names = ["joint", *(f"own_{place}" for place in range(len(JOINT_DISTANCES_NM)))]
+    for name in names if shared else []:
+        bounds = sum(row[f"{name}_is_bound"] == "True" for row in shared)
+        upper = np.median([float(row[f"{name}_high"]) / float(row["truth"]) for row in shared])
+        error = np.median([abs(np.log(float(row[f"{name}_estimate"]) / float(row["truth"]))) for row in shared])
+        lines.append(
+            f"{name}: 95 % holds {_share([row[f'{name}_holds'] == 'True' for row in shared])}, bounds "
+            f"{bounds}/{len(shared)}, upper end {upper:.2f} of the truth, median error {100 * error:.1f} %"
+        )
+    for name, part in (("shared", shared), ("k_on doubled in one group", [r for r in rows if r["shares"] == "False"])):
+        if part:
+            p = ", ".join(f"{float(row['p']):.3f}" for row in part)
+            lines.append(f"{name}: refused at p <= 0.05 {_share([float(row['p']) <= 0.05 for row in part])}; p {p}")
+    return "\n".join(lines)
+
+
+def _stability_line(row: dict[str, str]) -> str:
+    def of(name: str) -> str:
+        low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
+        return f"{float(row[f'{name}_estimate']):.1f} [{low:.1f}, {high:.1f}], moved {float(row[f'{name}_moved']):+.2f}"
+
+    said = "; ".join(f"{name} {of(name)}" for name in ("first", "seed", "simulations", "twice"))
+    return f"truth {float(row['truth']):.0f}: {said}; standard error {100 * float(row['standard_error']):.1f} %"
 
 
 def _line(name: str, rows: Iterable[dict[str, str]]) -> str:
@@ -324,12 +400,13 @@ def main() -> None:
     parser.add_argument("--traps", action="store_true")
     parser.add_argument("--published", action="store_true")
     parser.add_argument("--joint", action="store_true", help="three groups that share radius and rate, or do not")
+    parser.add_argument("--stability", action="store_true", help="the same data again: other seeds, twice the tracks")
     parser.add_argument("--table", type=Path, help="summarise a file of rows and stop")
     arguments = parser.parse_args()
     if arguments.table:
         print(table(arguments.table))
         return
-    modes = {"traps": trap, "published": published, "joint": joint}
+    modes = {"traps": trap, "published": published, "joint": joint, "stability": stability}
     run(next((work for name, work in modes.items() if getattr(arguments, name)), recovery), arguments)
 
 

@@ -16,7 +16,7 @@ from contactlens.tracks.radius.calibrate import Calibration, Confidence, Experim
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import RadiusConfig
 from contactlens.tracks.radius.fit import Penalty
-from contactlens.tracks.radius.groups import group_intervals, sharing_test, summed
+from contactlens.tracks.radius.groups import group_fits, sharing_test, summed
 from contactlens.tracks.radius.joint import JointLikelihood, JointPenalty, Sharing
 from contactlens.tracks.radius.measure import prepare
 from contactlens.tracks.radius.model.laws import contact_rate
@@ -126,10 +126,10 @@ def test_laws_of_independent_groups_add_up() -> None:
 def test_one_group_and_a_group_that_is_too_small_are_refused_by_name() -> None:
     one = replace(experiment(10, 40, seed=1), group=np.zeros(10, dtype=np.int64))
     with pytest.raises(InputError, match="one group of tracks \\(near\\)"):
-        group_intervals(one, ["near", "far"], REPORTER, SMALL, seed=0)
+        group_fits(one, ["near", "far"], REPORTER, SMALL, seed=0)
     small = replace(experiment(4, 40, seed=1), group=np.ones(4, dtype=np.int64))
     with pytest.raises(InputError, match="group far: radius: 4 tracks with a signal"):
-        group_intervals(
+        group_fits(
             pooled([replace(small, group=np.zeros(4, dtype=np.int64)), small]), ["far", "near"], REPORTER, SMALL, seed=0
         )
 

@@ -75,7 +75,7 @@ def group_table(measurement: JointMeasurement) -> pd.DataFrame:
     """
     joint = measurement.interval
     rows: list[dict[str, Any]] = []
-    for name, interval, (evidence, verdict) in zip(measurement.names, joint.groups, measurement.own, strict=True):
+    for name, interval, (evidence, verdict) in zip(measurement.names, measurement.alone, measurement.own, strict=True):
         grid, theta = interval.prepared.likelihood.exposure.grid, interval.fit.theta
         answer = stated(interval, evidence.level)
         rows.append(
@@ -103,7 +103,7 @@ def group_table(measurement: JointMeasurement) -> pd.DataFrame:
 
 def expected_bursts(measurement: JointMeasurement, group: int) -> float:
     """Bursts that end within the films of a group: the time it is on, by its fit, times k_off."""
-    interval = measurement.interval.groups[group]
+    interval = measurement.alone[group]
     likelihood = interval.prepared.likelihood
     on = likelihood.states(interval.fit.theta)
     return float(on.sum() * likelihood.response.block_s * np.exp(interval.fit["log_k_off"]))

@@ -21,11 +21,12 @@ from contactlens.tracks.radius.joint import JointDesign, JointLikelihood, JointP
 from contactlens.tracks.radius.measure import (
     Floats,
     Interval,
+    StepFit,
+    calibrated,
     evidence_of,
-    measure_interval,
+    fit_step,
     on_threshold,
     prepare,
-    radius_bounds,
     some_draws,
 )
 from contactlens.tracks.radius.model.observations import Observations
@@ -42,9 +43,9 @@ FEWEST_GROUPS = 2
 
 @dataclass(frozen=True)
 class JointInterval:
-    """The groups' own intervals, and that of the radius that they share."""
+    """The groups' own fits, and the interval of the radius that they share."""
 
-    groups: list[Interval]
+    groups: list[StepFit]
     likelihood: JointLikelihood
     fit: Fit
     calibration: Calibration
@@ -52,7 +53,7 @@ class JointInterval:
 
     @property
     def resolution(self) -> float:
-        return min(interval.prepared.resolution for interval in self.groups)
+        return min(step.prepared.resolution for step in self.groups)
 
     def radius(self, level: float) -> tuple[float, float, float]:
         """Median and interval of the radius; the lower end is 0 where no smaller radius is excluded."""
@@ -69,9 +70,11 @@ class JointInterval:
 
 @dataclass(frozen=True)
 class JointMeasurement:
-    """names: of the groups; own: evidence and verdict of each alone, without checks by simulation"""
+    """names: of the groups; alone: each by its own tracks; own: evidence and verdict of each, without checks by
+    simulation"""
 
     names: list[str]
+    alone: list[Interval]
     interval: JointInterval
     comparisons: list[Comparison]
     shuffled: Floats
@@ -81,36 +84,35 @@ class JointMeasurement:
     rules: VerdictRules
 
 
-def group_intervals(
+def group_fits(
     observations: Observations, names: list[str], reporter: Reporter, config: RadiusConfig, seed: int
-) -> list[Interval]:
-    """Each group's own motion, fit and calibrated interval. names: by index of group.
+) -> list[StepFit]:
+    """Each group's own motion and fit. names: by index of group.
 
     Raises InputError where there are not several groups, or one can't carry a measurement.
     """
     present = np.unique(observations.group)
     if len(present) < FEWEST_GROUPS:
         raise InputError(f"radius: one group of tracks ({names[present[0]]}), a joint radius needs {FEWEST_GROUPS}")
-    intervals = []
+    fits = []
     for place, group in enumerate(present):
         own = observations.only(np.flatnonzero(observations.group == group))
         try:
             prepared = prepare(own, reporter, config, seed + SEED_STEP * place)
         except InputError as error:
             raise InputError(f"group {names[group]}: {error}") from error
-        intervals.append(measure_interval(prepared, config))
-    return intervals
+        fits.append(fit_step(prepared, config))
+    return fits
 
 
-def joint_interval(intervals: list[Interval], config: RadiusConfig) -> JointInterval:
+def joint_interval(steps: list[StepFit], config: RadiusConfig) -> JointInterval:
     """The fit of the step law to all groups, with one radius and rate, and its interval calibrated by simulation."""
-    prepared = [interval.prepared for interval in intervals]
+    prepared = [step.prepared for step in steps]
     sharing = Sharing(tuple(p.likelihood.exposure.grid for p in prepared))
     likelihood = JointLikelihood(sharing, tuple(p.likelihood for p in prepared))
-    prior = JointPenalty(sharing, tuple(interval.prior for interval in intervals))
-    fits = tuple(interval.fit for interval in intervals)
-    own_bounds = [radius_bounds(p, config) for p in prepared]
-    bounds = min(low for low, _ in own_bounds), max(high for _, high in own_bounds)
+    prior = JointPenalty(sharing, tuple(step.prior for step in steps))
+    fits = tuple(step.fit for step in steps)
+    bounds = min(step.bounds[0] for step in steps), max(step.bounds[1] for step in steps)
     fit, ridge = highest_fit(likelihood, _joint_fit(likelihood, prior, fits), prior, bounds)
     likelihood = likelihood.with_amplitude(fit.amplitude)
     design = JointDesign(tuple(p.design for p in prepared), fits, prior)
@@ -118,7 +120,7 @@ def joint_interval(intervals: list[Interval], config: RadiusConfig) -> JointInte
         likelihood, prior, fit, ridge, design, config.simulations, config.draws, bounds, summary_of(sharing, fit)
     )
     test = sharing_test(calibration, design.not_shared(likelihood, fit))
-    return JointInterval(intervals, likelihood, fit, calibration, test)
+    return JointInterval(steps, likelihood, fit, calibration, test)
 
 
 def _joint_fit(likelihood: JointLikelihood, prior: JointPenalty, fits: tuple[Fit, ...]) -> Fit:
@@ -158,9 +160,10 @@ def measure_groups(
     """
     z = float(norm.ppf(0.5 + config.level / 2))
     with counting("steps", 4) as count:
-        intervals = group_intervals(observations, names, reporter, config, seed)
+        steps = group_fits(observations, names, reporter, config, seed)
+        intervals = [calibrated(step, config) for step in steps]
         count.to(1, "groups measured")
-        joint = joint_interval(intervals, config)
+        joint = joint_interval(steps, config)
         count.to(2, "calibrated together")
         comparisons = [compare_laws(i.prepared.likelihood, i.fit, i.prior, z) for i in intervals]
         shuffled = [
@@ -178,9 +181,17 @@ def measure_groups(
         checks=checks_of(own_statistics, simulated),
     )
     rules = config.verdict
-    alone = [(e, decide(e, rules)) for e in own]
+    verdicts = [(e, decide(e, rules)) for e in own]
     return JointMeasurement(
-        chosen, joint, comparisons, np.sum(shuffled, axis=0), alone, evidence, decide(evidence, rules), rules
+        chosen,
+        intervals,
+        joint,
+        comparisons,
+        np.sum(shuffled, axis=0),
+        verdicts,
+        evidence,
+        decide(evidence, rules),
+        rules,
     )
 
 
@@ -191,9 +202,9 @@ def _statistics(
     draws = some_draws(joint.calibration.draws, config.predictive, seed)
     own: dict[str, Floats] = {}
     simulated: dict[str, Floats] = {}
-    for g, (name, interval) in enumerate(zip(names, joint.groups, strict=True)):
+    for g, (name, step) in enumerate(zip(names, joint.groups, strict=True)):
         likelihood = joint.likelihood.groups[g]
-        found = compared(interval.prepared.design, likelihood, joint.parts(draws, g), on_threshold(interval))
+        found = compared(step.prepared.design, likelihood, joint.parts(draws, g), on_threshold(step))
         own |= {f"{name}: {key}": value for key, value in found.own.items()}
         simulated |= {f"{name}: {key}": value for key, value in found.simulated.items()}
     return own, simulated

@@ -20,7 +20,7 @@ from contactlens.tracks.radius.model.kriging import ANCHORS, PATTERNS, local_kri
 from contactlens.tracks.radius.model.likelihood import Likelihood
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.model.response import response_of
-from contactlens.tracks.radius.ridge import highest_fit
+from contactlens.tracks.radius.ridge import Ridge, highest_fit
 from contactlens.tracks.radius.verdict import Evidence, Verdict, decide
 from contactlens.tracks.simulation.reporter import Reporter
 
@@ -52,13 +52,34 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """The calibrated answer alone: fit of the step law, and its calibration by simulated experiments."""
+class StepFit:
+    """The step law fitted: prepared as this fit asks for; bounds: of the log radius."""
 
     prepared: Prepared
     fit: Fit
     prior: Penalty
+    ridge: Ridge
+    bounds: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The calibrated answer alone: fit of the step law, and its calibration by simulated experiments."""
+
+    step: StepFit
     calibration: Calibration
+
+    @property
+    def prepared(self) -> Prepared:
+        return self.step.prepared
+
+    @property
+    def fit(self) -> Fit:
+        return self.step.fit
+
+    @property
+    def prior(self) -> Penalty:
+        return self.step.prior
 
     @property
     def resolution(self) -> float:
@@ -180,8 +201,8 @@ def radius_bounds(prepared: Prepared, config: RadiusConfig) -> tuple[float, floa
     return float(np.log(max(low, 1e-9))), float(np.log(high))
 
 
-def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
-    """The fit of the step law and its calibrated interval, without alternatives and checks."""
+def fit_step(prepared: Prepared, config: RadiusConfig) -> StepFit:
+    """The step law, with blocks and a spread of the loading that suit it, and its ridge."""
     bounds = radius_bounds(prepared, config)
     fit, prior = fit_law(prepared.likelihood)
     fit, _ = highest_fit(prepared.likelihood, fit, prior, bounds)
@@ -200,10 +221,21 @@ def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
     prepared = replace(prepared, likelihood=replace(prepared.likelihood, amplitude=fit.amplitude))
     fit, ridge = highest_fit(prepared.likelihood, fit, prior, bounds)
     prepared = replace(prepared, likelihood=replace(prepared.likelihood, amplitude=fit.amplitude))
+    return StepFit(prepared, fit, prior, ridge, bounds)
+
+
+def measure_interval(prepared: Prepared, config: RadiusConfig) -> Interval:
+    """The fit of the step law and its calibrated interval, without alternatives and checks."""
+    return calibrated(fit_step(prepared, config), config)
+
+
+def calibrated(step: StepFit, config: RadiusConfig) -> Interval:
+    prepared = step.prepared
     calibration = calibrate(
-        prepared.likelihood, prior, fit, ridge, prepared.design, config.simulations, config.draws, bounds
-    )
-    return Interval(prepared, fit, prior, calibration)
+        prepared.likelihood, step.prior, step.fit, step.ridge, prepared.design, config.simulations, config.draws,
+        step.bounds,
+    )  # fmt: skip
+    return Interval(step, calibration)
 
 
 def _with_longer_blocks(prepared: Prepared, fit: Fit) -> Prepared:
@@ -253,7 +285,7 @@ def measure(observations: Observations, reporter: Reporter, config: RadiusConfig
 def _predictive(interval: Interval, config: RadiusConfig, seed: int) -> Predictive:
     prepared = interval.prepared
     chosen = some_draws(interval.calibration.draws, config.predictive, seed)
-    return predictive_checks(prepared.design, prepared.likelihood, chosen, on_threshold(interval))
+    return predictive_checks(prepared.design, prepared.likelihood, chosen, on_threshold(interval.step))
 
 
 def some_draws(draws: Floats, count: int, seed: int) -> Floats:
@@ -262,10 +294,10 @@ def some_draws(draws: Floats, count: int, seed: int) -> Floats:
     return draws[rng.choice(len(draws), size=count, replace=count > len(draws))]
 
 
-def on_threshold(interval: Interval) -> float:
+def on_threshold(step: StepFit) -> float:
     """The signal, a.u., above which a promoter is taken as on: a quarter of a fully loaded gene's."""
-    loaded = float(np.exp(interval.fit["log_amplitude"]) * interval.prepared.likelihood.response.tables[-1, 0])
-    return (interval.fit["background"] + 0.25 * loaded) * interval.prepared.scale
+    loaded = float(np.exp(step.fit["log_amplitude"]) * step.prepared.likelihood.response.tables[-1, 0])
+    return (step.fit["background"] + 0.25 * loaded) * step.prepared.scale
 
 
 def evidence_of(
