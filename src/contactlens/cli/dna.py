@@ -3,6 +3,7 @@
 import inspect
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,7 @@ OptionalWindowBp = Annotated[int | None, WINDOW_BP]
 ROWS = "Most windows in one pass; bounds memory."
 RowsPerPass = Annotated[int, typer.Option(help=ROWS, min=1)]
 IgSteps = Annotated[int, typer.Option(help="Nodes of integrated gradients.")]
+WORKERS = "Processes; with more than 1 Ray's, on this machine or on the cluster at RAY_ADDRESS."
 METHOD = f"{BEST} (of the table that came with the model), {', '.join(METHODS)}; one that fails its checks is replaced."
 Method = Annotated[str, typer.Option(help=METHOD)]
 MAX_ERROR = "Share of the score's change from its reference beyond which a method that misses it is refused."
@@ -294,6 +296,8 @@ def attribute_dna(
     max_completeness_error: MaxError = 0.25,
     rows_per_pass: Annotated[int, typer.Option(help=ROWS)] = 8,
     device: Device = "cpu",
+    workers: Annotated[int, typer.Option(help=WORKERS, min=1)] = 1,
+    gpus_per_worker: Annotated[float, typer.Option(help="Of a GPU, where the device is one.", min=0)] = 1.0,
 ) -> None:
     """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
 
@@ -303,12 +307,19 @@ def attribute_dna(
     """
     from contactlens.dna.explanation.attribute import attribute_windows
     from contactlens.dna.explanation.methods import AttributionSettings
+    from contactlens.dna.explanation.parts import in_turn
+    from contactlens.ops.parallel import Workers, on_workers
     from contactlens.ops.progress import progress_shown
     from contactlens.training.state import kept_until_done
 
+    by = Workers(workers, 1, 0.0 if device == "cpu" else gpus_per_worker)
     settings = AttributionSettings(ig_steps, rows_per_pass)
     _say_what_is_not_read(checkpoint)
-    with kept_until_done(out / PARTS) as kept, progress_shown("attribute"):
+    with (
+        kept_until_done(out / PARTS) as kept,
+        progress_shown("attribute"),
+        on_workers(by, kept) if workers > 1 else nullcontext(in_turn) as run,
+    ):
         found = attribute_windows(
             checkpoint,
             fasta,
@@ -319,6 +330,7 @@ def attribute_dna(
             max_completeness_error=max_completeness_error,
             device=device,
             kept=kept,
+            run=run,
         )
         paths = found.write(out)
     typer.echo(f"{len(found.intervals):,} intervals by {found.method}; written to {', '.join(map(str, paths))}")

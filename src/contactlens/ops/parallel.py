@@ -1,6 +1,8 @@
-"""Independent pieces of work as Ray tasks, each with a folder of its own that outlives a kill. Knows no science."""
+"""Independent pieces of work in Ray's workers, each with a folder of its own that outlives a kill. Knows no science."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,3 +78,104 @@ def _after_one(running: list[Any]) -> list[Any]:
             raise InputError(str(error.cause)) from None
         raise
     return list(rest)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """count: processes; cpus, gpus: what each takes of its node. A fraction of a GPU lets workers share it, and the
+    share counts only where there is a GPU
+    """
+
+    count: int
+    cpus: int
+    gpus: float
+
+    @property
+    def cpus_per_trial(self) -> int:
+        return self.cpus
+
+    @property
+    def gpus_per_trial(self) -> float:
+        return self.gpus
+
+
+Work = Callable[[Any, Any, Path], None]
+Runner = Callable[[Work, Sequence[tuple[Any, Path]], Any, str], None]
+
+
+@contextmanager
+def on_workers(workers: Workers, state: Path) -> Iterator[Runner]:
+    """What calls `work(piece, shared, folder)` for each of some pieces with their folders, in processes that stay until
+    the end of the block: each imports its libraries once, and takes `shared`, such as a model, once for all pieces of
+    a call. Its last argument names the pieces in the count of progress.
+
+    state: folder on a disk that every node sees, as those of the pieces are
+
+    Ray starts with the first call. A worker that is lost is replaced, and its piece done again. Raises what `work`
+    raised, and InputError where a worker fits on no node.
+    """
+    with ExitStack() as stack:
+        pools: list[_Pool] = []
+
+        def run(work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: str) -> None:
+            if not pools:
+                state.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(ray_session(workers, state.absolute()))
+                pools.append(_Pool(workers))
+            pools[0].run(work, pieces, shared, what)
+
+        yield run
+
+
+class _Worker:
+    """In a process of its own; keeps what it was sent last."""
+
+    def __init__(self) -> None:
+        self.reference: Any = None
+        self.shared: Any = None
+
+    def ready(self) -> None:
+        """Ends once there is room for the worker."""
+
+    def run(self, work: Work, piece: Any, sent: list[Any], folder: Path) -> None:
+        """sent: the reference to what is shared, in a list, so that Ray doesn't fetch it for every piece"""
+        import ray
+
+        if self.reference != sent[0]:
+            self.shared, self.reference = ray.get(sent[0]), sent[0]
+        work(piece, self.shared, folder)
+
+
+class _Pool:
+    """Workers that are there, or will be once the cluster has room for them.
+
+    busy: what a worker was asked -> the worker
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        import ray
+
+        gpus = gpus_per_trial(workers, ray.cluster_resources())
+        again = {"max_restarts": MAX_RETRIES, "max_task_retries": MAX_RETRIES}
+        kind = ray.remote(_Worker).options(num_cpus=workers.cpus, num_gpus=gpus, **again)
+        actors: list[Any] = [kind.remote() for _ in range(workers.count)]
+        self.busy: dict[Any, Any] = {actor.ready.remote(): actor for actor in actors}
+        self.free: list[Any] = []
+
+    def run(self, work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: str) -> None:
+        """Each piece goes to the worker that is free first."""
+        import ray
+
+        sent, waiting = [ray.put(shared)], list(pieces)[::-1]
+        running: set[Any] = set()
+        with counting(what, len(pieces)) as count:
+            while waiting or running:
+                while waiting and self.free:
+                    actor = self.free.pop()
+                    asked = actor.run.remote(work, waiting[-1][0], sent, waiting.pop()[1])
+                    running.add(asked)
+                    self.busy[asked] = actor
+                left = set(_after_one(list(self.busy)))
+                self.free += [self.busy.pop(one) for one in list(self.busy) if one not in left]
+                running &= left
+                count.to(len(pieces) - len(waiting) - len(running))

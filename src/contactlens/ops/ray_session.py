@@ -11,12 +11,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from contactlens.base.errors import InputError
 from contactlens.ops.loopback import ray_on_loopback
 from contactlens.ops.runs.provenance import code_hash
-from contactlens.training.search import SearchConfig
 
 LOCAL = "local"
 OBJECT_STORE_BYTES = 512 * 2**20
@@ -29,8 +28,18 @@ LONGEST_TEMP_DIR = 34
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 
 
+class Share(Protocol):
+    """What one trial, or one worker, takes of a node."""
+
+    @property
+    def cpus_per_trial(self) -> int: ...
+
+    @property
+    def gpus_per_trial(self) -> float: ...
+
+
 @contextmanager
-def ray_session(config: SearchConfig, state: Path) -> Iterator[None]:
+def ray_session(config: Share, state: Path) -> Iterator[None]:
     """Joined or started, checked, and left or closed at the end.
 
     Raises InputError where the cluster can't be joined, a trial fits on no node, or a node doesn't share the
@@ -129,12 +138,12 @@ def _require_listener(where: str, address: str) -> None:
         raise InputError(f"{where}: nothing answers there ({error}); {HELP}") from None
 
 
-def gpus_per_trial(config: SearchConfig, cluster: Mapping[str, float]) -> float:
+def gpus_per_trial(config: Share, cluster: Mapping[str, float]) -> float:
     """A trial's GPU share, where there is a GPU at all."""
     return config.gpus_per_trial if cluster.get("GPU", 0) else 0
 
 
-def require_room(config: SearchConfig, nodes: list[dict[str, float]]) -> None:
+def require_room(config: Share, nodes: list[dict[str, float]]) -> None:
     """A trial runs on one node; Ray would wait without end for a node that holds it."""
     gpus = max(gpus_per_trial(config, node) for node in nodes)
     if not any(node.get("CPU", 0) >= config.cpus_per_trial and node.get("GPU", 0) >= gpus for node in nodes):

@@ -1,5 +1,6 @@
 """Contributions made and written part by part: the bytes of all at once, and those of a run that nothing disturbed."""
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from contactlens.dna.explanation import parts as parts_module
 from contactlens.dna.explanation.attribute import _stretches, attribute_windows
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
-from contactlens.dna.explanation.parts import attribute_parts, scored
+from contactlens.dna.explanation.methods.mutagenesis import scores
+from contactlens.dna.explanation.parts import Sent, attribute_parts, score_parts, scored
+from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
 
@@ -121,22 +124,60 @@ finally:
 
 @pytest.mark.slow
 def test_an_attribution_killed_twice_goes_on_to_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
-    """Three files a part: each kill strikes in the middle of one, and no part that was whole is made again."""
+    """A file for the scores of a part, three for its contributions: each kill strikes in the middle of one, and nothing
+    that was whole is made again."""
     checkpoint, fasta, bed = intervals(tmp_path)
 
-    def run(out: Path, last: int) -> "subprocess.CompletedProcess[str]":
-        places = ["--checkpoint", checkpoint, "--fasta", fasta, "--bed", bed, "--out", str(out)]
+    def run(out: Path, last: int, *more: str) -> "subprocess.CompletedProcess[str]":
+        places = ["--checkpoint", checkpoint, "--fasta", fasta, "--bed", bed, "--out", str(out), *more]
         command = ["dna", "attribute", *places, "--method", "saliency", "--rows-per-pass", "4", "--context-bp", "0"]
         return subprocess.run([sys.executable, "-c", CHILD, str(last), *command], capture_output=True, text=True)
 
-    killed = [run(tmp_path / "killed", 5) for _ in range(2)]
+    # Six lengths, of at most sixteen intervals each, are six parts: their scores, and a part, are whole at first.
+    killed = [run(tmp_path / "killed", last) for last in (11, 5)]
     assert [one.returncode for one in killed] == [-signal.SIGKILL] * 2
-    assert len(list((tmp_path / "killed").rglob("part"))) == 2
+    assert len(list((tmp_path / "killed").rglob("part"))) == 6 + 2
     ended, undisturbed = run(tmp_path / "killed", 0), run(tmp_path / "whole", 0)
     assert ended.returncode == undisturbed.returncode == 0, ended.stderr + undisturbed.stderr
-    # Six lengths, of at most sixteen intervals each, are six parts; two were whole before.
-    assert [one.stdout.splitlines()[-1] for one in (ended, undisturbed)] == ["saved 12", "saved 18"]
+    assert [one.stdout.splitlines()[-1] for one in (ended, undisturbed)] == ["saved 12", "saved 24"]
+    by_two = run(tmp_path / "by_two", 0, "--workers", "2")
+    assert by_two.returncode == 0, by_two.stderr
+    assert by_two.stdout.splitlines()[-1] == "saved 0"  # by this process
     for path in sorted((tmp_path / "whole").iterdir()):
-        assert (tmp_path / "killed" / path.name).read_bytes() == path.read_bytes(), path.name
+        for other in ("killed", "by_two"):
+            assert (tmp_path / other / path.name).read_bytes() == path.read_bytes(), path.name
     names = [path.name for path in sorted((tmp_path / "killed").iterdir())]
     assert names == ["attributions.bedgraph", "attributions.npz", "attributions.tsv"]
+
+
+def test_another_process_gets_the_model_and_opens_the_genome_itself(tmp_path: Path) -> None:
+    model, batch = classifier(), stored_windows(5).read(range(5))
+    logits = model(batch.ids, batch.regions)
+    try:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        sent = pickle.dumps((Sent(model), stored_windows(5)))
+        torch.use_deterministic_algorithms(False)
+        received, windows = pickle.loads(sent)
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    again = windows.read(range(5))
+    assert torch.equal(received.model(again.ids, again.regions), logits)
+    (tmp_path / "g.fa").write_text(">c\nACGTACGT\n")
+    opened = Genome.open(tmp_path / "g.fa")
+    content = pickle.dumps(opened)
+    assert pickle.loads(content).fetch("c", 1, 5) == opened.fetch("c", 1, 5) == "CGTA"
+
+
+def test_scores_of_parts_are_those_of_all_and_kept(tmp_path: Path) -> None:
+    model, windows = classifier(), stored_windows(47)
+    found, shuffles = score_parts(model, windows, SETTINGS, 2, tmp_path)
+    np.testing.assert_array_equal(found, scored(model, windows, SETTINGS))
+    batch = windows.read(range(47))
+    for draw in range(2):
+        ids = shuffled(batch.ids, torch.ones_like(batch.ids, dtype=torch.bool), draw)
+        np.testing.assert_array_equal(shuffles[:, draw], scores(model, ids, batch.regions, 5).numpy())
+    with patch.object(parts_module, "scores", side_effect=AssertionError("made again")):
+        again, none = score_parts(model, windows, SETTINGS, 2, tmp_path)[0], (47, 0)
+        np.testing.assert_array_equal(again, found)
+    assert score_parts(model, windows, SETTINGS, 0, tmp_path)[1].shape == none

@@ -115,6 +115,10 @@ class Genome:
         except Exception as error:  # a file that was damaged or changed since it was indexed
             raise InputError(f"{self.name}: record {record!r} can't be read ({_first_line(error)})") from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the file itself."""
+        return (Genome.of, (dict(self._records),)) if self.path is None else (Genome.open, (self.path.absolute(),))
+
     @property
     def name(self) -> str:
         return "genome in memory" if self.path is None else str(self.path)

@@ -29,7 +29,7 @@ from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import read_checks
 from contactlens.dna.explanation.methods import AttributionSettings, require_method
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
-from contactlens.dna.explanation.parts import AttributionParts
+from contactlens.dna.explanation.parts import AttributionParts, Runner, in_turn
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
@@ -140,6 +140,7 @@ def attribute_windows(
     max_completeness_error: float = 0.25,
     device: str = "cpu",
     kept: Path | None = None,
+    run: Runner = in_turn,
 ) -> IntervalAttributions:
     """Explain what a checkpoint says of intervals of a genome, some windows at a time.
 
@@ -153,6 +154,7 @@ def attribute_windows(
         (of regions the whole window is the element then); with a model that does not know it, for none
     kept: folder of the parts, which the result reads and from which a run that was killed goes on; a temporary one
         where None
+    run: who calls the work on each part
 
     Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
     """
@@ -168,7 +170,8 @@ def attribute_windows(
     if context_bp is None and isinstance(model, WindowClassifier) and model.window_bp is not None:
         intervals = [one.in_window(model.window_bp, n_elements == 1, genome) for one in intervals]
     known = read_checks(Path(checkpoint).parent) if (Path(checkpoint) / DESCRIPTION).exists() else None
-    return _attribute(model.to(target), genome, intervals, method, settings, max_completeness_error, known, kept)
+    model = model.to(target)
+    return _attribute(model, genome, intervals, method, settings, max_completeness_error, known, kept, run)
 
 
 def load_explained(checkpoint: Path | str) -> tuple[nn.Module, int]:
@@ -188,6 +191,7 @@ def _attribute(
     max_completeness_error: float,
     known: pd.DataFrame | None,
     kept: Path | None,
+    run: Runner,
 ) -> IntervalAttributions:
     """Intervals of one length are run together."""
     lengths = [one.end - one.start for one in intervals]
@@ -195,7 +199,7 @@ def _attribute(
     windows = [_windows([intervals[i] for i in same], genome) for same in rows]
     home = TemporaryDirectory() if kept is None else None
     folder = Path(home.name) if home is not None else Path(kept or "")
-    used = believed_parts(model, windows, method, settings, max_completeness_error, folder, known)
+    used = believed_parts(model, windows, method, settings, max_completeness_error, folder, known, run)
     parts = [replace(one, home=home) for one in used.attributions]
     scores = np.empty(len(intervals))
     for same, one in zip(rows, parts, strict=True):

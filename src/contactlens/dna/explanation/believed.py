@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from contactlens.base.errors import InputError
@@ -16,17 +15,14 @@ from contactlens.dna.data.batch import Windows
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.checks import check_methods, logit_range, methods_to_try, refusals
 from contactlens.dna.explanation.methods import AttributionSettings
-from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.parts import (
     AttributionParts,
     Runner,
     attribute_parts,
-    by_parts,
     digest,
     in_turn,
-    scored,
+    score_parts,
 )
-from contactlens.dna.explanation.shuffles import shuffled
 
 REAL_WINDOWS = 40  # at least as many scores say what is usual for the model
 Kept = TypeVar("Kept", Attributions, AttributionParts)
@@ -80,10 +76,14 @@ def believed_parts(
 
     Raises InputError where every method is refused.
     """
-    logits = [scored(model, windows, settings) for windows in several]
-    others = [logit_range(known)] if known is not None else _of_shuffles(model, several, settings)
-    usual = np.concatenate([*logits, *others])
     homes = [folder / digest(model, windows, settings) for windows in several]
+    # Without a table, enough shuffles of the windows say what is usual for the model.
+    copies = 0 if known is not None else -(-REAL_WINDOWS // sum(map(len, several)))
+    pairs = zip(several, homes, strict=True)
+    both = [score_parts(model, windows, settings, copies, home, run) for windows, home in pairs]
+    logits = [own for own, _ in both]
+    others = [logit_range(known)] if known is not None else [shuffles.ravel() for _, shuffles in both]
+    usual = np.concatenate([*logits, *others])
     methods, refused = methods_to_try(wanted, known)
     tried = []
     for method in methods:
@@ -101,13 +101,3 @@ def believed_parts(
             return Believed(method, found, refused, pd.concat(tried, ignore_index=True))
         refused += refusals(checks)
     raise InputError("; ".join(refused) or f"{wanted}: no method is left for this model")
-
-
-def _of_shuffles(model: nn.Module, several: Sequence[Windows], settings: AttributionSettings) -> list[np.ndarray]:
-    copies = -(-REAL_WINDOWS // sum(map(len, several)))
-    found = []
-    for batch in (batch for windows in several for batch in by_parts(model, windows, settings)):
-        for draw in range(copies):
-            ids = shuffled(batch.ids, torch.ones_like(batch.ids, dtype=torch.bool), draw)
-            found.append(scores(model, ids, batch.regions, settings.rows_per_pass).cpu().numpy())
-    return found

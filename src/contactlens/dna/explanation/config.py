@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from contactlens.base.settings import Field, OpenUnit, PositiveInt, rises, rule, settings
+from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, PositiveInt, rises, rule, settings
 from contactlens.dna.explanation.methods import BEST, METHODS
 
 Split = Literal["train", "validation", "calibration", "test"]
@@ -32,6 +32,9 @@ class ExplainConfig:
     mutations_per_window: single-base changes, drawn from the elements, that contributions are compared with
     bootstrap_replicates, interval_level: of the intervals, bootstrapped by clusters of windows that share DNA
     rows_per_pass: most windows in one pass of the model (bounds memory)
+    workers: processes that make the stored contributions, part by part; with more than 1 they are Ray's, on this
+        machine or on the cluster at RAY_ADDRESS, and the bytes are those of one process
+    gpus_per_worker: of a GPU, where the device is one
     """
 
     splits: Annotated[tuple[Split, ...], Field(min_length=1)]
@@ -51,6 +54,8 @@ class ExplainConfig:
     bootstrap_replicates: PositiveInt
     interval_level: OpenUnit
     rows_per_pass: PositiveInt
+    workers: PositiveInt
+    gpus_per_worker: NonNegativeFloat
 
     @rule
     def _methods_are_known(self) -> None:

@@ -32,7 +32,7 @@ from contactlens.dna.explanation.checks import best_first, check_methods, merged
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.methods import YARDSTICK, AttributionSettings
 from contactlens.dna.explanation.methods.lrp import RULES, relevance
-from contactlens.dna.explanation.parts import AttributionParts, attributed, scored
+from contactlens.dna.explanation.parts import AttributionParts, Runner, attributed, in_turn, scored
 from contactlens.dna.explanation.references import reference_table
 
 GRADIENT = "input_x_gradient"
@@ -66,11 +66,13 @@ def explain_windows(
     config: ExplainConfig,
     seed: int,
     kept: Path | None = None,
+    run: Runner = in_turn,
 ) -> Explanation:
     """Explain `model` (in evaluation mode) on the most probable positives of the named windows.
 
     Windows are read, and stored contributions made, part by part.
     kept: folder of the parts, from which a run that was killed goes on; a temporary one where None
+    run: who calls the work on each part of what is stored
 
     Raises InputError where none of them is positive.
     """
@@ -94,7 +96,7 @@ def explain_windows(
     home = TemporaryDirectory() if kept is None else None
     folder = Path(home.name) if home is not None else Path(kept or "")
     for wanted in config.stored:
-        used = believed_parts(model, [shown], wanted, settings, config.max_completeness_error, folder, checks)
+        used = believed_parts(model, [shown], wanted, settings, config.max_completeness_error, folder, checks, run)
         found[used.method] = replace(used.attributions[0], home=home)
         checks = merged(checks, used.checks)
     return Explanation(found, faithfulness, curves, conservation, references, checks)

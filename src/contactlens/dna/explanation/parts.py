@@ -1,5 +1,6 @@
 """Contributions of any number of windows, made and kept part by part: memory holds one part, and a kill costs one."""
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.references import REFERENCES, reference_table
+from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.training.state import fingerprint, source_digest
 
 Array = np.ndarray
@@ -26,20 +28,42 @@ LEAST_PART = 16  # windows, in whole passes of the model
 PART = "part"  # a piece's folder of results: it is there once they are whole
 CODE = ("data/*.py", "explanation/**/*.py", "models/**/*.py")  # what decides contributions, of this branch
 
-Runner = Callable[[Callable[[Any, Any, Path], None], Sequence[Any], Any, Path, str], list[Path]]
-"""(work, pieces, shared, folder, what): calls `work(piece, shared, own folder)` for each piece that has not ended yet,
-and gives their folders, in order; `what` names the pieces where they are counted."""
+Work = Callable[[Any, Any, Path], None]
+Runner = Callable[[Work, Sequence[tuple[Any, Path]], Any, str], None]
+"""(work, pieces with the folder of each, shared, what): calls `work(piece, shared, folder)` for each of them, in any
+order and in any process; `what` names the pieces where they are counted."""
 
 
-def in_turn(
-    work: Callable[[Any, Any, Path], None], pieces: Sequence[Any], shared: Any, folder: Path, what: str
-) -> list[Path]:
+def in_turn(work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: str) -> None:
     """The `Runner` of one process."""
-    folders = [folder / f"{number:03d}" for number in range(len(pieces))]
-    for piece, own in counted(list(zip(pieces, folders, strict=True)), what):
-        if not (own / PART).is_dir():
-            work(piece, shared, own)
+    for piece, own in counted(pieces, what):
+        work(piece, shared, own)
+
+
+def _whole(work: Work, pieces: Sequence[Any], shared: Any, folder: Path, what: str, run: Runner) -> list[Path]:
+    """Folders of the pieces' results, in order; those that are there already are not made again."""
+    folders = [folder.absolute() / f"{number:03d}" for number in range(len(pieces))]
+    waiting = [pair for pair in zip(pieces, folders, strict=True) if not (pair[1] / PART).is_dir()]
+    if waiting:
+        run(work, waiting, shared, what)
     return folders
+
+
+class Sent:
+    """A model that another process unpickles on its own device of the same kind, with torch set as here."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        device = next(self.model.parameters()).device.type
+        model = self.model if device == "cpu" else copy.deepcopy(self.model).cpu()
+        return _received, (model, device, torch.are_deterministic_algorithms_enabled())
+
+
+def _received(model: nn.Module, device: str, deterministic: bool) -> Sent:
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    return Sent(model.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +165,8 @@ def attribute_parts(
     """
     parts = parts_of(windows, settings)
     what = f"parts of {len(parts[0])} windows attributed by {method}"
-    folders = run(_attribute_part, parts, (model, windows, logits, method, settings), folder / method, what)
+    shared = (Sent(model), windows, logits, method, settings)
+    folders = _whole(_attribute_part, parts, shared, folder / method, what, run)
     values = np.concatenate([np.load(_file(own, "references"), allow_pickle=False) for own in folders])
     names = np.array(windows.window_ids, dtype=np.str_)
     references = pd.DataFrame(values, columns=REFERENCES[2:])
@@ -153,12 +178,43 @@ def attribute_parts(
 
 
 def _attribute_part(rows: Rows, shared: Any, folder: Path) -> None:
-    model, windows, logits, method, settings = shared
-    batch = windows.read(rows).to(next(model.parameters()).device)
-    found = attributed(model, batch, logits[rows], method, settings)
-    table = reference_table(model, batch, {method: found}, settings)
+    sent, windows, logits, method, settings = shared
+    batch = windows.read(rows).to(next(sent.model.parameters()).device)
+    found = attributed(sent.model, batch, logits[rows], method, settings)
+    table = reference_table(sent.model, batch, {method: found}, settings)
     with write_aside(folder / PART) as aside:
         aside.mkdir()
         np.save(aside / "hypothetical.npy", found.hypothetical.astype(np.float32, copy=False))
         np.save(aside / "one_hot.npy", found.one_hot)
         np.save(aside / "references.npy", table[REFERENCES[2:]].to_numpy(dtype=np.float64))
+
+
+def score_parts(
+    model: nn.Module,
+    windows: Windows,
+    settings: AttributionSettings,
+    copies: int,
+    folder: Path,
+    run: Runner = in_turn,
+) -> tuple[Array, Array]:
+    """The model's score of each window (N,), as `scored`, and of `copies` shuffles of each (N, copies); its parts are
+    kept in `folder` as those of `attribute_parts`."""
+    parts = parts_of(windows, settings)
+    what = f"parts of {len(parts[0])} windows scored"
+    shared = (Sent(model), windows, settings, copies)
+    folders = _whole(_score_part, parts, shared, folder / f"scores_{copies}", what, run)
+    values = np.concatenate([np.load(_file(own, "scores"), allow_pickle=False) for own in folders])
+    return values[:, 0], values[:, 1:]
+
+
+def _score_part(rows: Rows, shared: Any, folder: Path) -> None:
+    sent, windows, settings, copies = shared
+    batch = windows.read(rows).to(next(sent.model.parameters()).device)
+    everywhere = torch.ones_like(batch.ids, dtype=torch.bool)
+    found = [scores(sent.model, batch.ids, batch.regions, settings.rows_per_pass)]
+    for draw in range(copies):
+        ids = shuffled(batch.ids, everywhere, draw)
+        found.append(scores(sent.model, ids, batch.regions, settings.rows_per_pass))
+    with write_aside(folder / PART) as aside:
+        aside.mkdir()
+        np.save(aside / "scores.npy", torch.stack(found, dim=-1).double().cpu().numpy())
