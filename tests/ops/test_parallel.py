@@ -102,6 +102,15 @@ def test_workers_take_what_is_shared_once_and_one_that_is_killed_is_replaced(tmp
 
 
 @pytest.mark.slow
+def test_a_worker_that_no_node_holds_is_refused(tmp_path: Path) -> None:
+    with (
+        on_workers(Workers(2, 4096, 0.5), tmp_path) as run,
+        pytest.raises(InputError, match=r"^workers of 4096 CPUs and"),
+    ):
+        run(cube, [(1, tmp_path / "1")], None, "pieces")
+
+
+@pytest.mark.slow
 def test_more_workers_than_there_is_room_for_don_t_keep_the_others_waiting(tmp_path: Path) -> None:
     with on_workers(Workers((os.cpu_count() or 1) + 3, 1, 0.0), tmp_path / "state") as run:
         pairs = [(number, tmp_path / str(number)) for number in (3, 4, 5)]

@@ -13,6 +13,7 @@ from contactlens.training.search import SearchConfig
 
 Piece = TypeVar("Piece")
 DONE = "done"
+ASKED = "workers of {cpus} CPUs and {gpus:g} GPUs each"
 MAX_RETRIES = 2  # of a piece whose worker was lost
 
 
@@ -120,7 +121,7 @@ def on_workers(workers: Workers, state: Path) -> Iterator[Runner]:
         def run(work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: str) -> None:
             if not pools:
                 state.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(ray_session(workers, state.absolute()))
+                stack.enter_context(ray_session(workers, state.absolute(), ASKED))
                 pools.append(_Pool(workers))
             pools[0].run(work, pieces, shared, what)
 

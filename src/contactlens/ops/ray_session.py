@@ -23,6 +23,7 @@ PRIORITY = {"worker_niceness": 0}  # as the rest of the pipeline, which runs bes
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG",)  # decides a trial's result; a cluster's workers have their node's environment
 CONNECT_SECONDS, SEEN_SECONDS, PROBE_SECONDS = 5.0, 5.0, 60.0
 HELP = "see cluster/README.md"
+ASKED_BY_SWEEP = "sweep.cpus_per_trial: {cpus} and sweep.gpus_per_trial: {gpus:g}"
 # The address of a socket holds 107 bytes (103 on macOS), of which Ray's own names take up to 69.
 LONGEST_TEMP_DIR = 34
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
@@ -39,8 +40,10 @@ class Share(Protocol):
 
 
 @contextmanager
-def ray_session(config: Share, state: Path) -> Iterator[None]:
+def ray_session(config: Share, state: Path, asked: str = ASKED_BY_SWEEP) -> Iterator[None]:
     """Joined or started, checked, and left or closed at the end.
+
+    asked: how to say what a trial takes, with places for `cpus` and `gpus`
 
     Raises InputError where the cluster can't be joined, a trial fits on no node, or a node doesn't share the
     folder `state` or this code with this process.
@@ -61,7 +64,7 @@ def ray_session(config: Share, state: Path) -> Iterator[None]:
         else:
             _join(address)
         stack.callback(ray.shutdown)
-        require_room(config, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        require_room(config, [node["Resources"] for node in ray.nodes() if node["Alive"]], asked)
         if address != LOCAL:
             _require_shared(state)
         with _terminated_as_interrupted():
@@ -143,13 +146,13 @@ def gpus_per_trial(config: Share, cluster: Mapping[str, float]) -> float:
     return config.gpus_per_trial if cluster.get("GPU", 0) else 0
 
 
-def require_room(config: Share, nodes: list[dict[str, float]]) -> None:
+def require_room(config: Share, nodes: list[dict[str, float]], asked: str = ASKED_BY_SWEEP) -> None:
     """A trial runs on one node; Ray would wait without end for a node that holds it."""
     gpus = max(gpus_per_trial(config, node) for node in nodes)
     if not any(node.get("CPU", 0) >= config.cpus_per_trial and node.get("GPU", 0) >= gpus for node in nodes):
         there = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
-        asked = f"{config.cpus_per_trial} and sweep.gpus_per_trial: {gpus:g}"
-        raise InputError(f"sweep.cpus_per_trial: {asked} asked, but Ray has {there} on its nodes")
+        what = asked.format(cpus=config.cpus_per_trial, gpus=gpus)
+        raise InputError(f"{what} asked, but Ray has {there} on its nodes")
 
 
 def _require_shared(state: Path) -> None:

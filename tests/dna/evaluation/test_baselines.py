@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
+from contactlens.dna.data.batch import StoredWindows, stored
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines import (
@@ -44,7 +46,7 @@ from contactlens.dna.evaluation.baselines import (
     fit_baselines,
 )
 from contactlens.dna.evaluation.baselines.cnn import Cnn
-from contactlens.dna.evaluation.baselines.composition import composition, labels
+from contactlens.dna.evaluation.baselines.composition import composition, element_sequences, labels
 from contactlens.dna.evaluation.baselines.kmer import kmer_counts
 
 DISTANCE, PROPENSITY = DistanceConfig(5, PENALTIES), PropensityConfig(2.0, 5, PENALTIES)
@@ -313,3 +315,31 @@ def test_unknown_bases_are_no_obstacle():
 def test_impossible_settings_are_refused(config, change: dict):
     with pytest.raises(ValueError, match="must"):
         replace(config, **change)
+
+
+def test_of_pairs_elements_alone_are_held_and_the_cnn_reads_a_batch_at_a_time() -> None:
+    """Both against the whole windows' bases; what is read at once is what is held."""
+    train, validation, test = (part.select(part.windows["window_id"][:70].tolist()) for part in separable())
+    read, whole = [], test.sequences()
+    fetch = Genome.fetch
+    with patch.object(Genome, "fetch", autospec=True, side_effect=lambda *of: read.append(of) or fetch(*of)):
+        found = element_sequences(test)
+    rows = test.windows
+    for element, name in (("enhancer", "enh"), ("promoter", "prom")):
+        bounds = zip(rows[f"{name}_rel_start"], rows[f"{name}_rel_end"], strict=True)
+        assert found[element] == [bases[start:end] for bases, (start, end) in zip(whole, bounds, strict=True)]
+    assert len(read) == 140 and sum(end - start for *_, start, end in read) == sum(
+        len(bases) for element in found.values() for bases in element
+    )
+    sizes, of_rows = [], StoredWindows.read
+    with patch.object(
+        StoredWindows, "read", autospec=True, side_effect=lambda w, r: sizes.append(len(r)) or of_rows(w, r)
+    ):
+        fitted = CnnBaseline.fit(train, validation, replace(CNN, max_epochs=2), 0)
+        probability = fitted.predict(test)
+    # Epochs of 70 // 32 batches each, then 32, 32 and 6 windows of the validation; the test windows in the end.
+    assert sizes == 2 * [35, 35, 32, 32, 6] + [32, 32, 6]
+    batch = stored(test).read(range(70))
+    with torch.no_grad():
+        both = [fitted.model(one.ids, one.regions).double() for one in (batch, batch.reverse_complement())]
+    np.testing.assert_allclose(probability, expit(((both[0] + both[1]) / 2).numpy()), rtol=0, atol=1e-6)

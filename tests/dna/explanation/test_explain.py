@@ -51,6 +51,8 @@ CONFIG = ExplainConfig(
     bootstrap_replicates=100,
     interval_level=0.9,
     rows_per_pass=8,
+    workers=1,
+    gpus_per_worker=1.0,
 )
 SETTINGS = AttributionSettings(ig_steps=4, rows_per_pass=2)
 

@@ -61,6 +61,8 @@ EXPLAIN = ExplainConfig(
     bootstrap_replicates=20,
     interval_level=0.95,
     rows_per_pass=8,
+    workers=1,
+    gpus_per_worker=1.0,
 )
 MOTIFS = MotifConfig(
     method="lrp",

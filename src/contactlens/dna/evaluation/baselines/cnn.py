@@ -1,7 +1,6 @@
 """A small convolutional network, as users of DeepBind, Basset or SPEID would build it."""
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 
 from contactlens.base.settings import Field, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
-from contactlens.dna.data.batch import WindowBatch, batch_of
+from contactlens.dna.data.batch import StoredWindows, stored
 from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.logistic import Array
@@ -88,21 +87,20 @@ class CnnBaseline:
     @classmethod
     def fit(cls, train: WindowSet, validation: WindowSet, config: CnnConfig, seed: int) -> "CnnBaseline":
         """Train on windows turned to a random strand; stop and choose by validation NLL. Same seed, same weights."""
-        device = resolve_device(config.device)
-        batches = batch_of(train).to(device), batch_of(validation).to(device)
-        runs = [_train(*batches, config, seed + start) for start in range(config.starts)]
+        both = stored(train), stored(validation)
+        runs = [_train(*both, config, seed + start) for start in range(config.starts)]
         return cls(min(runs, key=lambda run: run[0])[1], config)
 
     def predict(self, windows: WindowSet) -> Array:
-        logit = _logits(self.model, batch_of(windows).to(resolve_device(self.config.device)), self.config.batch_size)
+        logit = _logits(self.model, stored(windows), self.config.batch_size)
         return torch.sigmoid(logit).cpu().numpy()
 
 
-def _train(train: WindowBatch, validation: WindowBatch, config: CnnConfig, seed: int) -> tuple[float, Cnn]:
+def _train(train: StoredWindows, validation: StoredWindows, config: CnnConfig, seed: int) -> tuple[float, Cnn]:
     """The lowest validation NLL, and the model that had it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Cnn(train.regions.shape[1], config).to(train.ids.device)
+        model = Cnn(train.bounds.shape[1], config).to(resolve_device(config.device))
         optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         best, kept, since = np.inf, copy.deepcopy(model), 0
         for _ in range(config.max_epochs):
@@ -116,10 +114,10 @@ def _train(train: WindowBatch, validation: WindowBatch, config: CnnConfig, seed:
     return best, kept.eval()
 
 
-def _epoch(model: Cnn, optimiser: torch.optim.Optimizer, train: WindowBatch, batch_size: int) -> None:
+def _epoch(model: Cnn, optimiser: torch.optim.Optimizer, train: StoredWindows, batch_size: int) -> None:
     model.train()
     for rows in torch.randperm(len(train)).tensor_split(max(1, len(train) // batch_size)):
-        batch = train.select(rows)
+        batch = train.read(rows).to(_device(model))
         if torch.rand(()) < 0.5:
             batch = batch.reverse_complement()
         loss = F.binary_cross_entropy_with_logits(model(batch.ids, batch.regions), batch.label)
@@ -128,17 +126,19 @@ def _epoch(model: Cnn, optimiser: torch.optim.Optimizer, train: WindowBatch, bat
         optimiser.step()
 
 
-def _nll(model: Cnn, batch: WindowBatch, batch_size: int) -> float:
-    return float(F.binary_cross_entropy_with_logits(_logits(model, batch, batch_size), batch.label.double()))
+def _nll(model: Cnn, windows: StoredWindows, batch_size: int) -> float:
+    logit = _logits(model, windows, batch_size)
+    return float(F.binary_cross_entropy_with_logits(logit, windows.label.to(logit.device).double()))
 
 
 @torch.no_grad()
-def _logits(model: Cnn, batch: WindowBatch, batch_size: int) -> Tensor:
+def _logits(model: Cnn, windows: StoredWindows, batch_size: int) -> Tensor:
     """Mean logit of both strands, (N,) float64."""
     model.eval()
-    both = [[model(b.ids, b.regions) for b in (part, part.reverse_complement())] for part in _parts(batch, batch_size)]
+    parts = (windows.read(rows).to(_device(model)) for rows in torch.arange(len(windows)).split(batch_size))
+    both = [[model(b.ids, b.regions) for b in (part, part.reverse_complement())] for part in parts]
     return torch.cat([(forward + reverse).double() / 2 for forward, reverse in both])
 
 
-def _parts(batch: WindowBatch, size: int) -> Iterator[WindowBatch]:
-    return (batch.select(rows) for rows in torch.arange(len(batch)).split(size))
+def _device(model: Cnn) -> torch.device:
+    return model.last.weight.device

@@ -39,15 +39,17 @@ def labels(windows: WindowSet) -> Array:
 
 
 def element_sequences(windows: WindowSet) -> dict[str, list[str]]:
-    """The bases of each window's enhancer and promoter (pair), or of the window itself (region), by element."""
-    sequences = windows.sequences()
+    """The bases of each window's enhancer and promoter (pair), or of the window itself (region), by element; of a pair
+    no other bases are read."""
     if windows.task == "region":
-        return {"region": sequences}
-    cuts = {element: windows.windows[list(bounds)].to_numpy() for element, bounds in ELEMENT_BOUNDS.items()}
-    return {
-        element: [bases[start:end] for bases, (start, end) in zip(sequences, cut, strict=True)]
-        for element, cut in cuts.items()
-    }
+        return {"region": windows.sequences()}
+    table, fetch = windows.windows, windows.genome.fetch
+    records, first = table["record"].tolist(), (table["win_start"] - table["record_start"]).to_numpy()
+    found = {}
+    for element, bounds in ELEMENT_BOUNDS.items():
+        places = (table[list(bounds)].to_numpy() + first[:, None]).tolist()
+        found[element] = [fetch(record, *place) for record, place in zip(records, places, strict=True)]
+    return found
 
 
 def composition_features(windows: WindowSet) -> Array:
