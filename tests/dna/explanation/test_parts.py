@@ -1,5 +1,6 @@
 """Contributions made and written part by part: the bytes of all at once, and those of a run that nothing disturbed."""
 
+import gzip
 import pickle
 import signal
 import subprocess
@@ -164,9 +165,12 @@ def test_another_process_gets_the_model_and_opens_the_genome_itself(tmp_path: Pa
     again = windows.read(range(5))
     assert torch.equal(received.model(again.ids, again.regions), logits)
     (tmp_path / "g.fa").write_text(">c\nACGTACGT\n")
-    opened = Genome.open(tmp_path / "g.fa")
-    content = pickle.dumps(opened)
-    assert pickle.loads(content).fetch("c", 1, 5) == opened.fetch("c", 1, 5) == "CGTA"
+    (tmp_path / "g.fa.gz").write_bytes(gzip.compress(b">c\nACGTACGT\n"))
+    for name in ("g.fa", "g.fa.gz"):
+        opened = Genome.open(tmp_path / name)
+        with patch("contactlens.dna.data.genome._decompress", side_effect=AssertionError("a second copy")):
+            other = pickle.loads(pickle.dumps(opened))
+        assert other.fetch("c", 1, 5) == opened.fetch("c", 1, 5) == "CGTA" and other.path == opened.path
 
 
 def test_scores_of_parts_are_those_of_all_and_kept(tmp_path: Path) -> None:

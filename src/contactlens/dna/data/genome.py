@@ -116,8 +116,11 @@ class Genome:
             raise InputError(f"{self.name}: record {record!r} can't be read ({_first_line(error)})") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process opens the file itself."""
-        return (Genome.of, (dict(self._records),)) if self.path is None else (Genome.open, (self.path.absolute(),))
+        """Another process opens what is read here, such as a decompressed copy, or where it does not see that, the file."""
+        if self.path is None:
+            return Genome.of, (dict(self._records),)
+        read = Path(self._records.filename).absolute()  # type: ignore[attr-defined]
+        return _reopened, (self.path.absolute(), read)
 
     @property
     def name(self) -> str:
@@ -138,6 +141,13 @@ class Genome:
         for start in range(0, length, CHUNK):
             bases = self.fetch(record, start, min(start + CHUNK, length)).encode()
             fasta.write(b"".join(bases[i : i + LINE] + b"\n" for i in range(0, len(bases), LINE)))
+
+
+def _reopened(path: Path, read: Path) -> Genome:
+    if not read.is_file():
+        return Genome.open(path)
+    opened = Genome.open(read)
+    return Genome(path, opened.lengths, opened._records)
 
 
 def _refuse_unreadable(path: Path) -> None:
