@@ -116,7 +116,7 @@ class Genome:
             raise InputError(f"{self.name}: record {record!r} can't be read ({_first_line(error)})") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process opens what is read here, such as a decompressed copy, or where it does not see that, the file."""
+        """Another process opens what is read here, such as a decompressed copy, or the file where that is not there."""
         if self.path is None:
             return Genome.of, (dict(self._records),)
         read = Path(self._records.filename).absolute()  # type: ignore[attr-defined]
