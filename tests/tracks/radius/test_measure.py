@@ -14,8 +14,8 @@ from contactlens.base.errors import InputError
 from contactlens.cli.main import app
 from contactlens.tracks.radius.calibrate import Confidence, RadiusStatistic, confidence
 from contactlens.tracks.radius.config import RadiusConfig
-from contactlens.tracks.radius.fit import fit_law, maximise
-from contactlens.tracks.radius.measure import detection_noise, measure_interval, prepare, stated
+from contactlens.tracks.radius.fit import Fit, fit_law, maximise
+from contactlens.tracks.radius.measure import _with_longer_blocks, detection_noise, measure_interval, prepare, stated
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.plan import observations_of
 from contactlens.tracks.radius.ridge import highest_fit
@@ -212,3 +212,20 @@ def test_the_command_writes_everything_and_the_same_bytes_again(tmp_path: Path) 
     draws = pd.read_parquet(tmp_path / "one/posterior.parquet")
     assert np.allclose(draws["radius"] ** 3 * draws["k_on_per_min"], draws["radius_cubed_k_on"])
     assert list(pd.read_csv(tmp_path / "one/laws.csv")["law"]) == ["none", "step", "gaussian", "logistic", "monotone"]
+
+
+def test_bursts_of_fewer_than_three_polymerases_are_counted_as_polymerases() -> None:
+    """A fit whose bursts load two each, 6 times in 1000 s, asks for blocks of three of them; bursts of 30 do not."""
+    prepared = prepare(experiment(10, 241, seed=1), REPORTER, SMALL, seed=0)
+    names, block = prepared.likelihood.names, prepared.likelihood.response.frames_per_block
+
+    def blocks(k_off: float) -> int:
+        theta = np.zeros(len(names))
+        given = {"log_mean_rate": 0.012, "log_k_off": k_off, "log_amplitude": 1.0, "log_unit": 1 / 0.024}
+        for name, value in given.items():
+            theta[names.index(name)] = np.log(value)
+        fit = Fit("step", names, theta, np.zeros(10), np.eye(len(names)), np.ones(10))
+        return _with_longer_blocks(prepared, fit).likelihood.response.frames_per_block
+
+    assert blocks(0.012) == int(np.ceil(3 / (0.006 * 30.0))) == 17
+    assert blocks(0.0008) == max(block, int(np.ceil(3 / (0.024 * 30.0)))) == 5

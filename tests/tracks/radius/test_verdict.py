@@ -7,7 +7,7 @@ import pytest
 from contactlens.tracks.radius.check import GroupCheck
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
-from contactlens.tracks.radius.verdict import Evidence, decide
+from contactlens.tracks.radius.verdict import Evidence, SharingTest, decide
 
 RULES = VerdictRules()
 
@@ -86,3 +86,14 @@ def test_a_model_that_fails_names_its_group() -> None:
 def test_halves_that_differ_are_said() -> None:
     verdict = decide(replace(GOOD, halves_z=5.0), RULES)
     assert any("halves" in remark for remark in verdict.remarks)
+
+
+def test_groups_that_do_not_share_a_radius_get_no_joint_one() -> None:
+    apart = decide(replace(GOOD, sharing=SharingTest(31.0, 0.016, 61)), RULES)
+    assert apart.kind == "not shared" and "101" not in apart.sentence
+    assert apart.sentence == "The groups do not share a radius and rate (p 0.016). No joint radius is given."
+    together = decide(replace(GOOD, sharing=SharingTest(4.0, 0.4, 61)), RULES)
+    assert together.kind == "radius" and together.sentence == decide(GOOD, RULES).sentence
+    assert "gain the groups 2 nats over shared ones (p 0.4, from 61 simulated" in " ".join(together.remarks)
+    dependent = decide(replace(GOOD, gain_nats=1.0, sharing=SharingTest(31.0, 0.016, 61)), RULES)
+    assert dependent.kind == "nothing"
