@@ -40,7 +40,7 @@ def _webp(block: FigureBlock) -> str:
     """The figure's own pixels, as lossless WebP: under half of the PNG's bytes."""
     content = io.BytesIO()
     with Image.open(_existing(block.path)) as image:
-        image.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
+        image.save(content, "WEBP", lossless=True, exact=True, quality=80, method=2)
     return _data_uri(content.getvalue(), "image/webp")
 
 
