@@ -104,3 +104,22 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
     first, second = lock_of(finished), lock_of(again)
     assert {path for path in first if first[path] != second.get(path)} == set()
     assert set(first) == set(second)
+
+
+@pytest.mark.slow
+def test_a_challenger_is_searched_as_well_and_compared_with_the_champion(finished: Path) -> None:
+    """Last in this file: the workspace gets another candidate."""
+    champion = read_json(finished / "models/dna/champion/champion.json")
+    patterns = pd.read_csv(finished / "reports/dna/motifs/patterns.csv")
+    params = yaml.safe_load((finished / "params.yaml").read_text())
+    params["dna"]["fine_tune"]["trainer"]["learning_rate"] /= 2
+    params["dna"]["promotion"]["min_auroc"] = 0.999
+    (finished / "params.yaml").write_text(yaml.safe_dump(params))
+    repro(finished, "first.db")
+    assert read_json(finished / "models/dna/champion/champion.json") == champion
+    motifs = finished / "reports/dna/motifs"
+    pd.testing.assert_frame_equal(pd.read_csv(motifs / "patterns.csv"), patterns)
+    compared = pd.read_csv(motifs / "comparison.csv")
+    challenger = pd.read_csv(motifs / "challenger/patterns.csv")
+    assert compared[compared["model"] == "champion"]["pattern"].tolist() == patterns["pattern"].tolist()
+    assert compared[compared["model"] == "challenger"]["pattern"].tolist() == challenger["pattern"].tolist()

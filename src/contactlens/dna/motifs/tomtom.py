@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from contactlens.dna.motifs.discover import Discovery
+from contactlens.dna.motifs.discover import Discovery, Pattern
 
 MATCHES = ("pattern", "rank", "matrix_id", "name", "p", "q", "offset", "overlap", "strand")
 
@@ -73,17 +73,22 @@ def top_matches(matches: pd.DataFrame, most: int) -> pd.DataFrame:
     return matches[matches["rank"] <= most].reset_index(drop=True)
 
 
+def shuffled_cores(patterns: Sequence[Pattern], copies: int, seed: int) -> dict[str, np.ndarray]:
+    """`pos_0~0`, ...: column-shuffled copies of each pattern's core, which keep width, composition and information."""
+    rng = np.random.default_rng(seed)
+    return {
+        f"{pattern.name}~{copy}": rng.permutation(pattern.core, axis=0)
+        for pattern in patterns
+        for copy in range(copies)
+    }
+
+
 def random_matches(discovery: Discovery, targets: Sequence[Target], copies: int, seed: int) -> pd.DataFrame:
     """The best match of `copies` column-shuffled versions of each pattern's core: what chance alone finds.
 
-    The shuffle keeps width, composition and information. Columns as in `all_matches`; `pattern` is `pos_0~0`, ...
+    Columns as in `all_matches`; `pattern` is that of `shuffled_cores`.
     """
-    rng = np.random.default_rng(seed)
-    shuffled = {
-        f"{pattern.name}~{copy}": rng.permutation(pattern.core, axis=0)
-        for pattern in discovery.patterns
-        for copy in range(copies)
-    }
+    shuffled = shuffled_cores(discovery.patterns, copies, seed)
     return top_matches(all_matches(shuffled, targets), 1)
 
 

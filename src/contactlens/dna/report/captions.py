@@ -67,6 +67,9 @@ CAPTIONS = {
         The patterns and their best matches. q is Tomtom's, after Benjamini and Hochberg over all motifs
         of the database; the last column is the smallest q among copies of the pattern with shuffled
         columns, which is what chance finds.""",
+    "compared_patterns": """
+        The patterns of the champion, and those of the challenger, the candidate that is not. A pattern is shared where
+        one of the other model, of the same sign, matches it better than any shuffled copy of it is matched.""",
     "recovery": """
         The planted factors and the pattern that recovers each. Recall is the share of its planted sites
         that lie under a seqlet of its patterns, precision the share of these seqlets on such a site;

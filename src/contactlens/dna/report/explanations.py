@@ -6,6 +6,7 @@ import pandas as pd
 
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.explanation.checks import refusal_of, refusals
+from contactlens.dna.motifs.compare import comparison_sentence
 from contactlens.dna.report.captions import caption
 from contactlens.dna.report.figures import attribution, helix, helix_html, trust
 from contactlens.dna.report.figures.motifs import motif_figure, motif_frame
@@ -85,6 +86,10 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
     ]
     if control is not None:
         blocks.append(TextBlock(_by_chance(control, inputs.max_q)))
+    compared = inputs.table("motifs/comparison")
+    if compared is not None:
+        blocks.append(TextBlock(comparison_sentence(compared)))
+        blocks.append(TableBlock(compared, caption("compared_patterns"), {"q": ".1e", "smallest q, shuffled": ".1e"}))
     if recovery is not None:
         formats = {
             "tomtom_q": ".1e",
