@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from contactlens.tracks.radius.check import fit_part
 from contactlens.tracks.radius.fit import Fit, Penalty, fit_law, rows_of
-from contactlens.tracks.radius.model.laws import LAWS, Law
+from contactlens.tracks.radius.model.laws import LAWS, MONOTONE_PIECES, Law
 from contactlens.tracks.radius.model.likelihood import Likelihood
 
 Floats = NDArray[Any]
@@ -55,6 +55,8 @@ def compare_laws(likelihood: Likelihood, step: Fit, prior: Penalty, z: float) ->
             fits[law] = fit_law(
                 replace(likelihood, law=law), [_start_of(law, step)] if law in ("gaussian", "logistic") else None
             )
+    if _total(fits["monotone"][0]) < _total(fits["none"][0]):  # which it contains: a search that ended on a side peak
+        fits["monotone"] = fit_law(replace(likelihood, law="monotone"), [_nearly_flat(fits["none"][0])])
     parts = {law: [fit_part(replace(likelihood, law=law), rows, *fits[law]) for rows in halves] for law in LAWS}
     unseen = {law: _held_out(replace(likelihood, law=law), parts[law], halves) for law in LAWS}
     rows = []
@@ -71,6 +73,17 @@ def _start_of(law: Law, step: Fit) -> Floats:
     theta = step.theta.copy()
     theta[0] += -0.35 if law == "gaussian" else -0.1
     return np.insert(theta, 3, np.log(0.2)) if law == "logistic" else theta
+
+
+def _total(fit: Fit) -> float:
+    return float(fit.log_likelihood.sum())
+
+
+def _nearly_flat(none: Fit) -> Floats:
+    """Steps of a tenth of the mean rate on the fitted mean rate at every distance."""
+    steps = np.full(MONOTONE_PIECES, none["log_mean_rate"] + np.log(0.1))
+    steps[-1] = none["log_mean_rate"]
+    return np.concatenate([steps, none.theta[1:]])
 
 
 def _held_out(likelihood: Likelihood, parts: list[Fit], halves: list[NDArray[np.int64]]) -> Floats:
