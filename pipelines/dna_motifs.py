@@ -26,7 +26,8 @@ INPUTS: list[Path | str] = [CHAMPION, REGISTERED, CANDIDATE / ATTRIBUTIONS, CAND
 
 
 def analysed(model: Path, windows: Path, config: MotifConfig, seed: int, out: Path) -> Discovery:
-    """The patterns in the attributions that lie in the folder `model`; its tables -> the new folder `out`."""
+    """The patterns in the attributions that lie in the folder `model`, of windows in the folder `windows`; the tables
+    of the analysis -> the new folder `out`."""
     out.mkdir()
     own = WindowSet.read(windows)
     method, refused = usable_method(config.method, read_checks(model))

@@ -47,10 +47,10 @@ def _rows(
         patterns, against = ([p for p in one.patterns if p.name.startswith(sign)] for one in (own, other))
         best = _best({p.name: p.core for p in patterns}, against, database)
         chance = _best(shuffled_cores(patterns, config.random_motifs, seed), against, database)
-        by_chance = chance["q"].groupby([str(copy).partition("~")[0] for copy in chance.index]).min()
+        by_chance = chance["q"].groupby([str(copy).partition("~")[0] for copy in chance.index]).min().to_dict()
         for p in patterns:
             counterpart, q = tuple(best.loc[p.name]) if len(against) else ("", np.nan)
-            least = float(by_chance.to_dict().get(p.name, np.nan))
+            least = by_chance.get(p.name, np.nan)
             shared = q <= config.max_q and not q >= least
             rows.append((model, p.name, p.n_seqlets, p.consensus, counterpart if shared else "", q, least, shared))
     return rows
