@@ -26,8 +26,6 @@ COPIED = (DVC_FILE, "pipelines", "src/contactlens")
 IMPORTS = ("data/import", "data/import_dna")
 Branch = Literal["tracks", "dna"]
 BRANCHES: tuple[Branch, ...] = ("tracks", "dna")
-LONGER: Branch = "dna"  # in the default pipeline, and with one process where a sweep of the other has two
-YIELDING = ("nice", "-n", "5")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 YAML_WIDTH = 110
 
@@ -153,7 +151,7 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     stage: only this one and what it needs
     branch: only the stages of this one, in a folder that has both, which leaves the report, about both, as it is
     Where no stage and no branch is named and there are two cores, the branches run side by side, each by a DVC of its
-    own: no stage of one needs the other's before the report. The longer one has the cores first.
+    own: no stage of one needs the other's before the report.
     What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
@@ -172,11 +170,7 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
             of_branches = [_stages_of(folder, one) for one in present]
             stages = read_yaml(folder / DVC_FILE)["stages"]
             rest = [name for name in stages if not any(name in names for names in of_branches)]
-            branches = [
-                _repro(names) if one == LONGER else [*YIELDING, *_repro(names)]
-                for one, names in zip(present, of_branches, strict=True)
-            ]
-            steps = [branches, [_repro(["--single-item", *rest])]]
+            steps = [[_repro(names) for names in of_branches], [_repro(["--single-item", *rest])]]
         steps.append([[sys.executable, "pipelines/publish_report.py"]])
     for commands in steps:
         status = run_to_end(commands, folder, environment)
