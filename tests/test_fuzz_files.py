@@ -222,7 +222,7 @@ def test_the_sound_file_is_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25)
 @given(changes=damages())
 def test_a_damaged_file_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, name: str, changes: list[tuple[float, int, bytes, bool]]

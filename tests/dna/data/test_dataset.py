@@ -38,7 +38,7 @@ def chromosomes(windows: WindowSet, ids: list[str]) -> set[str]:
     return set(windows.select(ids).windows["chrom"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(2, 60), min_size=8, max_size=25), st.integers(0, 5))
 def test_every_window_is_in_one_split_and_no_chromosome_in_two(sizes: list[int], seed: int) -> None:
     windows = regions({f"chr{i}": n for i, n in enumerate(sizes)})

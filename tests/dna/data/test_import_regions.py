@@ -187,7 +187,7 @@ def test_no_negatives_is_an_error(tmp_path: Path) -> None:
         import_regions(tmp_path / "none.fa", **RULES)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text("ACGTN", min_size=1, max_size=60), max_size=8), st.integers(15, 30), st.integers(1, 3))
 def test_import_write_read_gives_the_same_set(
     tmp_path_factory: pytest.TempPathFactory, sequences: list[str], window_bp: int, shuffles: int

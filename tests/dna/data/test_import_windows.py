@@ -206,7 +206,7 @@ def test_negatives_can_be_matched_on_distance(tmp_path: Path, fasta: Path) -> No
     assert windows.settings["matching"]["bins"] == 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_import_write_read_gives_the_same_set_and_accounts_for_every_row(
     tmp_path_factory: pytest.TempPathFactory, fasta: Path, data: st.DataObject
@@ -348,7 +348,7 @@ def test_parquet_with_empty_cells_and_the_wrong_options(tmp_path: Path, fasta: P
         imported(good, tmp_path / "genome.fa")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=60), st.sampled_from(["x.tsv", "x.bedpe", "x.parquet", "x.csv.gz"]), st.booleans())
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, fasta: Path, content: bytes, name: str, headed: bool

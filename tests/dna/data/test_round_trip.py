@@ -60,7 +60,7 @@ def write(folder: Path, lab: dict[str, Any]) -> Path:
     return path
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@settings(max_examples=15)
 @given(lab=labs())
 def test_any_lab_s_pairs_come_back(tmp_path_factory: pytest.TempPathFactory, lab: dict[str, Any]) -> None:
     folder = tmp_path_factory.mktemp("lab")

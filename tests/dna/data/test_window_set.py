@@ -108,7 +108,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 12), st.integers(1, 40), st.data())
 def test_any_region_set_survives(
     tmp_path_factory: pytest.TempPathFactory, n: int, length: int, data: st.DataObject

@@ -84,11 +84,13 @@ def elements(draw: st.DrawFn) -> tuple[Bounds, int]:
     return pair if draw(st.booleans()) else pair[::-1], draw(st.integers(0, 8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(case=elements(), seed=st.integers(0, 9), pooling=st.sampled_from(["mean", "directed"]))
 def test_no_base_outside_of_elements_and_flanks_has_a_say(case: tuple[Bounds, int], seed: int, pooling: str) -> None:
     bounds, context_bp = case
     model, (ids, regions) = build(context_bp, pooling), inputs(bounds, seed=seed)
+    with torch.no_grad():
+        model.head.hidden.bias += 20  # no hidden unit is off, so none hides the gradient of what it sees
     seen = np.zeros(L, dtype=bool)
     for start, end in bounds:
         seen[max(0, start - context_bp) : end + context_bp] = True

@@ -272,4 +272,4 @@ def test_the_page_gives_the_bounds_of_the_profile() -> None:
     written = {row[1]: row[3] for row in cells if row[1] == "nothing" or row[1].startswith("factors")}
     params = from_mapping(overlaid(ROOT / "params.yaml", [ROOT / "profiles/arrangement.yaml"]), Params, "", "")
     bounds = {"nothing": 0.5, **knowable_aurocs(params.dna.simulate)}
-    assert written == {known: f"{bound:.3f}" for known, bound in bounds.items()}
+    assert written == {known: f"{bound:.4f}" for known, bound in bounds.items()}

@@ -50,7 +50,7 @@ INNER = st.builds(
 OUTER = st.builds(
     Outer, st.integers(), INNER, st.dictionaries(st.text("abcxyz", min_size=1, max_size=5), INNER, max_size=2)
 )
-SETTINGS = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+SETTINGS = settings(max_examples=40)
 
 
 @SETTINGS
@@ -96,7 +96,7 @@ BASE = YAML(typ="safe").load(PARAMS)
 LEAVES = [leaf for leaf in leaves(BASE) if "space" not in leaf[0]]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25)
 @given(leaf=st.sampled_from(LEAVES), drop=st.integers(0, 30))
 def test_each_key_of_the_project_can_be_set_and_a_misspelt_one_is_refused(leaf: tuple[Any, Any], drop: int) -> None:
     keys, value = leaf

@@ -151,7 +151,7 @@ def tables(draw: st.DrawFn) -> tuple[pd.DataFrame, float]:
     return table.sample(frac=1, random_state=draw(st.integers(0, 9))), interval
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 @given(drawn=tables())
 def test_round_trip_through_import_and_parquet(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[pd.DataFrame, float]

@@ -93,7 +93,7 @@ def expected(lab: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns).sort_values(["track_id", "frame"], ignore_index=True)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30)
 @given(lab=labs())
 def test_any_lab_s_table_comes_back(tmp_path_factory: pytest.TempPathFactory, lab: dict[str, Any]) -> None:
     folder = tmp_path_factory.mktemp("lab")
