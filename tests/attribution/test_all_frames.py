@@ -30,7 +30,8 @@ def matrix(method, model, x, baseline, channel, extra, reach, frames, rows):
             noise = (SETTINGS.noise_sd, SETTINGS.noise_samples, SETTINGS.seed)
             return all_frames.smoothgrad_matrix(model, x, channel, *noise, reach=reach, **shared)
         case "occlusion":
-            return all_frames.occlusion_matrix(model, x, baseline, channel, SETTINGS.occlusion_window, **shared)
+            window = SETTINGS.occlusion_window
+            return all_frames.occlusion_matrix(model, x, baseline, channel, window, reach=reach, **shared)
 
 
 @pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "noise_tunnel(saliency)", "occlusion"])
@@ -62,13 +63,34 @@ def test_every_frame_and_plain_captum_without_adapters(strided, x, observed):
     torch.testing.assert_close(together[0], alone, rtol=0, atol=ATOL)
 
 
-def test_dense_passes_give_the_same_as_shared_ones(strided, x, observed):
-    frames = torch.arange(T)
+@pytest.mark.parametrize("method", ["saliency", "occlusion"])
+def test_dense_passes_give_the_same_as_shared_ones(strided, x, observed, method):
+    frames, baseline = torch.arange(T), torch.full_like(x[:1], 0.3)
     shared = temporal_reach(strided, x[:1], (torch.ones_like(observed[:1]),), 16)
     dense = FrameReach.everything(T, x.device)
-    one, other = (matrix("saliency", strided, x, None, 1, (observed,), reach, frames, 16) for reach in (shared, dense))
+    one, other = (matrix(method, strided, x, baseline, 1, (observed,), reach, frames, 16) for reach in (shared, dense))
     assert shared.width < T / 3
     torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("window", [1, 6])
+def test_windows_share_passes_as_far_as_they_reach_no_frame_in_common(strided, x, observed, window):
+    reach = temporal_reach(strided, x[:1], (torch.ones_like(observed[:1]),), 16)
+    runs = []
+
+    def counted(points, *extra):
+        runs.append(len(points))
+        return strided(points, *extra)
+
+    given = {"extra": (observed,), "reach": reach, "frames": torch.arange(T), "rows_per_pass": 8}
+    all_frames.occlusion_matrix(counted, x, torch.zeros_like(x[:1]), 0, window, **given)
+    occluded = all_frames.occlusion_windows(T, window)
+    outputs = reach.transposed()
+    overlapping = max(
+        sum(bool(((outputs.first <= t) & (t <= outputs.last) & frames).any()) for frames in occluded) for t in range(T)
+    )
+    assert sum(runs) == len(x) * (1 + overlapping)
+    assert overlapping < len(occluded)
 
 
 def test_filter_has_its_kernel_in_every_row(fir):

@@ -151,26 +151,42 @@ def occlusion_matrix(
     window: int,
     *,
     extra: tuple[Tensor, ...],
+    reach: FrameReach,
     frames: Tensor,
     rows_per_pass: int,
 ) -> Tensor:
     """Change of output (channel, t) when a window of frames is replaced by the baseline: (B, F, C, T).
 
-    Windows as in `captum_methods.occlusion`, so one forward pass per window serves all output frames.
+    Windows as in `captum_methods.occlusion`. One forward pass serves all output frames, and all windows that reach none
+    of them in common: each is read off where it alone reaches.
     """
     B, C, T = x.shape
     windows = occlusion_windows(T, window).to(x.device)  # (W, T)
+    reached = reach_of_windows(reach, windows)
+    group = share_passes(reached, torch.arange(len(windows), device=x.device))  # (W,)
+    hidden = torch.zeros(int(group.max()) + 1, T, dtype=torch.int32, device=x.device).index_add(0, group, windows.int())
     outputs = model(x, *extra)[:, channel, frames]  # (B, F)
     baseline = baseline.expand_as(x)
-    effects = []
-    for rows in torch.arange(B * len(windows), device=x.device).split(rows_per_pass):
-        track, number = rows // len(windows), rows % len(windows)
-        occluded = torch.where(windows[number, None], baseline[track], x[track])
-        hidden = model(occluded, *[value[track] for value in extra])[:, channel, frames]
-        effects.append(outputs[track] - hidden)
+    changes = []
+    for rows in torch.arange(B * len(hidden), device=x.device).split(rows_per_pass):
+        track, number = rows // len(hidden), rows % len(hidden)
+        occluded = torch.where(hidden[number, None] > 0, baseline[track], x[track])
+        changed = model(occluded, *[value[track] for value in extra])[:, channel, frames]
+        changes.append(outputs[track] - changed)
+    change = torch.cat(changes).view(B, len(hidden), len(frames))
+    reaches = (frames >= reached.first[:, None]) & (frames <= reached.last[:, None])  # (W, F)
+    effect = change[:, group] * reaches  # (B, W, F)
     share = windows.to(x.dtype) / (windows.sum(dim=0) * window * C)  # (W, T)
-    effect = torch.cat(effects).view(B, len(windows), len(frames))
     return torch.einsum("bwf,wt->bft", effect, share)[:, :, None].expand(-1, -1, C, -1)
+
+
+def reach_of_windows(reach: FrameReach, windows: Tensor) -> FrameReach:
+    """First and last output frame (W,) that may depend on a frame of each of `windows` (W, T)."""
+    outputs = reach.transposed()
+    none = outputs.last < outputs.first
+    first = torch.where(windows & ~none, outputs.first, windows.shape[1]).amin(dim=1)
+    last = torch.where(windows & ~none, outputs.last, -1).amax(dim=1)
+    return FrameReach(torch.where(last < 0, 0, first), last)
 
 
 def occlusion_windows(T: int, window: int) -> Tensor:

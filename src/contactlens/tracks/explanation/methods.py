@@ -77,7 +77,15 @@ def _matrix(explainer: Explainer, output: str, name: str) -> Tensor:
         case "occlusion" | "feature_ablation":
             window = settings.occlusion_window if name == "occlusion" else 1
             return occlusion_matrix(
-                model, x, explainer.reference, channel, window, extra=extra, frames=frames, rows_per_pass=rows
+                model,
+                x,
+                explainer.reference,
+                channel,
+                window,
+                extra=extra,
+                reach=reach,
+                frames=frames,
+                rows_per_pass=rows,
             )
         case "attention_rollout":
             return rollout_matrix(model, x, extra, frames)
