@@ -28,7 +28,7 @@ from contactlens.dna.data.dataset import split_by_chromosome
 from contactlens.dna.data.names import CEILING
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.motif_scan import MotifScan
-from contactlens.dna.evaluation.evaluate import EvaluateConfig
+from contactlens.dna.evaluation.config import EvaluateConfig
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.simulation.arrangement import RULES
 from contactlens.dna.simulation.ceiling import ceiling_logits, config_of, has_ceiling, read_arrangement

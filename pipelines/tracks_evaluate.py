@@ -18,9 +18,9 @@ from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.dataset import batch_of, cross_validation_splits
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation import EvaluatedModel, evaluate_task
 from contactlens.tracks.evaluation.cross_validation import CrossValidated, cross_validation_tables, run_fold
-from contactlens.tracks.evaluation.table import nested_metrics
+from contactlens.tracks.evaluation.evaluate import evaluate_task
+from contactlens.tracks.evaluation.table import EvaluatedModel, nested_metrics
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.models.ensemble import load_ensemble
 from contactlens.training.state import kept_until_done

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import rankdata
 
 Array = np.ndarray
 Score = Callable[[Array], Array]
@@ -66,6 +64,8 @@ def row_auroc(scores: Array, positive: Array, candidate: Array) -> Array:
 
     All (R, T); scores not negative. Gives (R,), NaN where a row's candidates are all of one class.
     """
+    from scipy.stats import rankdata
+
     rank = rankdata(np.where(candidate, scores, -1.0), axis=1)  # from 1; frames that are no candidates come first
     rank -= (~candidate).sum(axis=1, keepdims=True)
     chosen = positive & candidate
@@ -133,6 +133,8 @@ class Platt:
         With Platt's targets, one case more in each class than there was: a split without an error must not make the
         probabilities 0 and 1.
         """
+        from scipy.optimize import minimize
+
         positives, n = float(np.sum(y)), y.size
         target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
         centre, scale = float(logit.mean()), float(logit.std()) or 1.0

@@ -6,14 +6,14 @@ Everything here is a plain number or a short table of one set of frames; interva
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 Array = np.ndarray
 
 
 def pit(y: Array, mean: Array, sd: Array) -> Array:
     """Probability integral transform of Gaussian predictions: uniform on (0, 1) where they are calibrated."""
-    return norm.cdf(y, mean, sd)
+    return ndtr((y - mean) / sd)
 
 
 def quantile_levels(count: int) -> Array:

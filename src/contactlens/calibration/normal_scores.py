@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import norm
 
+from contactlens.calibration.normal import normal_log_density
 from contactlens.calibration.recalibration import Recalibration, RecalibrationConfig
 from contactlens.calibration.residuals import ResidualMixture
 from contactlens.calibration.scores import Gaussian, Predictive
@@ -81,7 +81,7 @@ class NormalScoresRecalibrated:
         """By the chain rule g(z) / phi(z) f(y); where the cdf jumps, the recalibrated size of the jump."""
         high, low = self.form.cdf(y), self.form.cdf_below(y)
         z = _score(high)
-        smooth = self.form.nll(y) + self.scores.nll(z) + norm.logpdf(z)
+        smooth = self.form.nll(y) + self.scores.nll(z) + normal_log_density(z)
         jump = high > low
         mass = self.scores.cdf(z) - np.where(low > 0, self.scores.cdf(_score(low)), 0.0)
         return np.where(jump, -np.log(np.maximum(mass, np.finfo(float).tiny)), smooth)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
 
 from contactlens.base.settings import PositiveInt, settings
 from contactlens.calibration.metrics import equal_count_bins
@@ -53,6 +52,8 @@ class SdMap:
         Isotonic on bins, not on frames: its first and last steps on frames are set by a handful of residuals. Each bin
         counts one frame more than it holds, with the mean square of all (see `Recalibration.fit`).
         """
+        from sklearn.isotonic import IsotonicRegression
+
         index = equal_count_bins(sd, bins) if np.ptp(sd) > 0 else np.zeros(sd.size, dtype=np.int64)
         count = np.bincount(index)
         predicted = np.exp(np.bincount(index, np.log(sd)) / count)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import logsumexp, ndtr
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtr, ndtri
+
+from contactlens.calibration.normal import normal_density
 
 Array = np.ndarray
 # Narrowest component, as a share of the residuals' spread. Signals clipped at 0 tie (half of the frames of a
@@ -81,10 +81,12 @@ class ResidualMixture:
 
     def quantile(self, level: float) -> float:
         """The z below which the mixture holds `level`, 0 < level < 1."""
-        bounds = self.centres + self.widths * norm.ppf(level)
+        bounds = self.centres + self.widths * ndtri(level)
         low, high = bounds.min(), bounds.max()
         if low == high:
             return float(low)
+        from scipy.optimize import brentq
+
         return float(brentq(lambda z: float(self.cdf(np.array([z]))[0]) - level, low - 1e-9, high + 1e-9))
 
     def _average(self, z: Array, function: Callable[[Array], Array], weights: Array) -> Array:
@@ -106,4 +108,4 @@ class ResidualMixture:
 
 def _mean_absolute(u: Array) -> Array:
     """E|U| for U ~ N(u, 1)."""
-    return u * (2 * ndtr(u) - 1) + 2 * norm.pdf(u)
+    return u * (2 * ndtr(u) - 1) + 2 * normal_density(u)

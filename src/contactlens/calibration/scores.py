@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
+
+from contactlens.calibration.normal import normal_density
 
 Array = np.ndarray
 
@@ -23,7 +25,7 @@ def gaussian_crps(y: Array, mean: Array, sd: Array) -> Array:
     Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102:359, equation 21 (with the sign of a loss).
     """
     z = (y - mean) / sd
-    return sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+    return sd * (z * (2 * ndtr(z) - 1) + 2 * normal_density(z) - 1 / np.sqrt(np.pi))
 
 
 class Scored(Protocol):
@@ -64,7 +66,7 @@ class Gaussian:
     sd: Array
 
     def cdf(self, y: Array) -> Array:
-        return norm.cdf(y, self.mean, self.sd)
+        return ndtr((y - self.mean) / self.sd)
 
     def cdf_below(self, y: Array) -> Array:
         return self.cdf(y)
@@ -73,7 +75,7 @@ class Gaussian:
         return self.cdf(y)
 
     def quantile(self, level: float) -> Array:
-        return norm.ppf(level, self.mean, self.sd)
+        return ndtri(level) * self.sd + self.mean
 
     def nll(self, y: Array) -> Array:
         return gaussian_nll(y, self.mean, self.sd)

@@ -29,25 +29,21 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.batch import StoredWindows, stored
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.baselines import (
+from contactlens.dna.evaluation.baselines import applicable_baselines, fit_baselines
+from contactlens.dna.evaluation.baselines.cnn import Cnn, CnnBaseline
+from contactlens.dna.evaluation.baselines.composition import GcContent, composition, element_sequences, labels
+from contactlens.dna.evaluation.baselines.distance import DistanceLogistic
+from contactlens.dna.evaluation.baselines.kmer import KmerLogistic, kmer_counts
+from contactlens.dna.evaluation.baselines.propensity import ElementPropensity
+from contactlens.dna.evaluation.config import (
     BaselineConfig,
-    CnnBaseline,
     CnnConfig,
     CompositionConfig,
     DistanceConfig,
-    DistanceLogistic,
-    ElementPropensity,
-    GcContent,
     KmerConfig,
-    KmerLogistic,
     MotifScanConfig,
     PropensityConfig,
-    applicable_baselines,
-    fit_baselines,
 )
-from contactlens.dna.evaluation.baselines.cnn import Cnn
-from contactlens.dna.evaluation.baselines.composition import composition, element_sequences, labels
-from contactlens.dna.evaluation.baselines.kmer import kmer_counts
 
 DISTANCE, PROPENSITY = DistanceConfig(5, PENALTIES), PropensityConfig(2.0, 5, PENALTIES)
 ADDITIVE = KmerConfig((5, 6), 0, PENALTIES)

@@ -17,14 +17,8 @@ from contactlens.calibration.classification import logit_of
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.evaluate import (
-    EvaluateConfig,
-    Evaluation,
-    SplitLogits,
-    evaluate,
-    roc_by_epoch,
-    write_evaluation,
-)
+from contactlens.dna.evaluation.config import EvaluateConfig
+from contactlens.dna.evaluation.evaluate import Evaluation, SplitLogits, evaluate, roc_by_epoch, write_evaluation
 
 CONFIG = EvaluateConfig(bootstrap_replicates=400, confidence=0.95, calibration_bins=8)
 LENGTH = 200

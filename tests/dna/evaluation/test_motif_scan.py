@@ -21,9 +21,11 @@ from sklearn.metrics import roc_auc_score
 
 from contactlens.dna.data.motif_database import Motif, motif
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.baselines import BestMotif, KmerConfig, KmerLogistic, MotifScan, MotifScanConfig
 from contactlens.dna.evaluation.baselines import motif_scan as scan
 from contactlens.dna.evaluation.baselines.composition import labels
+from contactlens.dna.evaluation.baselines.kmer import KmerLogistic
+from contactlens.dna.evaluation.baselines.motif_scan import BestMotif, MotifScan
+from contactlens.dna.evaluation.config import KmerConfig, MotifScanConfig
 from contactlens.dna.simulation.grammar import draw_instances
 
 CONFIG = MotifScanConfig((3, 6), 0.8, 0.1, 60, 8, 10, 10, PENALTIES)

@@ -16,7 +16,8 @@ from scipy.special import expit
 
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.evaluate import EvaluateConfig, Evaluation, SplitLogits, evaluate, roc_by_epoch
+from contactlens.dna.evaluation.config import EvaluateConfig
+from contactlens.dna.evaluation.evaluate import Evaluation, SplitLogits, evaluate, roc_by_epoch
 from contactlens.dna.report.figures import evaluation as figures
 from contactlens.dna.report.figures import training
 from contactlens.reporting.figure_style import save_figure

@@ -14,7 +14,8 @@ from contactlens.base.files import write_json
 from contactlens.dna.data.checks import CheckLimits, check_windows
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.evaluate import EvaluateConfig, SplitLogits, evaluate, roc_by_epoch, write_evaluation
+from contactlens.dna.evaluation.config import EvaluateConfig
+from contactlens.dna.evaluation.evaluate import SplitLogits, evaluate, roc_by_epoch, write_evaluation
 from contactlens.dna.explanation.attributions import read_attributions_by, write_attributions
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.explain import explain_windows

@@ -9,17 +9,13 @@ from scipy.signal import lfilter
 
 from contactlens.calibration import gaussian_crps, gaussian_nll
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines import (
-    BoostedTrees,
-    BoostedTreesConfig,
-    ConstantGaussian,
-    ContactFilter,
-    ContactFilterConfig,
-    FeatureConfig,
-    boosted_trees,
-)
-from contactlens.tracks.evaluation.baselines.features import HIDDEN, SignalView, windowed_features
+from contactlens.tracks.evaluation.baselines import HIDDEN, SignalView, boosted_trees
+from contactlens.tracks.evaluation.baselines.boosted_trees import BoostedTrees
+from contactlens.tracks.evaluation.baselines.constant import ConstantGaussian
+from contactlens.tracks.evaluation.baselines.contact_filter import ContactFilter
+from contactlens.tracks.evaluation.baselines.features import windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Frames
+from contactlens.tracks.evaluation.config import BoostedTreesConfig, ContactFilterConfig, FeatureConfig
 
 RADIUS, NOISE, FRAMES = 120.0, 0.5, 200
 TAPS = np.array([0.0, 1.0, 3.0, 2.0, 1.0, 0.5])

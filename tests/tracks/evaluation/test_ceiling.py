@@ -10,7 +10,8 @@ from contactlens.calibration import Gaussian
 from contactlens.calibration.metrics import coverage
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation.ceiling import CeilingConfig, DrawnSignal, ceiling_of, why_no_ceiling
+from contactlens.tracks.evaluation.ceiling import DrawnSignal, ceiling_of, why_no_ceiling
+from contactlens.tracks.evaluation.config import CeilingConfig
 from contactlens.tracks.evaluation.signal import observed_signal
 from contactlens.tracks.models.tasks import task_named
 from contactlens.tracks.simulation.config import SimulationConfig

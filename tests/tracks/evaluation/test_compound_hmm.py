@@ -13,8 +13,9 @@ from contactlens.base.errors import InputError
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import compound_em
 from contactlens.tracks.evaluation.baselines.compound_em import CompoundModel
-from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
+from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel, memory_kernel
+from contactlens.tracks.evaluation.config import CompoundHmmConfig
 from contactlens.tracks.simulation.ms2 import signal_of
 from contactlens.tracks.simulation.promoter import load_polymerases, poisson_events, switch
 

@@ -11,11 +11,15 @@ from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines import StateBaselineConfig, fit_state_baselines
-from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmmConfig
-from contactlens.tracks.evaluation.baselines.contact_state import ContactState, ContactStateConfig
-from contactlens.tracks.evaluation.baselines.features import FeatureConfig
+from contactlens.tracks.evaluation.baselines import fit_state_baselines
+from contactlens.tracks.evaluation.baselines.contact_state import ContactState
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
+from contactlens.tracks.evaluation.config import (
+    CompoundHmmConfig,
+    ContactStateConfig,
+    FeatureConfig,
+    StateBaselineConfig,
+)
 
 RADIUS = 120.0
 CONFIG = ContactStateConfig(

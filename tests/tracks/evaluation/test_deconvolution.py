@@ -8,8 +8,9 @@ import torch
 from scipy.optimize import lsq_linear, nnls
 
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution, DeconvolutionConfig, response_operator
+from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution, response_operator
 from contactlens.tracks.evaluation.baselines.gated_deconvolution import GatedDeconvolution
+from contactlens.tracks.evaluation.config import DeconvolutionConfig
 from contactlens.tracks.evaluation.loading import matched
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from contactlens.base.errors import InputError
 from contactlens.cli.main import app
 from contactlens.tracks.data.dataset import batch_of
-from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
+from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
+from contactlens.tracks.evaluation.config import CompoundHmmConfig
 from contactlens.tracks.evaluation.published_check import (
     detection_limit,
     fill_undetected,

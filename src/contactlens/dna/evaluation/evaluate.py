@@ -13,28 +13,17 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
-from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.calibration import ConfidenceInterval, resample_counts
 from contactlens.calibration.classification import Platt, Score, classification_scores, probability_bins, ratio_score
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.names import NETWORK, RECALIBRATED
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.config import EvaluateConfig
 
 Array = np.ndarray
 INTERVAL = ["estimate", "low", "high"]
 COMPARED = ("auroc", "auprc", "nll", "brier")
 CELLS = 4_000_000  # of the weights made at once: bounds memory
-
-
-@settings
-class EvaluateConfig:
-    """bootstrap_replicates, confidence: of the percentile intervals over clusters of windows.
-    calibration_bins: bins of predicted probability, of the reliability diagram and of ECE.
-    """
-
-    bootstrap_replicates: PositiveInt
-    confidence: OpenUnit
-    calibration_bins: PositiveInt
 
 
 class SplitLogits(NamedTuple):

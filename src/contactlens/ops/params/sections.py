@@ -10,9 +10,9 @@ from contactlens.base.settings import Field, NonNegativeInt, rule, settings
 from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
 from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
 from contactlens.dna.data.window_set import Task as WindowTask
-from contactlens.dna.evaluation.baselines import BaselineConfig as DnaBaselineConfig
 from contactlens.dna.evaluation.baselines import applicable_baselines as applicable_dna_baselines
-from contactlens.dna.evaluation.evaluate import EvaluateConfig as DnaEvaluateConfig
+from contactlens.dna.evaluation.config import BaselineConfig as DnaBaselineConfig
+from contactlens.dna.evaluation.config import EvaluateConfig as DnaEvaluateConfig
 from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
 from contactlens.dna.models.backbone import BackboneConfig
 from contactlens.dna.models.classifier import HeadConfig
@@ -24,12 +24,14 @@ from contactlens.ops.params.strict import from_mapping, load_section, suggestion
 from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules, single_form
 from contactlens.tracks.data.checks import CheckLimits
 from contactlens.tracks.data.dataset import SplitConfig
-from contactlens.tracks.evaluation import EvaluationConfig, comparable_baselines
-from contactlens.tracks.evaluation.baselines import BaselineConfig, StateBaselineConfig
-from contactlens.tracks.evaluation.baselines.deconvolution import DeconvolutionConfig
+from contactlens.tracks.evaluation.baselines import comparable_baselines
 from contactlens.tracks.evaluation.config import (
+    BaselineConfig,
+    DeconvolutionConfig,
+    EvaluationConfig,
     LoadingEvaluationConfig,
     SignalEvaluationConfig,
+    StateBaselineConfig,
     StateEvaluationConfig,
 )
 from contactlens.tracks.explanation.config import ExplainConfig

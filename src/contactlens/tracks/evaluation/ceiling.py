@@ -12,14 +12,15 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from contactlens.base.progress import counted
-from contactlens.base.settings import NonNegativeInt, PositiveInt, settings
+from contactlens.calibration.normal import normal_density
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.conditional_simulator import ConditionalSimulator, why_not
+from contactlens.tracks.evaluation.config import CeilingConfig
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.simulate import simulation_of
 
@@ -27,16 +28,6 @@ Array = np.ndarray
 STEPS_PER_NOISE = 16  # of the grid that draws are counted on; it adds 1/3000 to the noise's variance
 LEAST_NOISE = 0.25  # of a polymerase's signal
 CHUNK = 4096  # frames scored at once
-
-
-@settings
-class CeilingConfig:
-    """tracks: test tracks, evenly from all, that the ceiling is computed on; 0: none, and no ceiling.
-    samples: draws of the signal of each.
-    """
-
-    tracks: NonNegativeInt = 40
-    samples: PositiveInt = 500
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ class DrawnSignal:
         return np.sqrt(np.maximum(square - self.mean**2, 0.0) + self.noise**2)
 
     def pit(self, y: Array) -> Array:
-        return self._mean_of(norm.cdf, y)
+        return self._mean_of(ndtr, y)
 
     def nll(self, y: Array) -> Array:
         density = self._mean_of(self._density, y)
@@ -98,7 +89,7 @@ class DrawnSignal:
         return to_signal - (pairs - same) / (2 * self.samples * (self.samples - 1))
 
     def _density(self, gap: Array) -> Array:
-        return norm.pdf(gap) / self.noise
+        return normal_density(gap) / self.noise
 
     def _mean_of(self, value: Callable[[Array], Array], y: Array) -> Array:
         """(n,) mean over the draws of a function of (y - draw) / noise."""
@@ -159,4 +150,4 @@ def ceiling_of(batch: TrackBatch, tracks: TrackSet, config: CeilingConfig, seed:
 
 def _mean_absolute(gap: Array) -> Array:
     """E|Z + gap| of a standard normal Z."""
-    return gap * (2 * norm.cdf(gap) - 1) + 2 * norm.pdf(gap)
+    return gap * (2 * ndtr(gap) - 1) + 2 * normal_density(gap)

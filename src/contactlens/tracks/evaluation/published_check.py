@@ -19,8 +19,9 @@ from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import SplitConfig, batch_of, split_tracks
 from contactlens.tracks.data.knirps_states import ON, Agreement, PublishedStates, agreement
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
-from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm, CompoundHmmConfig
+from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
+from contactlens.tracks.evaluation.config import CompoundHmmConfig
 from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.models.tasks import model_input, task_named

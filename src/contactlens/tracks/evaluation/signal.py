@@ -23,14 +23,9 @@ from contactlens.calibration import (
 )
 from contactlens.calibration.bootstrap import difference, histogram_metric, mean_metric, reliability_metric
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines import (
-    RECALIBRATED,
-    Baseline,
-    ConstantGaussian,
-    DistributionBaseline,
-    SignalView,
-    fit_baselines,
-)
+from contactlens.tracks.evaluation.baselines import RECALIBRATED, SignalView, fit_baselines
+from contactlens.tracks.evaluation.baselines.constant import ConstantGaussian
+from contactlens.tracks.evaluation.baselines.frames import Baseline, DistributionBaseline
 from contactlens.tracks.evaluation.ceiling import Ceiling, ceiling_of, why_no_ceiling
 from contactlens.tracks.evaluation.config import EvaluationConfig, SignalEvaluationConfig
 from contactlens.tracks.evaluation.seeds import seed_metrics

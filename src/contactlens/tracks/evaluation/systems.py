@@ -9,8 +9,9 @@ import pandas as pd
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.metric_names import metric_name
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.evaluation import EvaluationConfig, evaluate_task
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
+from contactlens.tracks.evaluation.config import EvaluationConfig
+from contactlens.tracks.evaluation.evaluate import evaluate_task
 from contactlens.tracks.evaluation.from_scratch import train_for_evaluation
 from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models.tasks import Task, task_named

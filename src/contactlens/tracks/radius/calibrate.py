@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from contactlens.tracks.data.motion import Motion
 from contactlens.tracks.radius.fit import Fit, Likely, Prior, maximise
@@ -202,7 +202,7 @@ class RadiusStatistic:
         x = log_radius - self.centre
         sd = np.exp(np.polyval(self.log_sd, x)) * np.sqrt(1 + leverage)
         z = (observed - np.polyval(self.curve, x)) / sd
-        return np.asarray(student.cdf(z, self.dof))
+        return np.asarray(stdtr(self.dof, z))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ approximation, so that no chi-square holds).
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counting
@@ -158,7 +158,7 @@ def measure_groups(
     names: of the groups, by their index in the observations. The same seed gives the same result.
     Raises InputError where the tracks can't carry the measurement.
     """
-    z = float(norm.ppf(0.5 + config.level / 2))
+    z = float(ndtri(0.5 + config.level / 2))
     with counting("steps", 4) as count:
         steps = group_fits(observations, names, reporter, config, seed)
         intervals = [calibrated(step, config) for step in steps]

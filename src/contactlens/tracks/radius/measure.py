@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from contactlens.base.errors import InputError
 from contactlens.base.progress import counting
@@ -264,7 +264,7 @@ def measure(observations: Observations, reporter: Reporter, config: RadiusConfig
 
     Raises InputError where the tracks can't carry the measurement.
     """
-    z = float(norm.ppf(0.5 + config.level / 2))
+    z = float(ndtri(0.5 + config.level / 2))
     with counting("steps", 4) as count:
         prepared = prepare(observations, reporter, config, seed)
         interval = measure_interval(prepared, config)

@@ -2,48 +2,20 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from contactlens.base.settings import Field, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.batch import StoredWindows, stored
 from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.logistic import Array
+from contactlens.dna.evaluation.config import CnnConfig
 
 POOL = 4
-
-
-@settings
-class CnnConfig:
-    """filters: of each convolution
-    kernel_size: bases that the first convolution sees
-    hidden: units of the dense layer
-    dropout: of the pooled features and of the dense layer.
-    learning_rate, weight_decay: of AdamW
-    batch_size: windows per step
-    max_epochs: epochs unless training stops before
-    patience: epochs without a lower validation NLL before training stops.
-    starts: trainings from different seeds; the one with the lowest validation NLL is kept.
-    device: auto takes a GPU where there is one.
-    """
-
-    filters: PositiveInt
-    kernel_size: PositiveInt
-    hidden: PositiveInt
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    batch_size: Annotated[int, Field(ge=2)]
-    max_epochs: PositiveInt
-    patience: PositiveInt
-    starts: PositiveInt
-    device: Literal["auto", "cpu", "cuda"]
 
 
 class Cnn(nn.Module):

@@ -5,17 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from contactlens.base.settings import settings
 from contactlens.dna.data.batch import ELEMENT_BOUNDS
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_scaled, positive
-
-
-@settings
-class CompositionConfig:
-    """inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation."""
-
-    inverse_penalties: InversePenalties
+from contactlens.dna.evaluation.baselines.logistic import Array, fit_scaled, positive
+from contactlens.dna.evaluation.config import CompositionConfig
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,16 @@
 """Distance alone. Public enhancer-promoter benchmarks let it win: near pairs are positive more often."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
-from contactlens.base.settings import Field, settings
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import labels
-from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_scaled, positive
-
-
-@settings
-class DistanceConfig:
-    """knots: of the cubic spline of log distance, at equally spaced quantiles of the training distances.
-    inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
-    """
-
-    knots: Annotated[int, Field(ge=2)]
-    inverse_penalties: InversePenalties
+from contactlens.dna.evaluation.baselines.logistic import Array, fit_scaled, positive
+from contactlens.dna.evaluation.config import DistanceConfig
 
 
 @dataclass(frozen=True)

@@ -2,35 +2,21 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
-from contactlens.base.settings import Field, NonNegativeInt, settings
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import element_sequences, labels
-from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_logistic, nll, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, fit_logistic, nll, positive
+from contactlens.dna.evaluation.config import KmerConfig
 
-LONGEST = 10
 UNKNOWN = 4
 _DIGIT = np.full(256, UNKNOWN, dtype=np.int64)
 _DIGIT[[ord(base) for base in "ACGT"]] = range(4)
-
-
-@settings
-class KmerConfig:
-    """lengths: values of k to choose from on validation, 1 to 10.
-    interaction_components: principal components of each element's counts whose products (this number squared) are
-        features too, for pairs; 0 for a model in which enhancer and promoter only add up.
-    inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
-    """
-
-    lengths: Annotated[tuple[Annotated[int, Field(ge=1, le=LONGEST)], ...], Field(min_length=1)]
-    interaction_components: NonNegativeInt
-    inverse_penalties: InversePenalties
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,14 @@
 """Logistic regression whose penalty is chosen on validation windows: the last step of most baselines."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from contactlens.base.settings import Field, PositiveFloat
-
 Array = np.ndarray
-InversePenalties = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]  # values of scikit-learn's C
 
 
 def fit_logistic(train: Any, y: Array, validation: Any, y_validation: Array, inverse_penalties: Sequence[float]) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,38 +11,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 from torch.nn import functional as F
 
-from contactlens.base.settings import ClosedUnit, Field, PositiveFloat, PositiveInt, settings
 from contactlens.calibration.classification import row_auroc
 from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import Motif, jaspar_core
 from contactlens.dna.data.tokens import encode, one_hot_bases
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import element_sequences, labels
-from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_scaled, nll, positive
+from contactlens.dna.evaluation.baselines.logistic import Array, fit_scaled, nll, positive
+from contactlens.dna.evaluation.config import MotifScanConfig
 
 WINDOWS_PER_PASS = 64
 STEPS_PER_BIT = 256  # scores are whole steps, so sums are exact: the same on either strand and on every machine
 KEPT_SCANS = 16  # of two elements: four splits, and the training elements' shuffles
-
-
-@settings
-class MotifScanConfig:
-    """motifs: how many of the most enriched motifs to keep in each element; values to choose from on validation.
-    max_correlation: a motif whose scores correlate with those of a more enriched one above this adds nothing new and
-        is passed over, as relatives of one family would fill the list.
-    learning_rate, max_trees, max_leaves, min_leaf_windows, patience: of the boosted trees, which stop after `patience`
-        rounds without a lower validation NLL.
-    inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from, of the best single motif.
-    """
-
-    motifs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    max_correlation: ClosedUnit
-    learning_rate: PositiveFloat
-    max_trees: PositiveInt
-    max_leaves: Annotated[int, Field(ge=2)]
-    min_leaf_windows: PositiveInt
-    patience: PositiveInt
-    inverse_penalties: InversePenalties
 
 
 def best_scores(sequences: Sequence[str], motifs: Sequence[Motif]) -> Array:

@@ -5,31 +5,18 @@ both sides of a split, how often it was positive is the strongest of all cheats.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from contactlens.base.settings import Field, PositiveFloat, settings
 from contactlens.calibration.classification import logit_of
 from contactlens.dna.data.tokens import one_strand
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.baselines.composition import composition_features, element_sequences, labels
-from contactlens.dna.evaluation.baselines.logistic import Array, InversePenalties, fit_logistic, positive
-
-
-@settings
-class PropensityConfig:
-    """smoothing: an element's share of positives counts this many windows more, with the share of all windows.
-    folds: a training window's propensities are counted on the other folds, so that it does not see its own label.
-    inverse_penalties: values of C (inverse strength of the L2 penalty) to choose from on validation.
-    """
-
-    smoothing: PositiveFloat
-    folds: Annotated[int, Field(ge=2)]
-    inverse_penalties: InversePenalties
+from contactlens.dna.evaluation.baselines.logistic import Array, fit_logistic, positive
+from contactlens.dna.evaluation.config import PropensityConfig
 
 
 @dataclass(frozen=True)

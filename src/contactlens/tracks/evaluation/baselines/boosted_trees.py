@@ -3,17 +3,18 @@ forest whose leaves hold the distribution."""
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from contactlens.base.settings import Field, PositiveFloat, PositiveInt, settings
 from contactlens.calibration.recalibration import SdMap
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines.features import FeatureConfig, SignalView, windowed_features
+from contactlens.tracks.evaluation.baselines import SignalView
+from contactlens.tracks.evaluation.baselines.features import windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
 from contactlens.tracks.evaluation.baselines.leaf_distribution import LeafDistribution, SharedMixture
+from contactlens.tracks.evaluation.config import BoostedTreesConfig
 
 # Added to the squared residual, relative to its mean, before the logarithm: tiny residuals say nothing.
 LOG_FLOOR = 0.01
@@ -21,7 +22,6 @@ LOG_FLOOR = 0.01
 SD_BINS = 20
 # Fewest validation frames in a leaf that holds a distribution: this many, or one in so many where that is more.
 LEAF_FRAMES, LEAVES = 50, 240
-LeafCount = Annotated[int, Field(ge=2)]
 
 
 class TreeSize(NamedTuple):
@@ -29,28 +29,6 @@ class TreeSize(NamedTuple):
 
     max_leaves: int
     min_leaf_frames: int
-
-
-@settings
-class BoostedTreesConfig:
-    """max_rows: frames drawn for training (and as many for early stopping); null: all, as the network has them.
-    folds: the mean is the average of this many ensembles, each of which left out one fold of the tracks.
-    max_trees: of an ensemble.
-    learning_rate: share of each tree that counts.
-    max_leaves, min_leaf_frames: sizes of a tree that are tried against each other.
-    search_rows: frames drawn to try them.
-    patience: trees without a gain on validation tracks before an ensemble stops.
-    """
-
-    features: FeatureConfig
-    max_rows: PositiveInt | None
-    folds: Annotated[int, Field(ge=2)]
-    max_trees: PositiveInt
-    max_leaves: Annotated[list[LeafCount], Field(min_length=1)]
-    min_leaf_frames: Annotated[list[PositiveInt], Field(min_length=1)]
-    search_rows: PositiveInt
-    learning_rate: PositiveFloat
-    patience: PositiveInt
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.compound_chain import state_bits
 from contactlens.tracks.evaluation.baselines.compound_em import CompoundModel
 from contactlens.tracks.evaluation.baselines.memory_kernel import MemoryKernel
+from contactlens.tracks.evaluation.config import CompoundHmmConfig
 from contactlens.tracks.evaluation.state_posterior import StatePosterior
 
 Array = np.ndarray
@@ -25,20 +25,6 @@ MOST_MEMORY_FRAMES = 12
 LEAST_VARIANCE = 1e-6
 # Least probability of staying in both states, 1 - p_on - p_off, with which rates in continuous time are given.
 LEAST_PERSISTENCE = 1e-3
-
-
-@settings
-class CompoundHmmConfig:
-    """restarts: starting points of EM, of which the likeliest fit is kept.
-    max_iterations: of EM from each.
-    tolerance: gain in nats per observed frame below which EM stops.
-    max_tracks: tracks drawn for the fit.
-    """
-
-    restarts: PositiveInt
-    max_iterations: PositiveInt
-    tolerance: PositiveFloat
-    max_tracks: PositiveInt
 
 
 @dataclass(frozen=True)

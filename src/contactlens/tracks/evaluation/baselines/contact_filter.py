@@ -2,36 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import solve
 from scipy.signal import lfilter
 
-from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, PositiveInt, settings
 from contactlens.calibration.metrics import equal_count_bins
 from contactlens.calibration.recalibration import variance_factor
 from contactlens.calibration.scores import gaussian_nll
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
+from contactlens.tracks.evaluation.config import ContactFilterConfig
 
 # Tracks whose lagged contacts are held in memory at once: tracks x frames x taps.
 CHUNK = 64
-
-
-@settings
-class ContactFilterConfig:
-    """threshold_quantiles: candidate thresholds as quantiles of the driver, each in (0, 1).
-    filter_frames: taps of the filter, the present frame among them.
-    ridge: candidate penalties, relative to the mean square of a tap's input.
-    sd_bins: equal-count bins of predicted mean in which the residual's sd is measured.
-    """
-
-    threshold_quantiles: Annotated[list[OpenUnit], Field(min_length=1)]
-    filter_frames: PositiveInt
-    ridge: Annotated[list[NonNegativeFloat], Field(min_length=1)]
-    sd_bins: PositiveInt
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The decoder that sees the driver alone: logistic regression on windowed distances and contacts."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from sklearn.impute import SimpleImputer
@@ -11,23 +10,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import Field, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines.features import FeatureConfig, windowed_features
+from contactlens.tracks.evaluation.baselines.features import windowed_features
 from contactlens.tracks.evaluation.baselines.frames import Frames
+from contactlens.tracks.evaluation.config import ContactStateConfig
 
 Array = np.ndarray
-
-
-@settings
-class ContactStateConfig:
-    """inverse_penalties: candidates for scikit-learn's C, of which validation tracks choose one.
-    max_rows: frames drawn from each split.
-    """
-
-    features: FeatureConfig
-    inverse_penalties: Annotated[list[PositiveFloat], Field(min_length=1)]
-    max_rows: PositiveInt
 
 
 @dataclass(frozen=True)

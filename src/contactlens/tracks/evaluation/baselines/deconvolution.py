@@ -1,35 +1,16 @@
 """Non-negative deconvolution of MS2: the loading that, seen through the known response, fits a track best."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
+from contactlens.tracks.evaluation.config import DeconvolutionConfig
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.promoter import Events
-
-
-@settings
-class DeconvolutionConfig:
-    """penalties: candidate L1 penalties, in units of one polymerase's signal
-    max_per_bin: most polymerases in a bin; none where null
-    iterations: of the accelerated projected gradient
-    held_out_share: share of the validation frames that are hidden to choose the penalty
-    gate_frames: frames around a bin whose mean loading decides whether the gated deconvolution keeps the bin's
-    gate_candidates: thresholds of that mean that are tried
-    """
-
-    penalties: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-    max_per_bin: PositiveFloat | None = 1.0
-    iterations: PositiveInt = 300
-    held_out_share: OpenUnit = 0.1
-    gate_frames: PositiveInt = 2
-    gate_candidates: PositiveInt = 50
 
 
 @dataclass(frozen=True)

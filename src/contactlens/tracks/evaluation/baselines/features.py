@@ -1,42 +1,13 @@
 """Windowed features of the driver for the boosted trees: how near, how long ago, how soon after."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
 
-from contactlens.base.settings import OpenUnit, PositiveInt, settings
+from contactlens.tracks.evaluation.baselines import HIDDEN, SignalView
 from contactlens.tracks.evaluation.baselines.frames import Array, Frames
-
-
-@dataclass(frozen=True)
-class SignalView:
-    """What the features may read of MS2: as much as the network they are compared with, and no more.
-
-    radius: MS2 is seen in frames whose distance is below it (driver units); None: in none
-    parts: the mean of MS2 in this many equal parts of the track is seen; None: no such means
-    """
-
-    radius: float | None = None
-    parts: int | None = None
-
-
-HIDDEN = SignalView()
-
-
-@settings
-class FeatureConfig:
-    """lag_frames: offsets at which the distance itself is read, positive into the past, negative into the
-    future.
-    window_frames: lengths of the windows before (with the present frame) and after each frame.
-    contact_quantiles: quantiles of the driver below which a frame counts as contact.
-    """
-
-    lag_frames: list[int]
-    window_frames: list[PositiveInt]
-    contact_quantiles: list[OpenUnit]
+from contactlens.tracks.evaluation.config import FeatureConfig
 
 
 def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, view: SignalView = HIDDEN) -> Array:

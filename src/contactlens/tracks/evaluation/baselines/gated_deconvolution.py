@@ -11,8 +11,9 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution, DeconvolutionConfig
+from contactlens.tracks.evaluation.baselines.deconvolution import Deconvolution
 from contactlens.tracks.evaluation.baselines.frames import Array
+from contactlens.tracks.evaluation.config import DeconvolutionConfig
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.promoter import Events
 

@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 from sklearn.ensemble import RandomForestRegressor
 
+from contactlens.calibration.normal import normal_density
 from contactlens.calibration.residuals import ResidualMixture
 
 Array = np.ndarray
@@ -52,7 +52,7 @@ class SharedMixture:
         return self.cdf(y)
 
     def nll(self, y: Array) -> Array:
-        density = self._mean_of(norm.pdf, 1 / self.widths, y)
+        density = self._mean_of(normal_density, 1 / self.widths, y)
         return -np.log(np.maximum(density, np.finfo(np.float64).tiny))
 
     def crps(self, y: Array) -> Array:
@@ -63,7 +63,7 @@ class SharedMixture:
         return self._mean_of(_mean_absolute, self.widths, y) - within / 2
 
     def quantile(self, level: float) -> Array:
-        ends = self.centres + self.widths * norm.ppf(level)
+        ends = self.centres + self.widths * ndtri(level)
         low, high = np.full(len(self.weights), ends.min()), np.full(len(self.weights), ends.max())
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
@@ -113,4 +113,4 @@ class LeafDistribution(NamedTuple):
 
 def _mean_absolute(gap: Array) -> Array:
     """E|Z + gap| of a standard normal Z."""
-    return gap * (2 * ndtr(gap) - 1) + 2 * norm.pdf(gap)
+    return gap * (2 * ndtr(gap) - 1) + 2 * normal_density(gap)
