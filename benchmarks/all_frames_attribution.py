@@ -22,8 +22,10 @@ from torch import Tensor
 from contactlens.attribution.all_frames import integrated_gradients_matrix, saliency_matrix
 from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.reach import share_passes, temporal_reach
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 
 Result = TypeVar("Result")
 

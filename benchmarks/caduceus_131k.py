@@ -19,7 +19,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, load_caduceus, save_caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 
 HUB_BYTES, HUB_TENSORS = 30_937_760, 276
 

@@ -20,7 +20,7 @@ from scipy.special import expit
 
 from contactlens.base.files import write_aside
 from contactlens.base.torch_setup import seed_everything
-from contactlens.calibration import resample_counts
+from contactlens.calibration.bootstrap import resample_counts
 from contactlens.calibration.classification import auroc_score, ece_score, logit_of
 from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.clusters import window_clusters

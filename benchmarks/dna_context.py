@@ -19,7 +19,7 @@ import numpy as np
 
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import resolve_device, seed_everything
-from contactlens.calibration import resample_counts
+from contactlens.calibration.bootstrap import resample_counts
 from contactlens.calibration.classification import auroc_score
 from contactlens.dna.data.batch import StoredWindows, stored
 from contactlens.dna.data.clusters import window_clusters

@@ -60,7 +60,8 @@ def splits_of(windows: Any) -> dict[str, list[str]]:
 
 
 def run_check(folder: Path, length: int) -> None:
-    from contactlens.dna.data.checks import CheckLimits, validate_windows
+    from contactlens.dna.data.checks import validate_windows
+    from contactlens.dna.data.config import CheckLimits
     from contactlens.dna.data.window_set import WindowSet
 
     windows = WindowSet.read(folder / "windows")
@@ -71,7 +72,8 @@ def run_check(folder: Path, length: int) -> None:
 def tiny_classifier() -> Any:
     import torch
 
-    from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+    from contactlens.dna.models.classifier import WindowClassifier
+    from contactlens.dna.models.config import HeadConfig
     from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
 
     torch.manual_seed(0)
@@ -83,8 +85,8 @@ def run_fine_tune(folder: Path, length: int) -> None:
     from contactlens.base.torch_setup import seed_everything
     from contactlens.dna.data.batch import stored
     from contactlens.dna.data.window_set import WindowSet
-    from contactlens.dna.training.fit import FineTuneConfig, fine_tune
-    from contactlens.dna.training.trainer import TrainerConfig
+    from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+    from contactlens.dna.training.fit import fine_tune
 
     seed_everything(0, 1)
     windows = WindowSet.read(folder / "windows")

@@ -31,13 +31,16 @@ from contactlens.attribution.frame_by_frame import integrated_gradients_frames
 from contactlens.attribution.reach import temporal_reach
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from contactlens.dna.models.caduceus.scan import Backend, agrees_with_reference, fastest_backend, selective_scan
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import task_named
-from contactlens.tracks.models.track_model import Output
-from contactlens.tracks.training.fit import FitConfig, fit
-from contactlens.tracks.training.objectives import LossConfig, masked_mean, objective_of
+from contactlens.tracks.models.track_model import Output, TrackModel
+from contactlens.tracks.training.config import FitConfig, LossConfig
+from contactlens.tracks.training.fit import fit
+from contactlens.tracks.training.objectives import masked_mean, objective_of
 
 Report = dict[str, Any]
 NAMES = ("u", "delta", "A", "B", "C", "D")

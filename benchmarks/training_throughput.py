@@ -17,8 +17,9 @@ from contactlens.base.torch_setup import seed_everything
 from contactlens.ops.params import TracksParams, load_params
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
-from contactlens.tracks.models import Scaling, TrackModel
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import model_input, task_named
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
 from contactlens.tracks.training.fit import fit

@@ -24,13 +24,14 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.serving.variants import SCORED, variant_effects
 from contactlens.dna.serving.vcf import read_variants
 from contactlens.dna.serving.windows import intervals_of
 from contactlens.dna.simulation.grammar import HUMAN_GC, background, draw_instances, reverse_complement
-from contactlens.dna.training.fit import FineTuneConfig, auroc, fine_tune, predict
-from contactlens.dna.training.trainer import TrainerConfig
+from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+from contactlens.dna.training.fit import auroc, fine_tune, predict
 
 CTCF, WINDOW_BP = "MA0139.2", 120
 LETTERS = np.array(list("ACGT"))

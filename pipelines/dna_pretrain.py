@@ -10,7 +10,8 @@ import torch
 from contactlens.base.files import read_json, write_aside
 from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.models.backbone import PRETRAIN, RANDOM, load_backbone, new_backbone, save_backbone
+from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
+from contactlens.dna.models.config import PRETRAIN, RANDOM
 from contactlens.dna.training.pretrain import context_loss, pretrain
 from contactlens.ops.params import DnaParams, load_params
 from contactlens.ops.runs.provenance import provenance

@@ -24,8 +24,8 @@ from contactlens.dna.serving.card import CARD, model_card
 from contactlens.dna.serving.description import FILE as SERVING
 from contactlens.dna.serving.description import Description
 from contactlens.dna.serving.served import log_served_classifier
+from contactlens.dna.training.config import TrainerConfig
 from contactlens.dna.training.fit import predict
-from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.ops.params import load_params
 from contactlens.ops.registry.champion import ANALYSIS, standing, write_champion, write_registered
 from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, split_digest, write_fitted_to

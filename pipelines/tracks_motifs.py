@@ -19,10 +19,11 @@ from contactlens.tracks.explanation.motifs.analysis import (
     write_temporal_motifs,
 )
 from contactlens.tracks.explanation.truth import true_memories
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import load_model
 from contactlens.tracks.models.tasks import model_input
-from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.training.config import TrainingConfig
+from contactlens.tracks.training.training import spec_of, train_model
 
 CHAMPION, OUT = Path("models/tracks/champion"), "reports/tracks/motifs"
 

@@ -23,9 +23,9 @@ from contactlens.tracks.data.dataset import batch_of, is_split_by_group
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.loading import loading_f1
 from contactlens.tracks.evaluation.signal import paired_difference
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.tasks import model_input, state_of
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.serving.card import CARD, model_card
 from contactlens.tracks.serving.conform import same_interval
 from contactlens.tracks.serving.description import FILE as DESCRIPTION

@@ -12,8 +12,8 @@ from contactlens.ops.stage import stage
 from contactlens.ops.sweep.run import SweepTracking, run_sweep
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.training.sweep import TrialData, train_trial
-from contactlens.tracks.training.training import TrainingConfig
+from contactlens.tracks.training.config import TrainingConfig
+from contactlens.tracks.training.trial import TrialData, train_trial
 
 DATA = "data/tracks"
 SPLITS = "models/tracks/splits.json"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from contactlens.calibration import resample_counts
+from contactlens.calibration.bootstrap import resample_counts
 from contactlens.dna.evaluation.config import EvaluateConfig
 from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.simulate import simulate_windows

@@ -11,9 +11,10 @@ import torch
 import contactlens
 from contactlens.base.files import write_json
 from contactlens.calibration.classification import Platt
-from contactlens.dna.data.checks import CheckLimits
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.models.caduceus import Caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.serving.description import Description
 from docs_blocks import ROOT, blocks_of
 from docs_data import SIZES, make_checkout

@@ -25,7 +25,8 @@ from contactlens.dna.data.importing.windows import import_windows
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions, read_attributions, write_attributions
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.ops.params import load_params
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.table import import_table

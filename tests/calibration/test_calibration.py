@@ -8,16 +8,18 @@ from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from contactlens import calibration
-from contactlens.calibration import Gaussian, Recalibration, RecalibrationConfig, quantile_levels, resample_counts
 from contactlens.calibration.bootstrap import (
     histogram_metric,
     mean_metric,
     percentile_interval,
     ratio_interval,
     reliability_metric,
+    resample_counts,
 )
-from contactlens.calibration.metrics import equal_count_bins
-from contactlens.calibration.recalibration import SdMap
+from contactlens.calibration.config import RecalibrationConfig
+from contactlens.calibration.metrics import equal_count_bins, quantile_levels
+from contactlens.calibration.recalibration import Recalibration, SdMap
+from contactlens.calibration.scores import Gaussian
 
 LEVELS = quantile_levels(99)
 TRACKS, FRAMES = 60, 300

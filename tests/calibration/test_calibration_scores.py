@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from contactlens.calibration import Gaussian, gaussian_crps, gaussian_nll
 from contactlens.calibration.residuals import ResidualMixture
+from contactlens.calibration.scores import Gaussian, gaussian_crps, gaussian_nll
 
 
 def crps_by_quadrature(cdf, y: float, low: float, high: float) -> float:

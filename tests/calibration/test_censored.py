@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from contactlens.calibration import Gaussian
 from contactlens.calibration.censored import Censored
+from contactlens.calibration.scores import Gaussian
 
 MEAN, SD = np.array([-1.0, 0.5, 2.0, 0.3]), np.array([1.0, 0.7, 1.5, 2.0])
 Y = np.array([0.0, 0.0, 2.4, 0.9])

@@ -4,8 +4,8 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import norm
 
-from contactlens.calibration import Gaussian
 from contactlens.calibration.normal import normal_density, normal_log_density
+from contactlens.calibration.scores import Gaussian
 
 DRAWN = np.random.default_rng(0).standard_normal((3, 10_000)) * np.array([[1e-3], [1.0], [20.0]])
 Z = np.append(DRAWN.ravel(), [0.0, 38.5, -38.5, np.inf, -np.inf])

@@ -8,14 +8,10 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from contactlens.calibration import (
-    Gaussian,
-    NormalScores,
-    Recalibration,
-    RecalibrationConfig,
-    recalibration_fitted,
-    recalibration_from_json,
-)
+from contactlens.calibration.config import RecalibrationConfig
+from contactlens.calibration.normal_scores import NormalScores, recalibration_fitted, recalibration_from_json
+from contactlens.calibration.recalibration import Recalibration
+from contactlens.calibration.scores import Gaussian
 
 CONFIG = RecalibrationConfig(sd_bins=10, residual_bins=4, residual_groups=40)
 N = 8_000

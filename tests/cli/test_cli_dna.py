@@ -15,7 +15,8 @@ from contactlens.dna.data.batch import batch_of
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import read_attributions_by
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.training.fit import predict
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from contactlens.calibration.classification import Platt
 from contactlens.cli.main import main
 from contactlens.dna.data.shown import Shown
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.serving.scoring import logits
 
 RNG = np.random.default_rng(9)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from contactlens.cli import predict, track_import
 from contactlens.cli.main import app
-from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.track_set import TrackSet
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from contactlens.base.files import write_json
-from contactlens.calibration import RecalibrationConfig, recalibration_fitted
+from contactlens.calibration.config import RecalibrationConfig
+from contactlens.calibration.normal_scores import recalibration_fitted
 from contactlens.ops.params import load_params
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet

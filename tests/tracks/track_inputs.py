@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.legacy import LegacyTrack
 from contactlens.tracks.data.track_set import Driver, TrackSet

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from contactlens.base.progress import shown_by
 from contactlens.base.torch_setup import resolve_device, seed_everything
-from contactlens.training.loop import LoopConfig, Trainer, Validation
+from contactlens.training.config import LoopConfig
+from contactlens.training.loop import Trainer, Validation
 
 CONFIG = LoopConfig(
     learning_rate=0.1,

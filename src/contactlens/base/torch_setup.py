@@ -30,11 +30,3 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {name!r}: {str(error).splitlines()[0]}") from error
     return device
-
-
-def is_device(name: str) -> bool:
-    """Whether `resolve_device` knows the name, wherever there may be such a device."""
-    try:
-        return name == "auto" or bool(torch.device(name).type)
-    except RuntimeError:
-        return False

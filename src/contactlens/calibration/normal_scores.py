@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from contactlens.calibration.config import RecalibrationConfig
 from contactlens.calibration.normal import normal_log_density
-from contactlens.calibration.recalibration import Recalibration, RecalibrationConfig
+from contactlens.calibration.recalibration import Recalibration
 from contactlens.calibration.residuals import ResidualMixture
 from contactlens.calibration.scores import Gaussian, Predictive
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from contactlens.base.settings import PositiveInt, settings
+from contactlens.calibration.config import RecalibrationConfig
 from contactlens.calibration.metrics import equal_count_bins
 from contactlens.calibration.residuals import ResidualMixture
 from contactlens.calibration.scores import Predictive
@@ -21,18 +21,6 @@ Array = np.ndarray
 def variance_factor(y: Array, mean: Array, sd: Array) -> float:
     """The factor on the predicted variance that maximises the Gaussian likelihood: mean z^2."""
     return float(np.mean(((y - mean) / sd) ** 2))
-
-
-@settings
-class RecalibrationConfig:
-    """sd_bins: equal-count bins of predicted sd in which the rms residual is measured.
-    residual_bins: equal-count bins of predicted mean, each with a residual distribution of its own.
-    residual_groups: resolution of that distribution (see ResidualMixture).
-    """
-
-    sd_bins: PositiveInt
-    residual_bins: PositiveInt
-    residual_groups: PositiveInt
 
 
 @dataclass(frozen=True)

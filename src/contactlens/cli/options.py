@@ -13,7 +13,7 @@ from contactlens.base.errors import InputError
 if TYPE_CHECKING:
     from contactlens.ops.params import Params
     from contactlens.ops.workspace import Branch
-    from contactlens.tracks.data.checks import CheckLimits
+    from contactlens.tracks.data.config import CheckLimits
 
 Profiles = Annotated[list[str] | None, typer.Option(help="A file laid over params.yaml, or its name in profiles/.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="One value of params.yaml, such as seed=3.")]
@@ -55,7 +55,7 @@ def track_limits(profiles: list[str] | None, settings: list[str] | None) -> "Che
     from contactlens.ops.params.strict import from_mapping, overlay
     from contactlens.ops.runs.tracking import find_project_root
     from contactlens.ops.workspace import setting
-    from contactlens.tracks.data.checks import CheckLimits
+    from contactlens.tracks.data.config import CheckLimits
 
     if find_project_root() is not None:
         return params_with(profiles, settings).tracks.checks

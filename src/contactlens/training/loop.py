@@ -14,43 +14,11 @@ from torch import Tensor, nn
 
 from contactlens.base.files import write_aside
 from contactlens.base.progress import Count, counting
-from contactlens.base.settings import NonNegativeFloat, PositiveFloat, PositiveInt, rule, settings
-from contactlens.base.torch_setup import is_device
+from contactlens.training.config import LoopConfig
 from contactlens.training.state import fingerprint, load_state
 
 EpochLog = dict[str, float]
 KEPT_STATES = 2  # so that a damaged one costs an epoch and no more
-
-
-@settings
-class LoopConfig:
-    """How a model is trained, with AdamW and a learning rate that falls as half a cosine.
-
-    learning_rate: largest, from which it falls
-    weight_decay: of AdamW
-    batch_size: rows per backward pass
-    max_epochs: epochs unless training stops before
-    patience: epochs without a better validation score after which training stops
-    gradient_clip: largest norm of the gradient
-    amp: mixed precision (bfloat16), on a GPU only
-    device: `auto` takes a GPU where there is one
-    threads: CPU threads; the same number gives the same bytes
-    """
-
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    batch_size: PositiveInt
-    max_epochs: PositiveInt
-    patience: PositiveInt
-    gradient_clip: PositiveFloat
-    amp: bool
-    device: str
-    threads: PositiveInt
-
-    @rule
-    def _device_is_known(self) -> None:
-        if not is_device(self.device):
-            raise ValueError(f"device must be auto or a device of torch, such as cuda, got {self.device!r}")
 
 
 class Validation(NamedTuple):

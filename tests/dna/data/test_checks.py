@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.checks import CheckLimits, CheckResult, check_windows, validate_windows
+from contactlens.dna.data.checks import CheckResult, check_windows, validate_windows
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.genome import Genome
-from contactlens.dna.data.window_set import WINDOW_COLUMNS, Task, WindowSet
+from contactlens.dna.data.names import Task
+from contactlens.dna.data.window_set import WINDOW_COLUMNS, WindowSet
 from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.simulate import simulate_windows
 

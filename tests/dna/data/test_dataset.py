@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.dataset import SPLITS, SplitConfig, leaking_elements, split_by_chromosome
+from contactlens.dna.data.config import SPLITS, SplitConfig
+from contactlens.dna.data.dataset import leaking_elements, split_by_chromosome
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.checks import CheckLimits, check_windows
+from contactlens.dna.data.checks import check_windows
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.intervals import read_intervals
 from contactlens.dna.data.importing.regions import import_regions, unlabelled_regions

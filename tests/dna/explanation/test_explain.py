@@ -29,7 +29,8 @@ from contactlens.dna.explanation.explain import (
 from contactlens.dna.explanation.methods import AttributionSettings
 from contactlens.dna.explanation.methods.lrp import KINDS, one_hot_tokens, relevance
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, CaduceusForMaskedLM, save_caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 
 MOTIF, DECOY = "TGACTCA", "CCGGAAGT"
 L, N = 80, 16

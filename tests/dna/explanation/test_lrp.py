@@ -17,7 +17,8 @@ from contactlens.dna.explanation.methods.lrp import (
 )
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, load_caduceus
 from contactlens.dna.models.caduceus.operations import replaced_operations
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from reference_files import caduceus
 
 L = 64

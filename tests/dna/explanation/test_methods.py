@@ -16,7 +16,8 @@ from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.explanation.methods.shuffled_references import path_nodes
 from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 
 L = 48
 SETTINGS = AttributionSettings(ig_steps=16, rows_per_pass=3)

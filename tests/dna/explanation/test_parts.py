@@ -23,7 +23,8 @@ from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.parts import Sent, attribute_parts, score_parts, scored
 from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 
 L = 48
 SETTINGS = AttributionSettings(ig_steps=2, rows_per_pass=5)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from contactlens.dna.models.backbone import BackboneConfig, DilatedCnnSizes
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
+from contactlens.dna.models.config import BackboneConfig, DilatedCnnSizes
 
 CONFIG = BackboneConfig("caduceus", "pretrain", 12, 3, 5, True, False, DilatedCnnSizes(n_layer=2, kernel_size=3))
 

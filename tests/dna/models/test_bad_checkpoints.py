@@ -14,7 +14,8 @@ from window_inputs import GOOD, RECORDS, fasta
 
 from contactlens.base.errors import InputError
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from refusal import fill, refused_in_one_line, run
 
 Spoil = Callable[[Path], Any]

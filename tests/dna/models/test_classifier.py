@@ -11,7 +11,8 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.tokens import reverse_complement_ids
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 
 LENGTH = 40
 VARIANTS = [

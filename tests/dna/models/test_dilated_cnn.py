@@ -12,18 +12,13 @@ from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.data.tokens import reverse_complement_ids
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import relevance
-from contactlens.dna.models.backbone import (
-    BackboneConfig,
-    DilatedCnnSizes,
-    load_backbone,
-    new_backbone,
-    save_backbone,
-)
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import BackboneConfig, DilatedCnnSizes, HeadConfig
 from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
-from contactlens.dna.training.fit import FineTuneConfig, fine_tune, predict
-from contactlens.dna.training.pretrain import PretrainConfig, pretrain
-from contactlens.dna.training.trainer import TrainerConfig
+from contactlens.dna.training.config import FineTuneConfig, PretrainConfig, TrainerConfig
+from contactlens.dna.training.fit import fine_tune, predict
+from contactlens.dna.training.pretrain import pretrain
 
 SIZES = DilatedCnnConfig(d_model=8, n_layer=3, kernel_size=3)
 TRAINER = TrainerConfig(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import relevance
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.models.pieces import pieces_of
 
 L = 40

@@ -10,7 +10,8 @@ from torch import Tensor
 from contactlens.dna.data.tokens import VOCAB_SIZE
 from contactlens.dna.explanation.methods.lrp import relevance
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.training.fit import freeze
 
 L, N_LAYER = 96, 5

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from contactlens.base.files import write_json
-from contactlens.dna.data.checks import CheckLimits, check_windows
+from contactlens.dna.data.checks import check_windows
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.config import EvaluateConfig
@@ -20,7 +21,8 @@ from contactlens.dna.explanation.attributions import read_attributions_by, write
 from contactlens.dna.explanation.config import ExplainConfig
 from contactlens.dna.explanation.explain import explain_windows
 from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.motifs.analysis import MotifAnalysis, write_motifs
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.discover import Discovery, Pattern

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 
 from contactlens.base.errors import InputError
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.serving.one_hot import AsOneHot
 
 LENGTH, ELEMENTS = 60, ((5, 25), (30, 55))

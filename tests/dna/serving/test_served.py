@@ -16,12 +16,13 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import write_json
 from contactlens.calibration.classification import Platt
 from contactlens.dna.data.batch import batch_of
-from contactlens.dna.data.checks import CheckLimits
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.models.caduceus.config import SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.serving.description import Description
 from contactlens.dna.serving.model import WindowsModel
 from contactlens.dna.serving.sequence_table import sequence_table

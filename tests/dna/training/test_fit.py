@@ -19,10 +19,11 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.tokens import PAD, encode
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
-from contactlens.dna.training.fit import FineTuneConfig, auroc, dropping, fine_tune, freeze, predict, refined_loss
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
+from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+from contactlens.dna.training.fit import auroc, dropping, fine_tune, freeze, predict, refined_loss
 from contactlens.dna.training.frozen import free_bytes
-from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.training.loop import Trainer
 
 L = 64

@@ -18,10 +18,10 @@ from contactlens.base.errors import InputError
 from contactlens.dna.data.tokens import BASES, MASK, PAD, N, encode
 from contactlens.dna.models.caduceus import CaduceusConfig, SsmConfig
 from contactlens.dna.training import pretrain as pretraining
+from contactlens.dna.training.config import PretrainConfig, TrainerConfig
 from contactlens.dna.training.pretrain import (
     IGNORED,
     Masked,
-    PretrainConfig,
     Pretrained,
     context_loss,
     draw_crops,
@@ -29,7 +29,6 @@ from contactlens.dna.training.pretrain import (
     mask_bases,
     pretrain,
 )
-from contactlens.dna.training.trainer import TrainerConfig
 from contactlens.training.loop import Trainer
 
 CONFIG = PretrainConfig(

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
+from contactlens.dna.models.classifier import WindowClassifier
+from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.training import trainer
-from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
+from contactlens.dna.training.config import TrainerConfig
+from contactlens.dna.training.trainer import adamw, trainer_of
 from contactlens.training.loop import Validation
 
 CONFIG = TrainerConfig(

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from contactlens.base.errors import InputError
-from contactlens.dna.data.dataset import SplitConfig, split_by_chromosome
+from contactlens.dna.data.config import SplitConfig
+from contactlens.dna.data.dataset import split_by_chromosome
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.ops.systems import load_systems, params_of

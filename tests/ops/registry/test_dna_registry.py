@@ -17,15 +17,16 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.calibration.classification import Platt, classification_scores
 from contactlens.dna.data.batch import batch_of
-from contactlens.dna.data.checks import CheckLimits
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions, read_attributions_by, write_attributions
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.models.caduceus.config import SsmConfig
-from contactlens.dna.models.classifier import HeadConfig, WindowClassifier, save_classifier
-from contactlens.dna.training.fit import FineTuneConfig, predict
-from contactlens.dna.training.trainer import TrainerConfig
+from contactlens.dna.models.classifier import WindowClassifier, save_classifier
+from contactlens.dna.models.config import HeadConfig
+from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+from contactlens.dna.training.fit import predict
 from contactlens.ops.registry.register import Registered
 from contactlens.ops.registry.rules import ClassifierRules
 from contactlens.ops.runs.tracking import mlflow_client

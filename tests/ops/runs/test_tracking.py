@@ -19,7 +19,7 @@ from contactlens.ops.runs.tracking import (
     stage_run,
     tracking_uri,
 )
-from contactlens.tracks.data.dataset import SplitConfig
+from contactlens.tracks.data.config import SplitConfig
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from track_inputs import DRIVERS, KNIRPS, LIMITS, YEAST, track_set
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.data.checks import CheckLimits, CheckResult, check_tracks, validate_tracks
+from contactlens.tracks.data.checks import CheckResult, check_tracks, validate_tracks
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.importing.table import import_table
 from contactlens.tracks.data.track_set import TrackSet
 from reference_files import both

@@ -8,7 +8,8 @@ import pytest
 from lab_tables import FLAGS, shared_case
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.data.checks import CheckLimits, check_tracks
+from contactlens.tracks.data.checks import check_tracks
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.importing.read import import_tracks
 
 NM = {**FLAGS, "length_unit": "nm"}

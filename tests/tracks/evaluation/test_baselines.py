@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from contactlens.calibration import gaussian_crps, gaussian_nll
+from contactlens.calibration.scores import gaussian_crps, gaussian_nll
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import HIDDEN, SignalView, boosted_trees
 from contactlens.tracks.evaluation.baselines.boosted_trees import BoostedTrees

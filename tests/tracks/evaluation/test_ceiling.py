@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from contactlens.calibration import Gaussian
 from contactlens.calibration.metrics import coverage
+from contactlens.calibration.scores import Gaussian
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.ceiling import DrawnSignal, ceiling_of, why_no_ceiling

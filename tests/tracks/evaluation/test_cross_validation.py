@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from contactlens import calibration
-from contactlens.calibration import Gaussian, RecalibrationConfig
+from contactlens.calibration.config import RecalibrationConfig
+from contactlens.calibration.scores import Gaussian
 from contactlens.ops.systems import SystemRow, params_of
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of, cross_validation_splits

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.linalg import expm
 
-from contactlens.calibration import interval, resample_counts
+from contactlens.calibration.bootstrap import interval, resample_counts
 from contactlens.tracks.data.promoter_truth import promoter_state
 from contactlens.tracks.evaluation.dwell_times import (
     dwell_metrics,

@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from contactlens.calibration import Gaussian
 from contactlens.calibration.metrics import coverage
+from contactlens.calibration.scores import Gaussian
 from contactlens.tracks.evaluation.baselines.leaf_distribution import LeafDistribution, SharedMixture
 
 CENTRES, WIDTHS = np.array([0.0, 4.0]), np.array([0.5, 2.0])

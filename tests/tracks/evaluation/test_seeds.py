@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from contactlens.calibration import Metric, Resamples, difference
-from contactlens.calibration.bootstrap import mean_metric
+from contactlens.calibration.bootstrap import Metric, Resamples, difference, mean_metric
 from contactlens.tracks.evaluation.seeds import seed_metrics
 from contactlens.tracks.models.ensemble import MixedDistribution
 from contactlens.tracks.models.heads.mixture import Mixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from contactlens import calibration
-from contactlens.calibration import RecalibrationConfig
+from contactlens.calibration.config import RecalibrationConfig
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
 from contactlens.tracks.evaluation.ceiling import Ceiling, DrawnSignal

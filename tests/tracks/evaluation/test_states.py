@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 from sklearn.metrics import balanced_accuracy_score
 
 from contactlens.base.errors import InputError
-from contactlens.calibration import resample_counts
+from contactlens.calibration.bootstrap import resample_counts
 from contactlens.calibration.classification import classification_scores, logit_of
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.config import StateEvaluationConfig

@@ -15,8 +15,10 @@ from contactlens.tracks.explanation.explain import ExplainConfig, Response, True
 from contactlens.tracks.explanation.explainer import Explainer, WithUncertainty
 from contactlens.tracks.explanation.gate import PastGate
 from contactlens.tracks.explanation.methods import attributions
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 N, T, DT = 12, 90, 20.0

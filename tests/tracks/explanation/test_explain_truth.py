@@ -5,8 +5,9 @@ from track_inputs import track_set
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.explanation.truth import Response, true_causes, true_contact, true_memories
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.simulation.config import RandomWalkConfig
 from contactlens.tracks.simulation.simulate import SimulationConfig, contact_kernel, simulate
-from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig, simulate_toy
+from contactlens.tracks.simulation.simulate_toy import simulate_toy
 
 CONFIG = SimulationConfig(
     n_tracks=6, n_frames=50, localisation_noise_nm=(0.0, 0.0, 0.0), missing_fraction=0.3, contact_radius_nm=200.0

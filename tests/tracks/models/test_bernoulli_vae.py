@@ -7,14 +7,17 @@ import torch
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.evaluation.loading import matched, rate_matched_random, true_loading
-from contactlens.tracks.models.bernoulli_vae import BernoulliVae, BernoulliVaeConfig
-from contactlens.tracks.models.heads import DecodedGaussianHead, SignalScale
+from contactlens.tracks.models.bernoulli_vae import BernoulliVae
+from contactlens.tracks.models.config import BernoulliVaeConfig
+from contactlens.tracks.models.heads.distribution import SignalScale
+from contactlens.tracks.models.heads.gaussian import DecodedGaussianHead
 from contactlens.tracks.models.track_model import Output
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 from contactlens.tracks.simulation.ms2 import signal_of
 from contactlens.tracks.simulation.promoter import Events
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
-from contactlens.tracks.training.objectives import ElboConfig, ElboObjective, LossConfig
+from contactlens.tracks.training.config import ElboConfig, LossConfig
+from contactlens.tracks.training.objectives import ElboObjective
 
 GRID = LoadingGrid(30.0, 3, 28.0, 140.0, polymerase_signal=2.0, background=1.0)
 MEAN, SD = 4.0, 5.0

@@ -8,13 +8,13 @@ import torch
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.track_set import Driver
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling
 from contactlens.tracks.models.checkpoint import ModelSpec, save_model
+from contactlens.tracks.models.config import GateConfig, ModelConfig
 from contactlens.tracks.models.ensemble import Ensemble, MixedDistribution, load_ensemble, save_ensemble
-from contactlens.tracks.models.heads import HeadConfig
+from contactlens.tracks.models.heads.config import HeadConfig, HurdleConfig
 from contactlens.tracks.models.heads.gaussian import Gaussian
-from contactlens.tracks.models.heads.hurdle import HurdleConfig
 from contactlens.tracks.models.heads.mixture import Mixture
+from contactlens.tracks.models.scaling import Scaling
 
 SPEC = ModelSpec(
     "ep_to_ms2",

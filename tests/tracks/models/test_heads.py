@@ -9,14 +9,16 @@ from scipy import integrate, stats
 from torch import Tensor
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
-from contactlens.tracks.models.heads import HEADS, DecodedGaussianHead, Distribution, HeadConfig, HeadPlan, SignalScale
-from contactlens.tracks.models.heads.distribution import bisected
-from contactlens.tracks.models.heads.gaussian import Gaussian
-from contactlens.tracks.models.heads.hurdle import HurdleConfig
-from contactlens.tracks.models.heads.mixture import Mixture, MixtureConfig, mean_absolute
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.heads import HEADS, HeadPlan
+from contactlens.tracks.models.heads.config import HeadConfig, HurdleConfig, MixtureConfig
+from contactlens.tracks.models.heads.distribution import Distribution, SignalScale, bisected
+from contactlens.tracks.models.heads.gaussian import DecodedGaussianHead, Gaussian
+from contactlens.tracks.models.heads.mixture import Mixture, mean_absolute
 from contactlens.tracks.models.heads.negative_binomial import NegativeBinomial
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 MEAN, SD, LIMIT = 6.0, 4.0, 1.5

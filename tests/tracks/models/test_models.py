@@ -1,9 +1,12 @@
 import pytest
 import torch
 
-from contactlens.tracks.models import DistanceGate, GateConfig, ModelConfig, Scaling, TrackModel
-from contactlens.tracks.models.heads import soft_clip
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.gate import DistanceGate
+from contactlens.tracks.models.heads.distribution import soft_clip
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.models.unet import ResidualBlock, UNet
 
 GATE = GateConfig(radius_init=150.0, radius_bounds=(20.0, 600.0), sharpness=6.0)

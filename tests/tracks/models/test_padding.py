@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
-from contactlens.tracks.models.config import LatentConfig
+from contactlens.tracks.models.config import GateConfig, LatentConfig, ModelConfig
 from contactlens.tracks.models.padding import halved, pooled, resample
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 GATE = GateConfig(radius_init=150.0, radius_bounds=(20.0, 600.0), sharpness=6.0)

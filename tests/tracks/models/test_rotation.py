@@ -9,8 +9,10 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from contactlens.tracks.explanation.gate import PastGate
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.training.fit import random_rotations, turned
 
 GATE = GateConfig(radius_init=150.0, radius_bounds=(20.0, 600.0), sharpness=6.0)

@@ -13,15 +13,17 @@ from contactlens.base.torch_setup import seed_everything
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import Driver
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.architectures import ARCHITECTURES, default_model, fitting
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS, channel_names, model_input
-from contactlens.tracks.models.track_model import Output
+from contactlens.tracks.models.track_model import Output, TrackModel
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
-from contactlens.tracks.training.fit import FitConfig, fit, predict_state
-from contactlens.tracks.training.objectives import BernoulliObjective, LossConfig, objective_of
+from contactlens.tracks.training.config import FitConfig, LossConfig
+from contactlens.tracks.training.fit import fit, predict_state
+from contactlens.tracks.training.objectives import BernoulliObjective, objective_of
 
 LOSS = LossConfig(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
 GATE = GateConfig(300.0, (20.0, 600.0), 8.0)

@@ -13,7 +13,7 @@ from served_model import copied, made
 import contactlens
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
-from contactlens.calibration import recalibration_from_json
+from contactlens.calibration.normal_scores import recalibration_from_json
 from contactlens.cli.main import main
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet

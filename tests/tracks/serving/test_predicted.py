@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contactlens.calibration import Gaussian
+from contactlens.calibration.scores import Gaussian
 from contactlens.tracks.serving.predicted import PredictedSignal, PredictedState, on_intervals, quantile_name
 
 

@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig, simulate_toy
+from contactlens.tracks.simulation.config import RandomWalkConfig
+from contactlens.tracks.simulation.simulate_toy import simulate_toy
 
 
 def test_walks_fill_the_unit_interval_evenly_and_move_by_the_step() -> None:

@@ -9,11 +9,13 @@ from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import seed_everything
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
+from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import TASKS, model_input
-from contactlens.tracks.training.fit import FitConfig, fit, predict
-from contactlens.tracks.training.objectives import LossConfig
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.training.config import FitConfig, LossConfig
+from contactlens.tracks.training.fit import fit, predict
 from contactlens.training.loop import Trainer
 
 LOSS = LossConfig(

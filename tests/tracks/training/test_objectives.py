@@ -8,17 +8,13 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
-from contactlens.tracks.models.heads import DecodedGaussianHead, SignalScale
-from contactlens.tracks.models.heads.gaussian import gaussian_crps, gaussian_nll
-from contactlens.tracks.models.heads.mixture import MixtureConfig, MixtureHead
+from contactlens.tracks.models.heads.config import MixtureConfig
+from contactlens.tracks.models.heads.distribution import SignalScale
+from contactlens.tracks.models.heads.gaussian import DecodedGaussianHead, gaussian_crps, gaussian_nll
+from contactlens.tracks.models.heads.mixture import MixtureHead
 from contactlens.tracks.models.track_model import Output
-from contactlens.tracks.training.objectives import (
-    ElboConfig,
-    ElboObjective,
-    LossConfig,
-    SignalObjective,
-    anneal,
-)
+from contactlens.tracks.training.config import ElboConfig, LossConfig
+from contactlens.tracks.training.objectives import ElboObjective, SignalObjective, anneal
 
 HEAD, SCALE = DecodedGaussianHead(), SignalScale(torch.tensor(0.0), torch.tensor(1.0))
 PRIOR = 0.2

@@ -15,8 +15,9 @@ from contactlens.ops.sweep.run import choose
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
 from contactlens.tracks.simulation.reporter import Reporter
-from contactlens.tracks.training.sweep import SweepConfig, TrialData, contact_sweep, train_trial, with_values
-from contactlens.tracks.training.training import TrainingConfig
+from contactlens.tracks.training.config import TrainingConfig
+from contactlens.tracks.training.sweep import SweepConfig, contact_sweep, with_values
+from contactlens.tracks.training.trial import TrialData, train_trial
 from contactlens.training.search import Dimension
 
 SWEEP: dict[str, Any] = {

@@ -16,13 +16,14 @@ from contactlens.ops.sweep import trial as sweep_trial
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import split_tracks
 from contactlens.tracks.data.track_set import Driver
-from contactlens.tracks.models import Scaling
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.ensemble import load_ensemble
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 from contactlens.tracks.training import training
-from contactlens.tracks.training.training import Trained, TrainingConfig, train_model, train_seeds
+from contactlens.tracks.training.config import TrainingConfig
+from contactlens.tracks.training.training import Trained, train_model, train_seeds
 from contactlens.training.state import kept_until_done
 from stage_script import load_script
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contactlens.base.settings import ClosedUnit, PositiveInt, settings
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.dataset import leaking_elements
 from contactlens.dna.data.window_set import WINDOW_COLUMNS, WindowSet
 from contactlens.expectations.result import CheckResult
@@ -22,27 +22,6 @@ __all__ = ["CheckLimits", "CheckResult", "check_windows", "validate_windows"]
 
 ELEMENT_NAMES = {"enh": "enhancer", "prom": "promoter"}
 Splits = Mapping[str, Sequence[str]]
-
-
-@settings
-class CheckLimits:
-    """What is acceptable in the windows at hand; fractions lie in [0, 1].
-
-    max_window_n_fraction: unknown bases of a window: N, or another letter of the IUPAC code for several bases
-    max_element_n_fraction: unknown bases of an enhancer or a promoter
-    max_distance_ks: largest gap between the cumulative distributions of enhancer-promoter distance of the two labels
-        (Kolmogorov-Smirnov statistic); with n windows of each label chance alone gives up to some 1.6 sqrt(2 / n).
-        Beyond it, distance tells the label. Pairs only; 1 for no limit
-    max_shared_element_fraction: windows of a split that hold an element whose very bases, on either strand, are also in
-        another split
-    min_windows_per_label: fewest windows of each label in every split
-    """
-
-    max_window_n_fraction: ClosedUnit
-    max_element_n_fraction: ClosedUnit
-    max_distance_ks: ClosedUnit
-    max_shared_element_fraction: ClosedUnit
-    min_windows_per_label: PositiveInt
 
 
 def check_windows(

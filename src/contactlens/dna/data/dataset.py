@@ -7,51 +7,13 @@ import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import rule, settings
+from contactlens.dna.data.config import SPLITS, SplitConfig
 from contactlens.dna.data.tokens import LEAST_COPY_BP, one_strand
 from contactlens.dna.data.window_set import WindowSet
 
-SPLITS = ("train", "validation", "calibration", "test")
 ATTEMPTS = 32
 SPREAD = 0.3
 ELEMENTS = {"pair": {"enhancer": "enh_rel", "promoter": "prom_rel"}, "region": {"region": "win"}}
-
-
-@settings
-class SplitConfig:
-    """Which chromosomes each split takes.
-
-    train, validation, calibration, test: wanted fractions of the windows, positive, summing to 1
-    test_chromosomes, validation_chromosomes, calibration_chromosomes: the whole of that split; where empty, it is
-        chosen from the chromosomes that no other split names, near its fraction
-    """
-
-    train: float
-    validation: float
-    calibration: float
-    test: float
-    test_chromosomes: tuple[str, ...]
-    validation_chromosomes: tuple[str, ...]
-    calibration_chromosomes: tuple[str, ...]
-
-    @rule
-    def _fractions_sum_to_one(self) -> None:
-        shares = [getattr(self, name) for name in SPLITS]
-        if not (min(shares) > 0 and np.isclose(sum(shares), 1.0)):
-            raise ValueError(f"train ... test must be positive and sum to 1, got {shares}")
-
-    @rule
-    def _chromosomes_are_named_once(self) -> None:
-        named = [chrom for chroms in self.named.values() for chrom in chroms]
-        repeated = sorted({chrom for chrom in named if named.count(chrom) > 1})
-        if repeated:
-            raise ValueError(f"*_chromosomes must name a chromosome once, got {', '.join(repeated)} again")
-
-    @property
-    def named(self) -> dict[str, tuple[str, ...]]:
-        """The splits whose chromosomes are given."""
-        chroms = {name: getattr(self, f"{name}_chromosomes") for name in SPLITS[1:]}
-        return {name: given for name, given in chroms.items() if given}
 
 
 def split_by_chromosome(windows: WindowSet, config: SplitConfig, seed: int) -> dict[str, list[str]]:

@@ -1,5 +1,8 @@
 """Names that the DNA branch's tables share, for those who write them and those who read them."""
 
+from typing import Literal
+
+Task = Literal["pair", "region"]
 NETWORK = "network"
 CEILING = "ceiling"  # the Bayes rule given the true sites of simulated windows: a bound, no rival
 RECALIBRATED = "_recalibrated"

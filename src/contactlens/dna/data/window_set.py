@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,10 @@ from contactlens.base.files import read_json, require_file, require_replaceable,
 from contactlens.base.parquet_file import read_parquet
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.interval_table import require_distinct
+from contactlens.dna.data.names import Task
 
 DESCRIPTION = "window_set.json"
 FILES = ("windows.parquet", "planted.parquet", "genome.fa", "genome.fa.fai", DESCRIPTION, ".gitignore")
-Task = Literal["pair", "region"]
 Kinds = dict[str, type]
 PLACE: Kinds = {"window_id": str, "chrom": str, "win_start": int, "win_end": int}
 ELEMENTS: Kinds = {"enh_rel_start": int, "enh_rel_end": int, "prom_rel_start": int, "prom_rel_end": int}

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
-from contactlens.calibration import ConfidenceInterval, resample_counts
+from contactlens.calibration.bootstrap import ConfidenceInterval, resample_counts
 from contactlens.calibration.classification import Platt, Score, classification_scores, probability_bins, ratio_score
 from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.names import NETWORK, RECALIBRATED

@@ -2,36 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_aside, write_json
-from contactlens.base.settings import PositiveInt, settings
 from contactlens.dna.data.batch import REGIONS
+from contactlens.dna.data.names import Task
 from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
 from contactlens.dna.models.caduceus.checkpoint import load_tensors, require_numbers
 from contactlens.dna.models.caduceus.strands import StrandBackbone
-from contactlens.dna.models.pair_head import Pooling, RegionHead, towards_promoter
+from contactlens.dna.models.config import HeadConfig
+from contactlens.dna.models.pair_head import RegionHead, towards_promoter
 from contactlens.dna.models.pieces import Pieces, pieces_of
 
-Task = Literal["pair", "region"]
 DESCRIPTION, HEAD = "classifier.json", "head.safetensors"
 States = Callable[[Pieces | None], Tensor]
 """States of the bases of pieces (n, P, d), or, of None, of whole windows (B, L, d); twice d where strands are apart."""
-
-
-@settings
-class HeadConfig:
-    """hidden: width of the head's one hidden layer
-    pooling: of pairs. `mean`: an element's mean state. `directed`: the strands apart, and where in the element, read
-        from enhancer to promoter: what orientation and order need
-    """
-
-    hidden: PositiveInt
-    pooling: Pooling = "mean"
 
 
 class WindowClassifier(nn.Module):

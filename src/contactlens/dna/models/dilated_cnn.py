@@ -21,8 +21,8 @@ from contactlens.dna.data.tokens import COMPLEMENT, VOCAB_SIZE
 from contactlens.dna.models.caduceus.checkpoint import WEIGHTS, load_tensors, require_numbers
 from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel, Norm, StrandBackbone
+from contactlens.dna.models.config import DILATED_CNN
 
-MODEL_TYPE = "dilated_cnn"
 MOST_LAYERS = 24  # the last one's taps then lie 8 million bases apart
 EMBEDDING_SD = 0.02
 
@@ -74,7 +74,7 @@ class DilatedCnnConfig:
         known = {one.name for one in fields(cls)}
         unknown = sorted(set(content) - known - {"model_type"})
         if unknown:
-            raise InputError(f"{name}: unknown key {unknown[0]!r}; a {MODEL_TYPE} has {', '.join(sorted(known))}")
+            raise InputError(f"{name}: unknown key {unknown[0]!r}; a {DILATED_CNN} has {', '.join(sorted(known))}")
         try:
             return cls(**{key: value for key, value in content.items() if key in known})
         except (TypeError, ValueError) as error:
@@ -82,7 +82,7 @@ class DilatedCnnConfig:
 
     def to_mapping(self) -> dict[str, Any]:
         """What config.json holds."""
-        return {**asdict(self), "model_type": MODEL_TYPE}
+        return {**asdict(self), "model_type": DILATED_CNN}
 
 
 class DilatedBlock(nn.Module, UsesOperations):

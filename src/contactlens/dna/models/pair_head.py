@@ -1,15 +1,14 @@
 """From states per base to one logit: means over the regions, their comparison, and a small MLP."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from contactlens.dna.models.caduceus.operations import UsesOperations
+from contactlens.dna.models.config import Pooling
 
 Drop = Callable[[Tensor], Tensor]
-Pooling = Literal["mean", "directed"]
 
 
 class RegionHead(nn.Module, UsesOperations):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, require_file, write_json
-from contactlens.dna.data.checks import CheckLimits
+from contactlens.dna.data.config import CheckLimits
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.expectations.drift import Quantity, drift_table
 

@@ -18,9 +18,9 @@ from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import percentile_interval, resample_counts
 from contactlens.dna.data.dinucleotide_shuffle import dinucleotide_shuffle
 from contactlens.dna.data.motif_database import NAME, motif
+from contactlens.dna.data.names import Task
 from contactlens.dna.data.shown import Shown
 from contactlens.dna.data.tokens import COMPLEMENT_LETTERS
-from contactlens.dna.data.window_set import Task
 from contactlens.dna.serving.scoring import logits
 from contactlens.dna.serving.windows import read_windows
 from contactlens.dna.simulation.grammar import HUMAN_GC, background

@@ -10,7 +10,8 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.calibration.classification import Platt
 from contactlens.dna.data.batch import batch_of
-from contactlens.dna.data.window_set import Task, WindowSet
+from contactlens.dna.data.names import Task
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.checks import read_checks
 from contactlens.dna.explanation.methods import BEST, require_method
 from contactlens.dna.models.classifier import DESCRIPTION, WindowClassifier, load_classifier

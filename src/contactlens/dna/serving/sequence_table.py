@@ -8,7 +8,8 @@ from contactlens.base.errors import InputError
 from contactlens.calibration.classification import Platt
 from contactlens.dna.data.batch import ELEMENT_BOUNDS, REGIONS, WindowBatch, batch_of
 from contactlens.dna.data.genome import Genome
-from contactlens.dna.data.window_set import Task, WindowSet
+from contactlens.dna.data.names import Task
+from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.training.fit import predict
 

@@ -10,7 +10,8 @@ from contactlens.dna.data.batch import ELEMENT_BOUNDS, REGIONS
 from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.importing.intervals import GenomicInterval, read_intervals
 from contactlens.dna.data.importing.placement import RecordMap
-from contactlens.dna.data.window_set import Task, WindowSet
+from contactlens.dna.data.names import Task
+from contactlens.dna.data.window_set import WindowSet
 
 
 def read_windows(

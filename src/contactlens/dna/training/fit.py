@@ -5,44 +5,24 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contactlens.base.settings import Field, NonNegativeInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.batch import Windows, contents
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
 from contactlens.dna.models.pieces import Pieces
+from contactlens.dna.training.config import FineTuneConfig
 from contactlens.dna.training.frozen import FrozenStates, cached_lengths, require_room
-from contactlens.dna.training.trainer import TrainerConfig, adamw, code_digest, trainer_of
+from contactlens.dna.training.trainer import adamw, code_digest, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
-
-
-@settings
-class FineTuneConfig:
-    """What is trained, beside the head.
-
-    unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
-        or more also train the embedding
-    cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
-        running them again in every epoch
-    dropout: of the head's features and of its hidden units, in training
-    label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
-        log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
-    """
-
-    unfrozen_layers: NonNegativeInt
-    cache_frozen: bool
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    trainer: TrainerConfig
 
 
 class FineTuned(NamedTuple):

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import OpenUnit, PositiveInt, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.data.tokens import BASES, MASK, encode, reverse_complement_ids, unknown_as_pad
 from contactlens.dna.models.backbone import NetworkConfig, new_backbone
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
-from contactlens.dna.training.trainer import TrainerConfig, adamw, trainer_of
+from contactlens.dna.training.config import PretrainConfig
+from contactlens.dna.training.trainer import adamw, trainer_of
 from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
 
@@ -26,21 +26,6 @@ IGNORED = -100  # the target that cross_entropy leaves out
 MASKED_AS_MASK, MASKED_AS_RANDOM = 0.8, 0.1  # the rest of the chosen bases stay as they are
 PSEUDOCOUNT = 1.0
 CHUNK = 1 << 20  # bases counted at a time, as a whole chromosome would take gigabytes
-
-
-@settings
-class PretrainConfig:
-    """crop_bp: bases of each training crop
-    crops_per_epoch: drawn anew from the training chromosomes in each epoch
-    validation_crops: drawn once from the validation chromosomes
-    mask_fraction: share of the bases to be predicted
-    """
-
-    crop_bp: PositiveInt
-    crops_per_epoch: PositiveInt
-    validation_crops: PositiveInt
-    mask_fraction: OpenUnit
-    trainer: TrainerConfig
 
 
 class Masked(NamedTuple):

@@ -1,29 +1,18 @@
 """How both trainings of the DNA branch run in the loop of both branches. Needs torch and numpy alone."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-from contactlens.base.settings import Field, PositiveInt, settings
-from contactlens.training.loop import LoopConfig, Trainable, Trainer
+from contactlens.dna.training.config import TrainerConfig
+from contactlens.training.loop import Trainable, Trainer
 from contactlens.training.state import source_digest
 
 BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in half the steps that 0.999 takes
 # The code that decides what training gives, beside the loop's and a library's.
 CODE = ("training/*.py", "models/**/*.py")
-
-
-@settings
-class TrainerConfig(LoopConfig):
-    """batch_size: windows per backward pass
-    accumulate: backward passes per step of the optimiser
-    warmup_share: of all steps, over which the learning rate rises from 0
-    """
-
-    accumulate: PositiveInt
-    warmup_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 def code_digest() -> str:

@@ -7,23 +7,20 @@ from typing import Annotated, Any, Literal
 
 from contactlens.base.errors import InputError
 from contactlens.base.settings import Field, NonNegativeInt, rule, settings
-from contactlens.dna.data.checks import CheckLimits as DnaCheckLimits
-from contactlens.dna.data.dataset import SplitConfig as DnaSplitConfig
-from contactlens.dna.data.window_set import Task as WindowTask
+from contactlens.dna.data.config import CheckLimits as DnaCheckLimits
+from contactlens.dna.data.config import SplitConfig as DnaSplitConfig
+from contactlens.dna.data.names import Task as WindowTask
 from contactlens.dna.evaluation.baselines import applicable_baselines as applicable_dna_baselines
 from contactlens.dna.evaluation.config import BaselineConfig as DnaBaselineConfig
 from contactlens.dna.evaluation.config import EvaluateConfig as DnaEvaluateConfig
 from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
-from contactlens.dna.models.backbone import BackboneConfig
-from contactlens.dna.models.classifier import HeadConfig
+from contactlens.dna.models.config import BackboneConfig, HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.simulation.config import SimulationConfig as DnaSimulationConfig
-from contactlens.dna.training.fit import FineTuneConfig
-from contactlens.dna.training.pretrain import PretrainConfig
+from contactlens.dna.training.config import FineTuneConfig, PretrainConfig
 from contactlens.ops.params.strict import from_mapping, load_section, suggestion
 from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules, single_form
-from contactlens.tracks.data.checks import CheckLimits
-from contactlens.tracks.data.dataset import SplitConfig
+from contactlens.tracks.data.config import CheckLimits, SplitConfig
 from contactlens.tracks.evaluation.baselines import comparable_baselines
 from contactlens.tracks.evaluation.config import (
     BaselineConfig,
@@ -36,17 +33,14 @@ from contactlens.tracks.evaluation.config import (
 )
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.motifs.config import TemporalMotifConfig
-from contactlens.tracks.models import GateConfig, ModelConfig
 from contactlens.tracks.models.architectures import check_fit
+from contactlens.tracks.models.config import GateConfig, ModelConfig
 from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.radius.config import RadiusConfig
-from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.config import RandomWalkConfig, SimulationConfig
 from contactlens.tracks.simulation.reporter import Reporter
-from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig
-from contactlens.tracks.training.fit import FitConfig
-from contactlens.tracks.training.objectives import LossConfig
+from contactlens.tracks.training.config import FitConfig, LossConfig, SeedsConfig, TrainingConfig
 from contactlens.tracks.training.sweep import SWEPT, SweepConfig, contact_sweep, section_changes
-from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
 from contactlens.training.search import Sweep
 
 PARAMS_FILE = "params.yaml"

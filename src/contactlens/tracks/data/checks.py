@@ -5,55 +5,22 @@ Great Expectations sees four tables: `settings` (one row: units and frame interv
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
-from contactlens.base.settings import ClosedUnit, Field, NonNegativeFloat, PositiveFloat, PositiveInt, settings
 from contactlens.expectations.result import CheckResult
 from contactlens.expectations.run import DataAsset, Stage, check, validate
 from contactlens.expectations.suite import LARGEST, Batch, Suite
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.extremes import mark_of_missing
-from contactlens.tracks.data.scales import LARGEST_RATIO, scale_ratios
-from contactlens.tracks.data.time_grid import JITTER, from_middle, read_clock
+from contactlens.tracks.data.scales import scale_ratios
+from contactlens.tracks.data.time_grid import from_middle, read_clock
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 
 __all__ = ["CheckLimits", "CheckResult", "check_tracks", "validate_tracks"]
 
 TEXT_COLUMNS = ("track_id", "group")
-
-
-@settings
-class CheckLimits:
-    """What is plausible in the data at hand. The defaults are those of params.yaml.
-
-    max_distance_nm: longest E-P distance (vector and distance drivers)
-    min_median_distance_nm: what the median distance of at least half of the tracks exceeds
-    max_scale_ratio: how many times smaller the median distance of a group may be than that of the middle group
-    max_zero_distance_fraction: share of frames whose distance may be exactly 0
-    max_missing_fraction: share of frames between its ends that may be missing, in at least half of the tracks
-    driver_range: lowest and highest value of a scalar driver, in its unit; None for no limit
-    signal_range: lowest and highest signal, in its unit; None for no limit
-    min_frames_per_track: fewest observed frames of a track
-    max_time_jitter_fraction: how far, in frames, a time may lie from its frame's place on the grid
-    distance_tolerance_nm: how far the distance may differ from the norm of the vector
-    max_dead_fraction: share of tracks whose signal may be constant throughout
-    max_saturated_fraction: share of frames whose signal may equal the largest of the data set
-    """
-
-    max_distance_nm: PositiveFloat = 5000.0
-    driver_range: tuple[float, float] | None = None
-    signal_range: tuple[float, float] | None = None
-    min_frames_per_track: PositiveInt = 50
-    max_time_jitter_fraction: NonNegativeFloat = JITTER
-    distance_tolerance_nm: NonNegativeFloat = 0.1
-    max_dead_fraction: ClosedUnit = 0.2
-    max_saturated_fraction: ClosedUnit = 0.01
-    min_median_distance_nm: NonNegativeFloat = 5.0
-    max_scale_ratio: Annotated[float, Field(ge=1)] = LARGEST_RATIO
-    max_zero_distance_fraction: ClosedUnit = 0.01
-    max_missing_fraction: ClosedUnit = 0.8
 
 
 def check_tracks(

@@ -1,7 +1,6 @@
 """From a track set to tensors, and the split by group that cannot leak."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Literal
 
 import numpy as np
@@ -9,34 +8,10 @@ import pandas as pd
 import torch
 
 from contactlens.base.errors import InputError
-from contactlens.base.settings import rule, settings
 from contactlens.tracks.data.batch import TrackBatch
+from contactlens.tracks.data.config import SPLITS, SplitConfig
 from contactlens.tracks.data.promoter_truth import observed_span, promoter_state
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
-
-SPLITS = ("train", "validation", "calibration", "test")
-
-
-@settings
-class SplitConfig:
-    """Fractions of the groups (of the tracks, where a set has no more than one group) in each split.
-
-    train: for training
-    validation: for what is chosen: the epoch, the trial
-    calibration: for recalibration alone
-    test: for the scores
-    """
-
-    train: float
-    validation: float
-    calibration: float
-    test: float
-
-    @rule
-    def _fractions_sum_to_one(self) -> None:
-        shares = [getattr(self, f.name) for f in fields(self)]
-        if min(shares) <= 0 or not np.isclose(sum(shares), 1.0):
-            raise ValueError(f"the four fractions must be positive and sum to 1, got {shares}")
 
 
 def batch_of(track_set: TrackSet, track_ids: list[str] | None = None) -> TrackBatch:

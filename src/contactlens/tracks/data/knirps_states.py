@@ -13,8 +13,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from contactlens.calibration import interval, resample_counts
-from contactlens.calibration.bootstrap import mean_metric
+from contactlens.calibration.bootstrap import interval, mean_metric, resample_counts
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.table import import_table

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from contactlens.tracks.data.config import LARGEST_RATIO
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN
 
-LARGEST_RATIO = 30.0
 LEAST_FRAMES = 10  # of a group, before its median says anything
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from contactlens.tracks.data.config import JITTER
+
 MOST_FRAMES = 1_000_000  # a track longer than this is taken for a wrong time stamp
-JITTER = 0.2  # of a frame: how far a time may lie from its frame before the grid is doubted
 OWN_INTERVAL = 0.1  # how far, as a share, a movie's interval may differ from that of the set
 SHORTEST_PAUSE = 1.2  # frames; a pause makes a step longer, never shorter
 LEAST_TIMES = 3  # on either side of a pause

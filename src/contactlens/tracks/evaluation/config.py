@@ -17,7 +17,7 @@ from contactlens.base.settings import (
     PositiveInt,
     settings,
 )
-from contactlens.calibration import RecalibrationConfig
+from contactlens.calibration.config import RecalibrationConfig
 from contactlens.tracks.simulation.reporter import Reporter
 
 

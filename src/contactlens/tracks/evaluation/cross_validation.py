@@ -14,10 +14,10 @@ import pandas as pd
 
 from contactlens.base.files import write_aside
 from contactlens.base.parquet_file import read_parquet
-from contactlens.calibration import Metric, Predictive, Resamples, all_metrics, quantile_levels
-from contactlens.calibration.bootstrap import mean_metric
+from contactlens.calibration.bootstrap import Metric, Resamples, all_metrics, mean_metric
 from contactlens.calibration.censored import Censored
-from contactlens.calibration.metrics import in_central_band
+from contactlens.calibration.metrics import in_central_band, quantile_levels
+from contactlens.calibration.scores import Predictive
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
@@ -33,7 +33,7 @@ from contactlens.tracks.evaluation.signal import (
 )
 from contactlens.tracks.evaluation.table import ENSEMBLE, INTERVAL_COLUMNS, NETWORK, interval_table
 from contactlens.tracks.models.checkpoint import ModelSpec
-from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
+from contactlens.tracks.training.config import SeedsConfig, TrainingConfig
 
 Array = np.ndarray
 AT_LIMIT, ABOVE_LIMIT = "_at_limit", "_above_limit"

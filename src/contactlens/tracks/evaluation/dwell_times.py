@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from contactlens.calibration import Metric, Resamples, difference
-from contactlens.calibration.bootstrap import ratio
+from contactlens.calibration.bootstrap import Metric, Resamples, difference, ratio
 from contactlens.tracks.evaluation.state_posterior import StatePosterior
 from contactlens.tracks.evaluation.table import TRUTH
 

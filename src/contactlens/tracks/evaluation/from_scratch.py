@@ -10,14 +10,8 @@ from contactlens.tracks.evaluation.table import EvaluatedModel
 from contactlens.tracks.models.checkpoint import ModelSpec
 from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import task_named
-from contactlens.tracks.training.training import (
-    SeedsConfig,
-    TrainingConfig,
-    best_of,
-    members_of,
-    spec_of,
-    train_seeds,
-)
+from contactlens.tracks.training.config import SeedsConfig, TrainingConfig
+from contactlens.tracks.training.training import best_of, members_of, spec_of, train_seeds
 
 
 class TrainedSystem(NamedTuple):

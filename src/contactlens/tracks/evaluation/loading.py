@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from contactlens.calibration import Metric, Resamples, difference
+from contactlens.calibration.bootstrap import Metric, Resamples, difference
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.promoter_truth import observed_span
 from contactlens.tracks.data.track_set import TrackSet
@@ -23,8 +23,8 @@ from contactlens.tracks.evaluation.baselines.gated_deconvolution import GatedDec
 from contactlens.tracks.evaluation.config import EvaluationConfig, LoadingEvaluationConfig
 from contactlens.tracks.evaluation.signal import evaluate_signal
 from contactlens.tracks.evaluation.table import NETWORK, TRUTH, EvaluatedModel, TaskEvaluation, interval_table
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.promoter import Events
 
 ONE = 0.5  # posterior probability above which a bin holds a polymerase

@@ -16,19 +16,21 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import SplitConfig, batch_of, split_tracks
+from contactlens.tracks.data.config import SplitConfig
+from contactlens.tracks.data.dataset import batch_of, split_tracks
 from contactlens.tracks.data.knirps_states import ON, Agreement, PublishedStates, agreement
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel
 from contactlens.tracks.evaluation.config import CompoundHmmConfig
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.architectures import check_fit
 from contactlens.tracks.models.tasks import model_input, task_named
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
+from contactlens.tracks.training.config import TrainingConfig
 from contactlens.tracks.training.fit import predict_state
-from contactlens.tracks.training.training import TrainingConfig, spec_of, train_model
+from contactlens.tracks.training.training import spec_of, train_model
 
 Array = np.ndarray
 TASK = "ms2_to_states"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from contactlens.calibration import Metric, Predictive
+from contactlens.calibration.bootstrap import Metric
+from contactlens.calibration.scores import Predictive
 from contactlens.tracks.models.ensemble import MixedDistribution
 from contactlens.tracks.training.predictive import CHUNK, HeadPredictive
 

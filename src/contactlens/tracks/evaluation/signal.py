@@ -8,20 +8,20 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from contactlens.calibration import (
+from contactlens.calibration.bootstrap import (
     ConfidenceInterval,
-    Gaussian,
     Metric,
-    NormalScores,
-    Predictive,
-    Recalibration,
     Resamples,
     all_metrics,
-    ence_bins,
-    quantile_levels,
-    recalibration_fitted,
+    difference,
+    histogram_metric,
+    mean_metric,
+    reliability_metric,
 )
-from contactlens.calibration.bootstrap import difference, histogram_metric, mean_metric, reliability_metric
+from contactlens.calibration.metrics import ence_bins, quantile_levels
+from contactlens.calibration.normal_scores import NormalScores, recalibration_fitted
+from contactlens.calibration.recalibration import Recalibration
+from contactlens.calibration.scores import Gaussian, Predictive
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.evaluation.baselines import RECALIBRATED, SignalView, fit_baselines
 from contactlens.tracks.evaluation.baselines.constant import ConstantGaussian
@@ -39,9 +39,9 @@ from contactlens.tracks.evaluation.table import (
     add_differences,
     interval_table,
 )
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.training.predictive import predict_signal, spread_parts
 
 Array = np.ndarray

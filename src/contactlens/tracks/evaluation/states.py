@@ -14,8 +14,7 @@ import pandas as pd
 from scipy.special import expit
 
 from contactlens.base.errors import InputError
-from contactlens.calibration import Metric, Resamples
-from contactlens.calibration.bootstrap import mean_metric, ratio, sum_by_track
+from contactlens.calibration.bootstrap import Metric, Resamples, mean_metric, ratio, sum_by_track
 from contactlens.calibration.classification import (
     Platt,
     Score,

@@ -15,7 +15,7 @@ from contactlens.tracks.evaluation.evaluate import evaluate_task
 from contactlens.tracks.evaluation.from_scratch import train_for_evaluation
 from contactlens.tracks.evaluation.table import NETWORK
 from contactlens.tracks.models.tasks import Task, task_named
-from contactlens.tracks.training.training import SeedsConfig, TrainingConfig
+from contactlens.tracks.training.config import SeedsConfig, TrainingConfig
 
 SHOWN = {
     "signal": ("nll", "crps", "r2"),

@@ -11,14 +11,14 @@ import torch
 
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
-from contactlens.calibration import Metric, Resamples, difference
+from contactlens.calibration.bootstrap import Metric, Resamples, difference
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import is_split_by_group
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
-from contactlens.tracks.models import TrackModel
 from contactlens.tracks.models.ensemble import Ensemble
 from contactlens.tracks.models.tasks import model_input
+from contactlens.tracks.models.track_model import TrackModel
 
 NETWORK, ENSEMBLE, CEILING = "network", "ensemble", "ceiling"
 TRUTH = "truth"

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from contactlens.attribution.attention import attention_rollout
 from contactlens.base.errors import InputError
-from contactlens.calibration import resample_counts
+from contactlens.calibration.bootstrap import resample_counts
 from contactlens.tracks.explanation.config import ExplainConfig
 from contactlens.tracks.explanation.curves import DELETION, INSERTION
 from contactlens.tracks.explanation.explainer import Explainer, reference_input

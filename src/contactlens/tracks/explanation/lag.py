@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contactlens.attribution.lag import acausal_share, correlation, lag_sums, mean_lag, peak
-from contactlens.calibration import ConfidenceInterval
-from contactlens.calibration.bootstrap import percentile_interval, ratio, ratio_interval, resampled_ratio
+from contactlens.calibration.bootstrap import (
+    ConfidenceInterval,
+    percentile_interval,
+    ratio,
+    ratio_interval,
+    resampled_ratio,
+)
 from contactlens.tracks.explanation.config import INTEGRATED
 from contactlens.tracks.explanation.explainer import RANDOM, Explainer
 from contactlens.tracks.explanation.truth import TRUE_KERNEL, Response

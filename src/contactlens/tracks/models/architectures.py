@@ -1,19 +1,21 @@
-"""The architectures by name, and which task fits which."""
+"""The architectures by name, and which task fits which.
+
+A network's module is imported when it is built, so that reading params stays quick.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.models.backbone import Backbone
-from contactlens.tracks.models.bernoulli_vae import BernoulliVae
 from contactlens.tracks.models.config import ModelConfig
-from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
-from contactlens.tracks.models.transformer import Transformer
-from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
-from contactlens.tracks.simulation.loading_grid import LoadingGrid
+
+if TYPE_CHECKING:
+    from contactlens.tracks.models.backbone import Backbone
+    from contactlens.tracks.models.scaling import Scaling
+    from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
 class Plan(NamedTuple):
@@ -23,8 +25,8 @@ class Plan(NamedTuple):
     config: ModelConfig
     in_channels: int
     context_channels: int
-    scaling: Scaling
-    grid: LoadingGrid | None
+    scaling: "Scaling"
+    grid: "LoadingGrid | None"
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Architecture:
     latent: whether MS2 passes through a binary latent
     """
 
-    build: Callable[[Plan], Backbone]
+    build: "Callable[[Plan], Backbone]"
     conditioned: bool = False
     latent: bool = False
 
 
-def _unet(block: type[ConvBlock], plan: Plan) -> Backbone:
+def _unet(residual: bool, plan: Plan) -> "Backbone":
+    from contactlens.tracks.models.unet import ConvBlock, ResidualBlock, UNet
+
     config = plan.config
     return UNet(
         plan.in_channels,
@@ -49,25 +53,29 @@ def _unet(block: type[ConvBlock], plan: Plan) -> Backbone:
         config.encoder_depth,
         config.decoder_depth,
         config.kernel_size,
-        block,
+        ResidualBlock if residual else ConvBlock,
         plan.context_channels,
     )
 
 
-def _transformer(plan: Plan) -> Backbone:
+def _transformer(plan: Plan) -> "Backbone":
+    from contactlens.tracks.models.transformer import Transformer
+
     own = plan.config.transformer
     return Transformer(plan.in_channels, plan.config.width, own.layers, own.heads, own.window)
 
 
-def _bernoulli_vae(plan: Plan) -> Backbone:
+def _bernoulli_vae(plan: Plan) -> "Backbone":
+    from contactlens.tracks.models.bernoulli_vae import BernoulliVae
+
     if plan.grid is None:
         raise ValueError("a Bernoulli VAE needs the grid of its latents")
     return BernoulliVae(plan.config.vae, plan.grid, plan.scaling.signal_mean, plan.scaling.signal_sd)
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "unet": Architecture(partial(_unet, ConvBlock), conditioned=True),
-    "unet_resnet": Architecture(partial(_unet, ResidualBlock), conditioned=True),
+    "unet": Architecture(partial(_unet, False), conditioned=True),
+    "unet_resnet": Architecture(partial(_unet, True), conditioned=True),
     "transformer": Architecture(_transformer),
     "bernoulli_vae": Architecture(_bernoulli_vae, latent=True),
 }

@@ -1,13 +1,12 @@
 """Binary latents that gradients can pass: estimators of a Bernoulli sample, and the divergence from a sparse prior."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Estimator = Literal["straight_through", "gumbel"]
+from contactlens.tracks.models.config import Estimator
 
 
 def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -1,50 +1,19 @@
 """A variational autoencoder of MS2 whose latents are ones: polymerases, placed between the frames."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rule, settings
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
-from contactlens.tracks.models.bernoulli_latent import Estimator, sample
-from contactlens.tracks.models.heads import GaussianHead
+from contactlens.tracks.models.bernoulli_latent import sample
+from contactlens.tracks.models.config import BernoulliVaeConfig
+from contactlens.tracks.models.heads.gaussian import GaussianHead
 from contactlens.tracks.models.padding import track_lengths, without_padding
 from contactlens.tracks.models.pointwise import PointwiseConv
 from contactlens.tracks.models.unet import ConvBlock, UNet
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
-
-
-@settings
-class BernoulliVaeConfig:
-    """width, encoder_depth, kernel_size: of the U-Net that encodes, whose decoder steps are as many as its halvings
-
-    decoder_blocks: residual blocks of the decoder, of the same width and kernel
-    convolutions: `causal` where the decoder's prediction of a frame may depend on latents up to that frame alone;
-        `standard` convolutions look ahead by `kernel_size // 2` frames each. The encoder always sees both sides, since
-        a polymerase shows in the frames after its loading
-    estimator, temperature: how training samples the latents; the temperature is that of `gumbel`
-    prior: probability of a one in a bin before any MS2 is seen. Sparse: far below the share of ones in the data, or
-        the ones drawn at random where the promoter is off cost more than they tell
-    logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
-    """
-
-    width: PositiveInt = 16
-    encoder_depth: PositiveInt = 3
-    kernel_size: PositiveInt = 5
-    decoder_blocks: PositiveInt = 2
-    convolutions: Literal["causal", "standard"] = "causal"
-    estimator: Estimator = "straight_through"
-    temperature: PositiveFloat = 0.5
-    prior: OpenUnit = 0.03
-    logvar_bounds: tuple[float, float] = (-8.0, 4.0)
-
-    @rule
-    def _kernel_is_odd(self) -> None:
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
 
 class CausalConv1d(nn.Conv1d):

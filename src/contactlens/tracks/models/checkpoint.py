@@ -11,8 +11,7 @@ from safetensors.torch import save
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.tracks.data.track_set import Driver
-from contactlens.tracks.models.config import ModelConfig
-from contactlens.tracks.models.gate import GateConfig
+from contactlens.tracks.models.config import GateConfig, ModelConfig
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.models.track_model import TrackModel

@@ -1,14 +1,34 @@
-"""The configuration of a model, of whatever architecture."""
+"""The configuration of a model, of whatever architecture; imports no torch, so that reading params stays quick."""
 
 from dataclasses import field
 from typing import Literal
 
 from contactlens.base.settings import OpenUnit, PositiveFloat, PositiveInt, rule, settings
-from contactlens.tracks.models.bernoulli_latent import Estimator
-from contactlens.tracks.models.bernoulli_vae import BernoulliVaeConfig
-from contactlens.tracks.models.heads import HEADS, HeadConfig
+from contactlens.tracks.models.heads import HEADS
+from contactlens.tracks.models.heads.config import HeadConfig
 
 Rotation = Literal["as_given", "random", "invariant"]
+Estimator = Literal["straight_through", "gumbel"]
+
+
+@settings
+class GateConfig:
+    """A gate that opens below a learned distance, `radius`: its midpoint.
+
+    radius_init: where the radius starts, in the driver's unit
+    radius_bounds: lowest and highest radius that can be learned, in the driver's unit
+    sharpness: starting steepness of the gate, per `Scaling.driver_scale` (alpha = sharpness / driver_scale)
+    """
+
+    radius_init: float
+    radius_bounds: tuple[float, float]
+    sharpness: PositiveFloat
+
+    @rule
+    def _radius_lies_in_its_bounds(self) -> None:
+        low, high = self.radius_bounds
+        if not low < self.radius_init < high:
+            raise ValueError(f"radius_init {self.radius_init} must lie inside radius_bounds ({low}, {high})")
 
 
 @settings
@@ -20,6 +40,36 @@ class TransformerConfig:
     layers: PositiveInt = 2
     heads: PositiveInt = 2
     window: PositiveInt | None = 24
+
+
+@settings
+class BernoulliVaeConfig:
+    """width, encoder_depth, kernel_size: of the U-Net that encodes, whose decoder steps are as many as its halvings
+
+    decoder_blocks: residual blocks of the decoder, of the same width and kernel
+    convolutions: `causal` where the decoder's prediction of a frame may depend on latents up to that frame alone;
+        `standard` convolutions look ahead by `kernel_size // 2` frames each. The encoder always sees both sides, since
+        a polymerase shows in the frames after its loading
+    estimator, temperature: how training samples the latents; the temperature is that of `gumbel`
+    prior: probability of a one in a bin before any MS2 is seen. Sparse: far below the share of ones in the data, or
+        the ones drawn at random where the promoter is off cost more than they tell
+    logvar_bounds: range of the predicted log-variance, in log units of the standardised signal's variance
+    """
+
+    width: PositiveInt = 16
+    encoder_depth: PositiveInt = 3
+    kernel_size: PositiveInt = 5
+    decoder_blocks: PositiveInt = 2
+    convolutions: Literal["causal", "standard"] = "causal"
+    estimator: Estimator = "straight_through"
+    temperature: PositiveFloat = 0.5
+    prior: OpenUnit = 0.03
+    logvar_bounds: tuple[float, float] = (-8.0, 4.0)
+
+    @rule
+    def _kernel_is_odd(self) -> None:
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}")
 
 
 @settings

@@ -12,8 +12,7 @@ from torch import Tensor
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model, save_model
-from contactlens.tracks.models.heads import Distribution, SignalScale
-from contactlens.tracks.models.heads.distribution import bisected
+from contactlens.tracks.models.heads.distribution import Distribution, SignalScale, bisected
 from contactlens.tracks.models.heads.mixture import Mixture
 from contactlens.tracks.models.track_model import TrackModel
 

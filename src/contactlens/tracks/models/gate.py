@@ -5,27 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from contactlens.base.settings import PositiveFloat, rule, settings
-
-
-@settings
-class GateConfig:
-    """A gate that opens below a learned distance, `radius`: its midpoint.
-
-    radius_init: where the radius starts, in the driver's unit
-    radius_bounds: lowest and highest radius that can be learned, in the driver's unit
-    sharpness: starting steepness of the gate, per `Scaling.driver_scale` (alpha = sharpness / driver_scale)
-    """
-
-    radius_init: float
-    radius_bounds: tuple[float, float]
-    sharpness: PositiveFloat
-
-    @rule
-    def _radius_lies_in_its_bounds(self) -> None:
-        low, high = self.radius_bounds
-        if not low < self.radius_init < high:
-            raise ValueError(f"radius_init {self.radius_init} must lie inside radius_bounds ({low}, {high})")
+from contactlens.tracks.models.config import GateConfig
 
 
 class DistanceGate(nn.Module):

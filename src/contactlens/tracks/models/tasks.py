@@ -1,15 +1,17 @@
-"""Tasks: which channels a model sees and what it predicts. A task is data, not a training script."""
+"""Tasks: which channels a model sees and what it predicts. A task is data, not a training script.
+
+The table imports no torch, so that reading params stays quick.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
 from contactlens.base.errors import InputError
-from contactlens.tracks.data.batch import TrackBatch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contactlens.tracks.data.batch import TrackBatch
     from contactlens.tracks.simulation.simulators import Simulator
 
 Target = Literal["signal", "state"]
@@ -76,8 +78,10 @@ def task_named(name: str) -> Task:
     return TASKS[name]
 
 
-def model_input(task: Task, batch: TrackBatch) -> Tensor:
+def model_input(task: Task, batch: "TrackBatch") -> "Tensor":
     """(N, C, T): the driver's channels, then MS2, each where the task has it; MS2 is detached from any graph."""
+    import torch
+
     driver = [batch.driver] if task.driver_input else []
     signal = [batch.signal[:, None].detach()] if task.sees_signal else []
     return torch.cat([*driver, *signal], dim=1)
@@ -88,7 +92,7 @@ def channel_names(task: Task, driver_columns: list[str]) -> list[str]:
     return [*(driver_columns if task.driver_input else []), *(["ms2"] if task.sees_signal else [])]
 
 
-def state_of(batch: TrackBatch) -> Tensor:
+def state_of(batch: "TrackBatch") -> "Tensor":
     """The promoter's state (N, T); InputError for tracks without that truth."""
     if batch.state is None:
         raise InputError("tracks.task: promoter states are known of simulated tracks only; choose a task that has MS2")

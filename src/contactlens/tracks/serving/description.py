@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, require_file, write_json
-from contactlens.tracks.data.checks import CheckLimits
+from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.explanation.config import ExplainConfig

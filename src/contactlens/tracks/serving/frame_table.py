@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from contactlens.base.errors import InputError
-from contactlens.tracks.data.time_grid import JITTER
+from contactlens.tracks.data.config import JITTER
 from contactlens.tracks.data.track_set import DISTANCE_COLUMN, SIGNAL_COLUMN, VECTOR_COLUMNS, TrackSet
 from contactlens.tracks.models.checkpoint import ModelSpec
 

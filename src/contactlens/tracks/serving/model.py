@@ -13,8 +13,8 @@ from torch import Tensor
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
-from contactlens.calibration import recalibration_from_json
 from contactlens.calibration.classification import Platt, logit_of
+from contactlens.calibration.normal_scores import recalibration_from_json
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet

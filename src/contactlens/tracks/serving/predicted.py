@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from contactlens.base.errors import InputError
-from contactlens.calibration import Predictive
+from contactlens.calibration.scores import Predictive
 from contactlens.tracks.training.predictive import spread_parts
 
 Array = np.ndarray

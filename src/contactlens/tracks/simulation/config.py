@@ -1,14 +1,25 @@
 """Parameters of the simulated tracks: polymer, promoter, polymerases and microscope. Needs numpy alone."""
 
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contactlens.base.settings import ClosedUnit, Field, NonNegativeFloat, PositiveFloat, PositiveInt, rule, settings
-from contactlens.tracks.simulation.rouse import RouseChain
-from contactlens.tracks.simulation.viscoelastic import ViscoelasticChain
+from contactlens.base.settings import (
+    ClosedUnit,
+    Field,
+    NonNegativeFloat,
+    OpenUnit,
+    PositiveFloat,
+    PositiveInt,
+    rule,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from contactlens.tracks.simulation.rouse import RouseChain
+    from contactlens.tracks.simulation.viscoelastic import ViscoelasticChain
 
 ContactLaw = Literal["step", "gaussian", "logistic", "none"]
 Start = Literal["off", "stationary"]
@@ -145,7 +156,10 @@ class SimulationConfig:
         return noise if noise.ndim == 1 else np.sqrt((noise**2).sum(axis=0))
 
     @property
-    def chain(self) -> RouseChain | ViscoelasticChain:
+    def chain(self) -> "RouseChain | ViscoelasticChain":
+        from contactlens.tracks.simulation.rouse import RouseChain
+        from contactlens.tracks.simulation.viscoelastic import ViscoelasticChain
+
         chain = RouseChain(self.beads, self.loci, self.mean_distance_nm, self.msd_amplitude_nm2_per_sqrt_s)
         if self.msd_exponent == 0.5 and self.confinement_time_s is None:
             return chain
@@ -180,3 +194,22 @@ def _as_lists(value: Any) -> Any:
 
 def _as_tuples(value: Any) -> Any:
     return tuple(_as_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+@settings
+class RandomWalkConfig:
+    """Walks between 0 and 1 that are reflected at both ends; lengths have no unit.
+
+    n_tracks, n_frames: walks, and frames of each
+    n_groups: among which the walks are shared out
+    step: SD of a frame's step; a visit below the contact distance lasts some (contact_distance / step)**2 frames
+    contact_distance: the signal is 1 below it and 0 above
+    signal_noise: SD of the noise on the signal
+    """
+
+    n_tracks: PositiveInt = 200
+    n_frames: PositiveInt = 201
+    n_groups: PositiveInt = 20
+    step: PositiveFloat = 0.03
+    contact_distance: OpenUnit = 0.05
+    signal_noise: NonNegativeFloat = 0.1

@@ -3,30 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from contactlens.base.settings import NonNegativeFloat, OpenUnit, PositiveFloat, PositiveInt, settings
 from contactlens.tracks.data.track_set import SCALAR_COLUMN, SIGNAL_COLUMN, Driver, TrackSet
+from contactlens.tracks.simulation.config import RandomWalkConfig
 
 FRAME_INTERVAL_S = 1.0
 SOURCE = "random walks"
-
-
-@settings
-class RandomWalkConfig:
-    """Walks between 0 and 1 that are reflected at both ends; lengths have no unit.
-
-    n_tracks, n_frames: walks, and frames of each
-    n_groups: among which the walks are shared out
-    step: SD of a frame's step; a visit below the contact distance lasts some (contact_distance / step)**2 frames
-    contact_distance: the signal is 1 below it and 0 above
-    signal_noise: SD of the noise on the signal
-    """
-
-    n_tracks: PositiveInt = 200
-    n_frames: PositiveInt = 201
-    n_groups: PositiveInt = 20
-    step: PositiveFloat = 0.03
-    contact_distance: OpenUnit = 0.05
-    signal_noise: NonNegativeFloat = 0.1
 
 
 def simulate_toy(config: RandomWalkConfig, seed: int) -> TrackSet:

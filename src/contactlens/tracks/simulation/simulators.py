@@ -3,9 +3,9 @@
 from typing import Literal
 
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.simulation.config import SimulationConfig
+from contactlens.tracks.simulation.config import RandomWalkConfig, SimulationConfig
 from contactlens.tracks.simulation.simulate import simulate
-from contactlens.tracks.simulation.simulate_toy import RandomWalkConfig, simulate_toy
+from contactlens.tracks.simulation.simulate_toy import simulate_toy
 
 Simulator = Literal["rouse", "random_walk"]
 

@@ -9,27 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contactlens.base.settings import PositiveFloat, settings
 from contactlens.base.torch_setup import resolve_device
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.models.track_model import Output, TrackModel
-from contactlens.tracks.training.objectives import LossConfig, objective_of
-from contactlens.training.loop import EpochLog, LoopConfig, Trainer, TrainingResult, Validation
+from contactlens.tracks.training.config import FitConfig, LossConfig
+from contactlens.tracks.training.objectives import objective_of
+from contactlens.training.loop import EpochLog, Trainer, TrainingResult, Validation
 
 if TYPE_CHECKING:
     from contactlens.tracks.models.ensemble import Ensemble
-
-
-@settings
-class FitConfig(LoopConfig):
-    """gate_learning_rate: of the gate's two parameters, which move over a much larger range than a weight does and get
-        no weight decay
-    compile: torch.compile, on a GPU only
-    """
-
-    gate_learning_rate: PositiveFloat
-    compile: bool
 
 
 def random_rotations(count: int, random: torch.Generator) -> Tensor:

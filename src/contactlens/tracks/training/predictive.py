@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contactlens.calibration import Gaussian, Predictive
+from contactlens.calibration.scores import Gaussian, Predictive
 from contactlens.tracks.models.ensemble import Ensemble, MixedDistribution
-from contactlens.tracks.models.heads import Distribution
+from contactlens.tracks.models.heads.distribution import Distribution
 from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.training.fit import outputs, predict
 

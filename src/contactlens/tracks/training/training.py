@@ -5,54 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from contactlens.base.progress import counted
-from contactlens.base.settings import PositiveInt, settings
 from contactlens.base.torch_setup import seed_everything
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import TrackSet
-from contactlens.tracks.models import GateConfig, ModelConfig, Scaling, TrackModel
 from contactlens.tracks.models.checkpoint import ModelSpec
+from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task, task_named
-from contactlens.tracks.simulation.reporter import Reporter
-from contactlens.tracks.training.fit import FitConfig, fit
-from contactlens.tracks.training.objectives import LossConfig
+from contactlens.tracks.models.track_model import TrackModel
+from contactlens.tracks.training.config import SeedsConfig, TrainingConfig
+from contactlens.tracks.training.fit import fit
 from contactlens.training.loop import EpochLog, TrainingResult
 from contactlens.training.state import fingerprint, source_digest
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """One row of the table of systems (`task` and `model`) with its gate, loss and optimisation.
-
-    reporter: what a model with latents assumes of MS2
-    """
-
-    task: str
-    model: ModelConfig
-    gate: GateConfig
-    loss: LossConfig
-    fit: FitConfig
-    reporter: Reporter
-
-    def with_fit(self, **changes: Any) -> "TrainingConfig":
-        """The same system, optimised otherwise."""
-        return replace(self, fit=replace(self.fit, **changes))
-
-
-@settings
-class SeedsConfig:
-    """n_seeds: trainings that differ in their seed alone; the best on validation is kept as the single network
-    ensemble: whether all of them together are one model too, where a signal is predicted
-    """
-
-    n_seeds: PositiveInt
-    ensemble: bool
-
-    def is_ensemble(self, task: Task) -> bool:
-        """Whether a task's model is an ensemble of more than one network."""
-        return self.ensemble and self.n_seeds > 1 and task.predicts_signal
 
 
 @dataclass(frozen=True)

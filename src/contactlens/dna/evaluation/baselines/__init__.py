@@ -17,7 +17,8 @@ from contactlens.dna.evaluation.config import BaselineConfig, KmerConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from contactlens.dna.data.window_set import Task, WindowSet
+    from contactlens.dna.data.names import Task
+    from contactlens.dna.data.window_set import WindowSet
 
 
 class Baseline(Protocol):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from contactlens.base.errors import InputError
+from contactlens.tracks.data.config import LARGEST_RATIO
 from contactlens.tracks.data.extremes import mark_of_missing
 from contactlens.tracks.data.importing.cells import Table
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
@@ -20,7 +21,7 @@ from contactlens.tracks.data.importing.units import (
     same_length,
     time_unit_in,
 )
-from contactlens.tracks.data.scales import LARGEST_RATIO, groups_apart
+from contactlens.tracks.data.scales import groups_apart
 from contactlens.tracks.data.track_set import TrackSet
 
 IMPLIED_S = (1.0, 600.0)  # a frame interval outside of this is asked about where no unit of time was given

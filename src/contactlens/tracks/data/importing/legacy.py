@@ -10,10 +10,11 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.base.files import require_file
 from contactlens.tracks.data import track_set as ts
+from contactlens.tracks.data.config import JITTER
 from contactlens.tracks.data.importing import array_pickle
 from contactlens.tracks.data.importing.table import Imported, keep_complete
 from contactlens.tracks.data.importing.units import NANOMETRES
-from contactlens.tracks.data.time_grid import JITTER, MOST_FRAMES, frame_numbers, infer_interval, offsets
+from contactlens.tracks.data.time_grid import MOST_FRAMES, frame_numbers, infer_interval, offsets
 
 
 class LegacyTrack(NamedTuple):

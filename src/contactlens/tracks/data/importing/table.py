@@ -9,13 +9,13 @@ import pandas as pd
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data import track_set as ts
+from contactlens.tracks.data.config import JITTER
 from contactlens.tracks.data.importing import names
 from contactlens.tracks.data.importing.cells import DAY_S, HALF_DAY_S, Reading, Table, select
 from contactlens.tracks.data.importing.column_mapping import ColumnMapping
 from contactlens.tracks.data.importing.table_file import read_table
 from contactlens.tracks.data.importing.units import FRAME, SECONDS
 from contactlens.tracks.data.time_grid import (
-    JITTER,
     MOST_FRAMES,
     OWN_INTERVAL,
     frame_numbers,

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from contactlens.calibration import Predictive
+from contactlens.calibration.scores import Predictive
 from contactlens.tracks.data.batch import TrackBatch
 
 Array = np.ndarray

@@ -1,14 +1,13 @@
 """A point mass at the detection limit beside a mixture above it: for a signal that is often exactly at its floor."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from contactlens.base.errors import InputError
-from contactlens.base.settings import PositiveInt, settings
+from contactlens.tracks.models.heads.config import HurdleConfig
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
     Distribution,
@@ -25,32 +24,6 @@ from contactlens.tracks.models.pointwise import PointwiseConv
 NODES = 40  # of the quadrature of the CRPS
 REACH = 8.0  # standard deviations of a component, beyond which it holds less than 1e-15
 AT_LIMIT = 1e-5  # standard deviations of the signal within which a value counts as at the limit: single precision
-
-
-@settings
-class HurdleConfig:
-    """components: Gaussians of the mixture above the limit, each cut off at it
-    limit: the detection limit, in the signal's unit; where null, the smallest signal of the training split, which
-        several frames must share
-    """
-
-    components: PositiveInt = 3
-    limit: float | None = None
-
-    def resolved(self, signal: Tensor) -> "HurdleConfig":
-        """With the limit read from the observed signal (n,) of the training split.
-
-        Raises InputError where no two frames share the smallest signal, or the limit that is given is no floor.
-        """
-        lowest = signal.min().item()
-        limit = lowest if self.limit is None else self.limit
-        at_limit = int((signal <= limit).sum())
-        if at_limit < 2:
-            raise InputError(
-                f"tracks.model.head.name: a hurdle needs frames at the detection limit; {at_limit} of {len(signal):,} "
-                f"training frames have a signal of at most {limit:g}. Choose mixture, or give model.head.hurdle.limit"
-            )
-        return replace(self, limit=limit)
 
 
 def _integral(z: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contactlens.base.settings import PositiveInt, settings
+from contactlens.tracks.models.heads.config import MixtureConfig
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
     Distribution,
@@ -20,13 +20,6 @@ from contactlens.tracks.models.heads.distribution import (
     soft_clip,
 )
 from contactlens.tracks.models.pointwise import PointwiseConv
-
-
-@settings
-class MixtureConfig:
-    """components: Gaussians of the mixture"""
-
-    components: PositiveInt = 4
 
 
 class _MeanAbsolute(torch.autograd.Function):

@@ -7,8 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from contactlens.base.errors import InputError
-from contactlens.base.settings import rule, settings
+from contactlens.tracks.models.heads.config import NegativeBinomialConfig
 from contactlens.tracks.models.heads.distribution import Distribution, Head, SignalScale, shifted, soft_clip
 from contactlens.tracks.models.pointwise import PointwiseConv
 
@@ -16,29 +15,6 @@ FRAMES = 4096  # whose counts are summed at once
 MOST_COUNTS = (
     8192  # summed, unless an observed count is larger: of a prediction that reaches beyond, the rest is left out
 )
-
-
-@settings
-class NegativeBinomialConfig:
-    """log_dispersion_bounds: range of log r, of which the variance is mean + mean^2 / r"""
-
-    log_dispersion_bounds: tuple[float, float] = (-4.0, 8.0)
-
-    @rule
-    def _bounds_rise(self) -> None:
-        low, high = self.log_dispersion_bounds
-        if low >= high:
-            raise ValueError(f"log_dispersion_bounds must rise, got {low}, {high}")
-
-
-def check_counts(signal: Tensor) -> None:
-    """InputError where an observed signal (n,) is not a whole number of at least 0."""
-    wrong = (signal < 0) | (signal != signal.round())
-    if wrong.any():
-        raise InputError(
-            f"tracks.model.head.name: negative_binomial takes counts; {int(wrong.sum()):,} of {len(signal):,} training "
-            f"frames are none, such as {signal[wrong][0].item():g}. Choose mixture or hurdle"
-        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,52 @@
+"""Settings of both trainings of the DNA branch; imports no torch, so that reading params stays quick."""
+
+from typing import Annotated
+
+from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, settings
+from contactlens.training.config import LoopConfig
+
+
+@settings
+class TrainerConfig(LoopConfig):
+    """batch_size: windows per backward pass
+    accumulate: backward passes per step of the optimiser
+    warmup_share: of all steps, over which the learning rate rises from 0
+    """
+
+    accumulate: PositiveInt
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+
+
+@settings
+class FineTuneConfig:
+    """What is trained, beside the head.
+
+    unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
+        or more also train the embedding
+    cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
+        running them again in every epoch
+    dropout: of the head's features and of its hidden units, in training
+    label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
+        log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
+    """
+
+    unfrozen_layers: NonNegativeInt
+    cache_frozen: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    trainer: TrainerConfig
+
+
+@settings
+class PretrainConfig:
+    """crop_bp: bases of each training crop
+    crops_per_epoch: drawn anew from the training chromosomes in each epoch
+    validation_crops: drawn once from the validation chromosomes
+    mask_fraction: share of the bases to be predicted
+    """
+
+    crop_bp: PositiveInt
+    crops_per_epoch: PositiveInt
+    validation_crops: PositiveInt
+    mask_fraction: OpenUnit
+    trainer: TrainerConfig
