@@ -16,7 +16,8 @@ from contactlens.ops.registry.register import metric_values
 from contactlens.ops.runs.provenance import code_hash, dvc_hash, provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
-from contactlens.tracks.data.dataset import batch_of, cross_validation_splits
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.split import cross_validation_splits
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.cross_validation import CrossValidated, cross_validation_tables, run_fold
 from contactlens.tracks.evaluation.evaluate import evaluate_task

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from sklearn.metrics import roc_auc_score
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
@@ -19,7 +18,8 @@ from contactlens.ops.registry.rules import Beside, Difference, PromotionRules, S
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import batch_of, is_split_by_group
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.split import is_split_by_group
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.evaluation.loading import loading_f1
 from contactlens.tracks.evaluation.signal import paired_difference
@@ -98,6 +98,8 @@ def less_champion(
 
 def state_auroc(model: TrackModel, test: TrackBatch) -> float:
     """AUROC of the state, which recalibration leaves as it is."""
+    from sklearn.metrics import roc_auc_score
+
     probability = predict_state(model, model_input(model.task, test), test.observed, BATCH_SIZE)
     observed = test.observed.numpy()
     return float(roc_auc_score(state_of(test).numpy()[observed], probability[observed]))

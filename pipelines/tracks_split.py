@@ -3,7 +3,7 @@
 from contactlens.base.files import write_json
 from contactlens.ops.params import load_params
 from contactlens.ops.stage import stage
-from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.data.split import split_tracks
 from contactlens.tracks.data.track_set import TrackSet
 
 

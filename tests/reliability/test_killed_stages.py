@@ -16,7 +16,7 @@ import torch
 from contactlens.base.files import write_aside, write_json
 from contactlens.ops.params import load_params
 from contactlens.ops.runs.provenance import dvc_hash
-from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.data.split import split_tracks
 from contactlens.tracks.simulation.simulate import simulate
 from ctrl_c import heed_ctrl_c
 from small_project import ROOT, call, contactlens, dvc, environment, hashes, make_project

@@ -68,7 +68,7 @@ def systems(
     from contactlens.ops.runs.tracking import project_root
     from contactlens.ops.systems import SYSTEMS_FILE, load_systems, params_of
     from contactlens.reporting.files import replace_marked
-    from contactlens.tracks.data.dataset import split_tracks
+    from contactlens.tracks.data.split import split_tracks
     from contactlens.tracks.evaluation.systems import System, markdown_table, run_system
     from contactlens.tracks.report import figures
     from contactlens.tracks.simulation.simulators import simulate_by

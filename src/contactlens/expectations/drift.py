@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ks_2samp, wasserstein_distance
 
 Array = np.ndarray
 ATOMS = 200  # equally likely values that stand for the training set
@@ -46,6 +45,8 @@ class Quantity:
 
     def compare(self, new: Array, examples: int) -> Iterator[tuple[str, float, float, float]]:
         """(measure, training, new, expected) for the values of some number of new examples."""
+        from scipy.stats import ks_2samp, wasserstein_distance
+
         training = np.array(self.values)
         for level in SHOWN:
             yield f"q{100 * level:02.0f}", float(np.quantile(training, level)), float(np.quantile(new, level)), np.nan

@@ -5,7 +5,8 @@ import torch
 
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.config import SplitConfig
-from contactlens.tracks.data.dataset import batch_of, cross_validation_splits, split_tracks
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.split import cross_validation_splits, split_tracks
 from contactlens.tracks.data.track_set import Driver, TrackSet
 
 QUARTERS = SplitConfig(train=0.4, validation=0.2, calibration=0.2, test=0.2)

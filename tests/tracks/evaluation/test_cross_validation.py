@@ -12,7 +12,8 @@ from contactlens.calibration.config import RecalibrationConfig
 from contactlens.calibration.scores import Gaussian
 from contactlens.ops.systems import SystemRow, params_of
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import batch_of, cross_validation_splits
+from contactlens.tracks.data.dataset import batch_of
+from contactlens.tracks.data.split import cross_validation_splits
 from contactlens.tracks.evaluation.config import SignalEvaluationConfig
 from contactlens.tracks.evaluation.cross_validation import (
     FILE,

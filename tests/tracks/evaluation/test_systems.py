@@ -7,7 +7,7 @@ import pytest
 
 from contactlens.ops.params import Params
 from contactlens.ops.systems import SystemRow, params_of
-from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.data.split import split_tracks
 from contactlens.tracks.evaluation.systems import System, markdown_table, run_system
 from contactlens.tracks.simulation.simulators import simulate_by
 

@@ -14,7 +14,7 @@ from contactlens.base.files import write_json
 from contactlens.ops.params import load_params
 from contactlens.ops.sweep import trial as sweep_trial
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import split_tracks
+from contactlens.tracks.data.split import split_tracks
 from contactlens.tracks.data.track_set import Driver
 from contactlens.tracks.models.checkpoint import ModelSpec, load_model
 from contactlens.tracks.models.ensemble import load_ensemble

@@ -1,11 +1,15 @@
 """Bases as the token ids of Caduceus' tokenizer, their complements, and back.
 
 Source: the tokenizer published with the Caduceus checkpoints: one character, one token; what is no base is [UNK].
+Torch is imported for tensors alone: splits and checks of windows read their letters.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CLS, SEP, BOS, MASK, PAD, RESERVED, UNK, A, C, G, T, N = range(12)
 BASES = (A, C, G, T)
@@ -37,13 +41,17 @@ def unknown_as_pad(ids: np.ndarray) -> np.ndarray:
     return np.where(ids == N, np.asarray(PAD, dtype=ids.dtype), ids)
 
 
-def reverse_complement_ids(ids: Tensor) -> Tensor:
+def reverse_complement_ids(ids: "Tensor") -> "Tensor":
     """The other strand of ids (..., L), read in its own direction."""
+    import torch
+
     return torch.as_tensor(COMPLEMENT, device=ids.device)[ids.flip(-1)]
 
 
-def one_hot_bases(ids: Tensor) -> Tensor:
+def one_hot_bases(ids: "Tensor") -> "Tensor":
     """(..., L) -> (..., L, 4) float32 in the order A, C, G, T; all zero where the token is no base."""
+    import torch
+
     return torch.stack([(ids == base) for base in BASES], dim=-1).float()
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside, write_json
@@ -102,6 +101,8 @@ def roc_by_epoch(validation: WindowSet, logits: Array) -> pd.DataFrame:
 
     logits: (epochs, N) in the order of the validation windows.
     """
+    from sklearn.metrics import roc_auc_score
+
     y = _labels(validation, "validation")
     curves = {epoch: roc_table(y, logit).assign(auroc=roc_auc_score(y, logit)) for epoch, logit in enumerate(logits, 1)}
     return pd.concat(curves, names=["epoch", None]).reset_index(level="epoch").reset_index(drop=True)
@@ -109,6 +110,8 @@ def roc_by_epoch(validation: WindowSet, logits: Array) -> pd.DataFrame:
 
 def roc_table(y: Array, logit: Array) -> pd.DataFrame:
     """threshold (probability; infinity where nothing is called positive), fpr, tpr."""
+    from sklearn.metrics import roc_curve
+
     fpr, tpr, threshold = roc_curve(y, logit)
     return pd.DataFrame({"threshold": _probability(threshold), "fpr": fpr, "tpr": tpr})
 
@@ -163,6 +166,8 @@ class _TestSplit:
         return roc_table(self.y, logit)
 
     def pr(self, logit: Array) -> pd.DataFrame:
+        from sklearn.metrics import precision_recall_curve
+
         precision, recall, threshold = precision_recall_curve(self.y, logit, drop_intermediate=True)
         threshold = _probability(np.append(threshold, np.inf))
         return pd.DataFrame({"threshold": threshold, "recall": recall, "precision": precision})

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from contactlens.dna.motifs.discover import Discovery, Pattern
 
@@ -36,6 +35,8 @@ def all_matches(queries: Mapping[str, np.ndarray], targets: Sequence[Target]) ->
     (negative where the query begins before it); `overlap` in bases.
     Raises ValueError where a query or the database is empty.
     """
+    from scipy.stats import false_discovery_control
+
     if not queries:
         return pd.DataFrame({name: [] for name in MATCHES})
     if not targets or any(len(query) == 0 for query in queries.values()):

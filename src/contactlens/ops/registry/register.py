@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.ops.registry.rules import Beside, Decision, Metrics, NotComparable, Rules
@@ -240,6 +238,8 @@ def _register(
 
 def _log_history(run: StageRun, history: Path) -> None:
     """history.csv as curves, `validation_nll/seed_3`: one group of charts per quantity, one line per seed."""
+    import pandas as pd
+
     with run.epoch_logger() as log:
         for row in pd.read_csv(history).to_dict("records"):
             line = f"/seed_{int(row['seed'])}" if "seed" in row else ""

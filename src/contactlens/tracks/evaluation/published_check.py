@@ -17,8 +17,9 @@ import pandas as pd
 from contactlens.base.errors import InputError
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.config import SplitConfig
-from contactlens.tracks.data.dataset import batch_of, split_tracks
+from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.knirps_states import ON, Agreement, PublishedStates, agreement
+from contactlens.tracks.data.split import split_tracks
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines.compound_hmm import CompoundHmm
 from contactlens.tracks.evaluation.baselines.memory_kernel import memory_kernel

@@ -13,7 +13,7 @@ from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counted
 from contactlens.calibration.bootstrap import Metric, Resamples, difference
 from contactlens.tracks.data.batch import TrackBatch
-from contactlens.tracks.data.dataset import is_split_by_group
+from contactlens.tracks.data.split import is_split_by_group
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN, TrackSet
 from contactlens.tracks.evaluation.baselines import RECALIBRATED
 from contactlens.tracks.models.ensemble import Ensemble

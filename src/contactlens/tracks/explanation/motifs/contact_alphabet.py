@@ -5,22 +5,26 @@ at both strands of DNA cannot match a history with itself read backwards.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from contactlens.base.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONTACT, NO_CONTACT, MISSING = 0, 1, -1
 N_LETTERS = 4
 
 
-def contact_states(x: Tensor, observed: Tensor, driver_channels: int, radius: float) -> Tensor:
+def contact_states(x: "Tensor", observed: "Tensor", driver_channels: int, radius: float) -> "Tensor":
     """State of each frame, (N, T) int64: contact at `radius` (driver's unit) or nearer, MISSING where not observed.
 
     x: (N, C, T), whose channel `driver_channels - 1` is the distance; observed: (N, T)
     """
+    import torch
+
     states = torch.where(x[:, driver_channels - 1] <= radius, CONTACT, NO_CONTACT)
     return torch.where(observed, states, MISSING)
 
@@ -43,7 +47,7 @@ class Typical:
     share: float
 
     @classmethod
-    def of(cls, x: Tensor, states: Tensor, driver_channels: int) -> "Typical":
+    def of(cls, x: "Tensor", states: "Tensor", driver_channels: int) -> "Typical":
         """Raises InputError where one of the states never occurs."""
         distance = x[:, driver_channels - 1]
         near, away = distance[states == CONTACT], distance[states == NO_CONTACT]
@@ -54,11 +58,13 @@ class Typical:
         return cls(float(near.median()), float(away.median()), len(near) / (len(near) + len(away)))
 
 
-def at_distance(x: Tensor, driver_channels: int, distance: float) -> Tensor:
+def at_distance(x: "Tensor", driver_channels: int, distance: float) -> "Tensor":
     """x (N, C, T) with every frame's separation `distance` long in the direction it has; other channels stay.
 
     A separation of length 0 has no direction: its components stay 0.
     """
+    import torch
+
     moved = x.clone()
     length = x[:, driver_channels - 1 : driver_channels]
     moved[:, : driver_channels - 1] *= torch.where(length > 0, distance / length, 0.0)

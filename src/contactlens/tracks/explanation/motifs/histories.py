@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 
 from contactlens.attribution.modisco import Pattern
 from contactlens.tracks.explanation.motifs.contact_alphabet import CONTACT, MISSING, NO_CONTACT
-from contactlens.tracks.explanation.motifs.contributions import Contributions
 from contactlens.tracks.explanation.motifs.windows import HistoryWindows
+
+if TYPE_CHECKING:
+    from contactlens.tracks.explanation.motifs.contributions import Contributions
 
 Floats = NDArray[np.float64]
 ALL_WINDOWS = "all_windows"
@@ -35,7 +38,7 @@ class History:
     contribution: Floats
 
     @classmethod
-    def of(cls, pattern: Pattern, windows: HistoryWindows, contributions: Contributions) -> "History":
+    def of(cls, pattern: Pattern, windows: HistoryWindows, contributions: "Contributions") -> "History":
         cut = windows.table.iloc[pattern.seqlets["row"]]
         track, slot = cut["track"].to_numpy(), cut["slot"].to_numpy()
         first = cut["start"].to_numpy() + pattern.seqlets["start"].to_numpy()
@@ -129,7 +132,7 @@ def _pattern_row(one: History, frame_interval_s: float, memories: Mapping[str, f
 
 
 def chance_within(
-    windows: HistoryWindows, contributions: Contributions, frame_interval_s: float, memories: Mapping[str, float]
+    windows: HistoryWindows, contributions: "Contributions", frame_interval_s: float, memories: Mapping[str, float]
 ) -> dict[str, float]:
     """What `within_<memory>` would be of contacts taken at random: of all frames in contact in the searched windows,
     the share at a lag from 0 to each memory."""
@@ -199,7 +202,7 @@ def seqlet_table(histories: Sequence[History], track_ids: Sequence[str]) -> pd.D
 def lag_table(
     histories: Sequence[History],
     windows: HistoryWindows,
-    contributions: Contributions,
+    contributions: "Contributions",
     lag_max_s: float,
     frame_interval_s: float,
 ) -> pd.DataFrame:

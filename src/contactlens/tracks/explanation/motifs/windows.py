@@ -1,13 +1,16 @@
 """Windows of contact history around the attribution peak of each predicted frame."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter1d
 
 from contactlens.tracks.explanation.motifs.contact_alphabet import MISSING, one_hot
-from contactlens.tracks.explanation.motifs.contributions import Contributions
+
+if TYPE_CHECKING:
+    from contactlens.tracks.explanation.motifs.contributions import Contributions
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class HistoryWindows:
     one_hot: np.ndarray
 
 
-def cut_histories(contributions: Contributions, width: int, smoothing: int) -> HistoryWindows:
+def cut_histories(contributions: "Contributions", width: int, smoothing: int) -> HistoryWindows:
     """Windows of `width` frames centred on the highest |contribution|, smoothed over `smoothing` frames.
 
     Near the ends of a track a window is shifted inside: TF-MoDISco fails on long stretches without any letter. Where
