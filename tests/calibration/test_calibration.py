@@ -7,9 +7,13 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import mean_absolute_error, r2_score
 
-from contactlens import calibration
+from contactlens.calibration import bootstrap
 from contactlens.calibration.bootstrap import (
+    Resamples,
+    all_metrics,
+    difference,
     histogram_metric,
+    interval,
     mean_metric,
     percentile_interval,
     ratio_interval,
@@ -17,9 +21,21 @@ from contactlens.calibration.bootstrap import (
     resample_counts,
 )
 from contactlens.calibration.config import RecalibrationConfig
-from contactlens.calibration.metrics import equal_count_bins, quantile_levels
-from contactlens.calibration.recalibration import Recalibration, SdMap
-from contactlens.calibration.scores import Gaussian
+from contactlens.calibration.metrics import (
+    coverage,
+    ence,
+    ence_bins,
+    equal_count_bins,
+    mace,
+    mae,
+    pit,
+    quantile_levels,
+    r2,
+    reliability,
+    sharpness,
+)
+from contactlens.calibration.recalibration import Recalibration, SdMap, variance_factor
+from contactlens.calibration.scores import Gaussian, gaussian_crps, gaussian_nll
 
 LEVELS = quantile_levels(99)
 TRACKS, FRAMES = 60, 300
@@ -58,23 +74,21 @@ def recalibration() -> Recalibration:
 def test_mace_and_coverage_of_a_wrong_sigma(sigma: float, expected: float | None):
     """Truth N(0, 1), prediction N(0, sigma^2): level p is observed Phi(sigma Phi^-1(p)) of the time."""
     y = np.random.default_rng(0).normal(size=200_000)
-    pits = calibration.pit(y, 0.0, sigma)
+    pits = pit(y, 0.0, sigma)
     truth = norm.cdf(sigma * norm.ppf(LEVELS))
-    np.testing.assert_allclose(calibration.reliability(pits, LEVELS), truth, atol=5e-3)
+    np.testing.assert_allclose(reliability(pits, LEVELS), truth, atol=5e-3)
     if expected is None:
         expected = float(np.mean(np.abs(truth - LEVELS)))
-    assert calibration.mace(pits, LEVELS) == pytest.approx(expected, abs=3e-3)
+    assert mace(pits, LEVELS) == pytest.approx(expected, abs=3e-3)
     band = 2 * norm.cdf(sigma * norm.ppf(0.95)) - 1
-    assert calibration.coverage(pits, 0.9) == pytest.approx(band, abs=3e-3)
+    assert coverage(pits, 0.9) == pytest.approx(band, abs=3e-3)
 
 
 def test_mace_levels_known_from_the_literature():
     """Sigma 10 % too small: coverage of the 90 % band .86. 100 x 120 calibrated iid frames: MACE .003."""
     rng = np.random.default_rng(5)
-    assert calibration.coverage(calibration.pit(rng.normal(size=100_000), 0.0, 0.9), 0.9) == pytest.approx(
-        0.86, abs=5e-3
-    )
-    noise = [calibration.mace(calibration.pit(rng.normal(size=12_000), 0.0, 1.0), LEVELS) for _ in range(40)]
+    assert coverage(pit(rng.normal(size=100_000), 0.0, 0.9), 0.9) == pytest.approx(0.86, abs=5e-3)
+    noise = [mace(pit(rng.normal(size=12_000), 0.0, 1.0), LEVELS) for _ in range(40)]
     assert np.mean(noise) == pytest.approx(0.003, abs=1e-3)
 
 
@@ -82,31 +96,31 @@ def test_ence_wants_the_right_sd_in_every_bin():
     rng = np.random.default_rng(6)
     true_sd = np.exp(rng.normal(size=50_000) * 0.7)
     y = true_sd * rng.normal(size=true_sd.size)
-    assert calibration.ence(y, np.zeros_like(y), true_sd, 15) < 0.03
-    assert calibration.ence(y, np.zeros_like(y), true_sd**0.3, 15) > 0.3
+    assert ence(y, np.zeros_like(y), true_sd, 15) < 0.03
+    assert ence(y, np.zeros_like(y), true_sd**0.3, 15) > 0.3
 
 
 def test_ence_bins_hold_equal_counts_and_known_values():
     sd = np.repeat([1.0, 2.0, 4.0], 4)
     y = np.tile([1.0, -1.0, 1.0, -1.0], 3) * np.repeat([1.0, 3.0, 4.0], 4)
-    bins = calibration.ence_bins(y, np.zeros(12), sd, 3)
+    bins = ence_bins(y, np.zeros(12), sd, 3)
     np.testing.assert_allclose(bins.rmv, [1, 2, 4])
     np.testing.assert_allclose(bins.rmse, [1, 3, 4])
-    assert calibration.ence(y, np.zeros(12), sd, 3) == pytest.approx(0.5 / 3)
+    assert ence(y, np.zeros(12), sd, 3) == pytest.approx(0.5 / 3)
     assert np.bincount(equal_count_bins(np.zeros(100), 7)).min() >= 14
 
 
 def test_accuracy_agrees_with_sklearn(tracks):
     _, y, mean, _ = tracks
-    assert calibration.mae(y, mean) == pytest.approx(mean_absolute_error(y, mean))
-    assert calibration.r2(y, mean) == pytest.approx(r2_score(y, mean))
-    assert calibration.sharpness(np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
+    assert mae(y, mean) == pytest.approx(mean_absolute_error(y, mean))
+    assert r2(y, mean) == pytest.approx(r2_score(y, mean))
+    assert sharpness(np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
 
 
 def test_variance_factor_maximises_the_likelihood(tracks):
     _, y, mean, sd = tracks
-    best = calibration.variance_factor(y, mean, sd)
-    nll = [calibration.gaussian_nll(y, mean, sd * np.sqrt(best * f)).mean() for f in (0.98, 1.0, 1.02)]
+    best = variance_factor(y, mean, sd)
+    nll = [gaussian_nll(y, mean, sd * np.sqrt(best * f)).mean() for f in (0.98, 1.0, 1.02)]
     assert nll[1] == min(nll)
 
 
@@ -123,11 +137,11 @@ def test_sd_map_is_monotone_and_finds_the_true_spread():
 def test_recalibration_meets_its_limits_on_new_tracks(tracks, recalibration: Recalibration):
     _, y, mean, sd = tracks
     raw, new = Gaussian(mean, sd), recalibration.predict(mean, sd)
-    assert calibration.mace(raw.cdf(y), LEVELS) > 0.05
-    assert calibration.ence(y, raw.mean, raw.sd, 15) > 0.1
-    assert calibration.mace(new.cdf(y), LEVELS) < 0.02
-    assert calibration.ence(y, new.mean, new.sd, 15) < 0.1
-    assert 0.88 < calibration.coverage(new.cdf(y), 0.9) < 0.92
+    assert mace(raw.cdf(y), LEVELS) > 0.05
+    assert ence(y, raw.mean, raw.sd, 15) > 0.1
+    assert mace(new.cdf(y), LEVELS) < 0.02
+    assert ence(y, new.mean, new.sd, 15) < 0.1
+    assert 0.88 < coverage(new.cdf(y), 0.9) < 0.92
     assert new.nll(y).mean() < raw.nll(y).mean() - 0.3
     assert new.crps(y).mean() < raw.crps(y).mean()
 
@@ -164,22 +178,22 @@ def test_recalibration_of_a_constant_prediction_has_one_bin():
 
 
 def plain_metrics(y, mean, sd) -> dict[str, float]:
-    pits = calibration.pit(y, mean, sd)
+    pits = pit(y, mean, sd)
     return {
-        "nll": calibration.gaussian_nll(y, mean, sd).mean(),
-        "crps": calibration.gaussian_crps(y, mean, sd).mean(),
-        "mae": calibration.mae(y, mean),
-        "r2": calibration.r2(y, mean),
-        "mace": calibration.mace(pits, LEVELS),
-        "coverage_80": calibration.coverage(pits, 0.8),
-        "ence": calibration.ence(y, mean, sd, 8),
-        "sharpness": calibration.sharpness(sd),
+        "nll": gaussian_nll(y, mean, sd).mean(),
+        "crps": gaussian_crps(y, mean, sd).mean(),
+        "mae": mae(y, mean),
+        "r2": r2(y, mean),
+        "mace": mace(pits, LEVELS),
+        "coverage_80": coverage(pits, 0.8),
+        "ence": ence(y, mean, sd, 8),
+        "sharpness": sharpness(sd),
     }
 
 
 def test_metrics_from_track_sums_are_the_plain_metrics(tracks):
     track, y, mean, sd = tracks
-    metrics = calibration.all_metrics(track, y, Gaussian(mean, sd), [0.8], LEVELS, 8)
+    metrics = all_metrics(track, y, Gaussian(mean, sd), [0.8], LEVELS, 8)
     for name, value in plain_metrics(y, mean, sd).items():
         assert metrics[name].estimate == pytest.approx(value, rel=1e-10), name
 
@@ -187,8 +201,8 @@ def test_metrics_from_track_sums_are_the_plain_metrics(tracks):
 def test_replicates_are_metrics_of_concatenated_tracks(tracks):
     """The tracks drawn, put together and scored anew; not ENCE, whose bins stay those of all frames."""
     track, y, mean, sd = tracks
-    metrics = calibration.all_metrics(track, y, Gaussian(mean, sd), [0.8], LEVELS, 8)
-    counts = calibration.resample_counts(TRACKS, 3, seed=9)
+    metrics = all_metrics(track, y, Gaussian(mean, sd), [0.8], LEVELS, 8)
+    counts = resample_counts(TRACKS, 3, seed=9)
     assert (counts.sum(axis=1) == TRACKS).all()
     for row in counts:
         drawn = np.repeat(np.arange(TRACKS), row.astype(int))
@@ -201,8 +215,8 @@ def test_replicates_are_metrics_of_concatenated_tracks(tracks):
 
 def test_curves_from_track_sums(tracks):
     track, y, mean, sd = tracks
-    pits = calibration.pit(y, mean, sd)
-    np.testing.assert_allclose(reliability_metric(track, pits, LEVELS).estimate, calibration.reliability(pits, LEVELS))
+    pits = pit(y, mean, sd)
+    np.testing.assert_allclose(reliability_metric(track, pits, LEVELS).estimate, reliability(pits, LEVELS))
     shares = histogram_metric(track, np.minimum((pits * 10).astype(int), 9), 10).estimate
     np.testing.assert_allclose(shares, np.histogram(pits, bins=10, range=(0, 1))[0] / pits.size)
 
@@ -212,7 +226,7 @@ def test_interval_by_track_is_as_wide_as_tracks_differ():
     rng = np.random.default_rng(10)
     track = np.repeat(np.arange(200), 100)
     values = rng.normal(size=200)[track] + rng.normal(size=track.size)
-    found = calibration.interval(mean_metric(track, values), calibration.resample_counts(200, 2_000, 0), 0.95)
+    found = interval(mean_metric(track, values), resample_counts(200, 2_000, 0), 0.95)
     assert found.high - found.low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.15)
     assert found.low < found.estimate < found.high
 
@@ -222,9 +236,9 @@ def test_paired_difference_cancels_what_tracks_share():
     track = np.repeat(np.arange(100), 50)
     shared = 10 * rng.normal(size=100)[track]
     first, second = (mean_metric(track, shared + shift + rng.normal(size=track.size)) for shift in (0.0, 0.3))
-    counts = calibration.resample_counts(100, 1_000, 0)
-    alone = calibration.interval(first, counts, 0.95)
-    paired = calibration.interval(calibration.difference(first, second), counts, 0.95)
+    counts = resample_counts(100, 1_000, 0)
+    alone = interval(first, counts, 0.95)
+    paired = interval(difference(first, second), counts, 0.95)
     assert paired.low < -0.3 < paired.high < 0
     assert (paired.high - paired.low) < 0.1 * (alone.high - alone.low)
 
@@ -255,12 +269,12 @@ def test_replicates_without_a_value_do_not_count_in_an_interval():
 
 def test_groups_are_drawn_whole_in_number_and_then_their_tracks() -> None:
     groups = ["a"] * 3 + ["b"] * 5 + ["c"] * 4
-    counts = calibration.bootstrap.resample_counts_by_group(groups, 500, seed=2)
+    counts = bootstrap.resample_counts_by_group(groups, 500, seed=2)
     sizes = np.array([3, 5, 4])
     by_group = np.stack([counts[:, :3].sum(1), counts[:, 3:8].sum(1), counts[:, 8:].sum(1)], axis=1) / sizes
     assert (by_group == by_group.round()).all() and (by_group.sum(axis=1) == 3).all()
     assert counts.mean(axis=0) == pytest.approx(1, abs=0.2)
-    np.testing.assert_array_equal(counts, calibration.bootstrap.resample_counts_by_group(groups, 500, seed=2))
+    np.testing.assert_array_equal(counts, bootstrap.resample_counts_by_group(groups, 500, seed=2))
 
 
 def test_an_interval_over_groups_holds_what_differs_between_them() -> None:
@@ -272,15 +286,12 @@ def test_an_interval_over_groups_holds_what_differs_between_them() -> None:
         values = rng.normal(0, 1, 12)[groups] + rng.normal(0, 0.5, groups.size)
         metric = mean_metric(np.arange(groups.size), values)
         for name, own in (("groups", [str(group) for group in groups]), ("tracks", None)):
-            _, low, high = calibration.Resamples.draw(groups.size, 300, 0.95, repeat, own).interval(metric)
+            _, low, high = Resamples.draw(groups.size, 300, 0.95, repeat, own).interval(metric)
             inside[name] += bool(low <= 0 <= high)
     assert inside["groups"] / 200 > 0.88
     assert inside["tracks"] / 200 < 0.7
 
 
 def test_what_an_interval_is_over_is_said() -> None:
-    over = [
-        calibration.Resamples.draw(4, 10, 0.95, 0, groups).over
-        for groups in (None, list("abcd"), list("aabb"), ["a"] * 4)
-    ]
+    over = [Resamples.draw(4, 10, 0.95, 0, groups).over for groups in (None, list("abcd"), list("aabb"), ["a"] * 4)]
     assert over == ["4 tracks", "4 tracks", "2 groups", "1 group"]

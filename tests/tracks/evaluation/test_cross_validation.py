@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from contactlens import calibration
+from contactlens.calibration import metrics, scores
 from contactlens.calibration.config import RecalibrationConfig
 from contactlens.calibration.scores import Gaussian
 from contactlens.ops.systems import SystemRow, params_of
@@ -85,10 +85,10 @@ def test_metrics_of_all_folds_are_those_of_all_frames_at_once(tmp_path: Path) ->
     y = np.concatenate([batch.signal.numpy().ravel() for batch in batches]).astype(np.float64)
     for model, sd in (("network", 1.0), ("constant_gaussian", 1.5)):
         mean, spread = np.ones(y.size), np.full(y.size, sd)
-        pits = calibration.pit(y, mean, spread)
-        assert number(found, model, "nll") == pytest.approx(calibration.gaussian_nll(y, mean, spread).mean())
-        assert number(found, model, "crps") == pytest.approx(calibration.gaussian_crps(y, mean, spread).mean())
-        assert number(found, model, "coverage_90") == pytest.approx(calibration.coverage(pits, 0.9))
+        pits = metrics.pit(y, mean, spread)
+        assert number(found, model, "nll") == pytest.approx(scores.gaussian_nll(y, mean, spread).mean())
+        assert number(found, model, "crps") == pytest.approx(scores.gaussian_crps(y, mean, spread).mean())
+        assert number(found, model, "coverage_90") == pytest.approx(metrics.coverage(pits, 0.9))
     difference = number(found, "network", "nll_minus_constant_gaussian")
     assert difference == pytest.approx(number(found, "network", "nll") - number(found, "constant_gaussian", "nll"))
     assert number(found, "network", "nll_minus_constant_gaussian", "high") < 0

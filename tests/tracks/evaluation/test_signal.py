@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from contactlens import calibration
+from contactlens.calibration import metrics, scores
 from contactlens.calibration.config import RecalibrationConfig
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.track_set import Driver, TrackSet
@@ -109,14 +109,14 @@ def test_estimates_are_the_plain_metrics_of_observed_frames(evaluation: SignalEv
     _, (test, network, _) = splits
     seen = test.observed.numpy()
     y, mean, sd = test.signal.numpy()[seen].astype(float), network[0][seen], network[1][seen]
-    pits = calibration.pit(y, mean, sd)
+    pits = metrics.pit(y, mean, sd)
     expected = {
-        "nll": calibration.gaussian_nll(y, mean, sd).mean(),
-        "crps": calibration.gaussian_crps(y, mean, sd).mean(),
-        "mace": calibration.mace(pits, calibration.quantile_levels(19)),
-        "coverage_90": calibration.coverage(pits, 0.9),
-        "ence": calibration.ence(y, mean, sd, 6),
-        "r2": calibration.r2(y, mean),
+        "nll": scores.gaussian_nll(y, mean, sd).mean(),
+        "crps": scores.gaussian_crps(y, mean, sd).mean(),
+        "mace": metrics.mace(pits, metrics.quantile_levels(19)),
+        "coverage_90": metrics.coverage(pits, 0.9),
+        "ence": metrics.ence(y, mean, sd, 6),
+        "r2": metrics.r2(y, mean),
     }
     for metric, value in expected.items():
         assert number(evaluation, "network", metric) == pytest.approx(value, rel=1e-9), metric
@@ -149,7 +149,7 @@ def test_the_ceiling_is_of_some_tracks_and_compared_on_them_alone(splits):
     ceiling = Ceiling(rows, DrawnSignal.of(rng.normal(2, 3, size=(50, int(few.sum()))), 1.0))
     found = score_signal(calibration_batch, test, models, CONFIG, seed=5, ceiling=ceiling)
     y = test.signal.numpy()[rows][few].astype(float)
-    own = calibration.gaussian_nll(y, *(grid[rows][few] for grid in predicted[0])).mean()
+    own = scores.gaussian_nll(y, *(grid[rows][few] for grid in predicted[0])).mean()
     assert number(found, "ceiling", "nll") == pytest.approx(ceiling.form.nll(y).mean(), rel=1e-12)
     gap = number(found, "network", "nll_minus_ceiling")
     assert gap == pytest.approx(own - ceiling.form.nll(y).mean(), rel=1e-9)
