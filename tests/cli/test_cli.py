@@ -146,7 +146,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("page", ["", "import", "tracks", "dna", "tracks run", "dna attribute", "doctor", "ui"])
+@pytest.mark.parametrize(
+    "page", ["", "run", "import", "tracks", "dna", "tracks run", "tracks radius", "dna attribute", "doctor", "ui"]
+)
 def test_help_imports_nothing_heavy(page: str) -> None:
     done = subprocess.run([sys.executable, "-c", HELP, *page.split(), "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
