@@ -118,7 +118,7 @@ def test_a_folder_that_nodes_do_not_share_is_one_error_before_any_trial(
     with Driver.of_toy(tmp_path / "sweep", 0.0, cluster.environment, unshared) as driver:
         assert driver.process.wait(180) == 1
     [message] = [line for line in driver.output.read_text().splitlines() if line.startswith("error:")]
-    assert message.startswith("error: every node must share the sweep's folder /proc/self/cwd/")
+    assert message.startswith("error: every node must share the folder /proc/self/cwd/")
     assert f"{SECOND} (" in message and "doesn't see what this process wrote there" in message
     assert toy_sweep.epochs(driver.folder) == []
     assert {run.info.run_id for run in parents()} == before

@@ -116,7 +116,7 @@ def _join(address: str) -> None:
     """Ray alone would wait for minutes where nothing listens, and say little where its token is another."""
     where = f"RAY_ADDRESS={address}"
     if "://" in address:
-        raise InputError(f"{where}: give host:port; a sweep runs on a node of the cluster, not through a Ray client")
+        raise InputError(f"{where}: give host:port; run this on a node of the cluster, not through a Ray client")
     if address != "auto":
         _require_listener(where, address)
     variables = {name: os.environ[name] for name in FORWARDED if name in os.environ}
@@ -167,9 +167,7 @@ def _require_shared(state: Path) -> None:
             file.unlink(missing_ok=True)
     if wrong:
         nodes = "; ".join(f"{node} {problem}" for node, problem in sorted(wrong.items()))
-        raise InputError(
-            f"every node must share the sweep's folder {state} and the same contactlens, but {nodes}; {HELP}"
-        )
+        raise InputError(f"every node must share the folder {state} and the same contactlens, but {nodes}; {HELP}")
 
 
 def _answers(state: Path, nonce: str) -> dict[str, str]:
