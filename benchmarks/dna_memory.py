@@ -1,10 +1,13 @@
 """Peak memory of import, check, fine-tuning and attribution of windows of pairs, as the number of windows grows.
 
-    python benchmarks/dna_memory.py [--windows 1000 10000] [--length 65536] [--table dna_memory.csv]
+    python benchmarks/dna_memory.py [--windows 1000 10000] [--stages import check ...] [--length 65536]
+        [--table dna_memory.csv]
 
 Each stage runs in a process of its own, whose peak resident memory the kernel gives. The genome is made up, four
 chromosomes of 5 Mbp; the backbone is a dilated CNN of one layer, so that what is measured is the data and not the
-model. Rows that are in the table are not measured again.
+model. Attribution is measured twice: by integrated gradients of one element at a time, which run whole windows five
+times, and by saliency of a classifier that sees 1,000 bp around each element, for many windows in less time. Rows that
+are in the table are not measured again.
 """
 
 import argparse
@@ -18,11 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-STAGES = ("import", "check", "fine_tune", "attribution")
-COLUMNS = ("stage", "windows", "length_bp", "peak_mib", "seconds")
+STAGES = ("import", "check", "fine_tune", "attribution", "short_attribution")
+COLUMNS = ("stage", "windows", "length_bp", "peak_mib", "seconds", "cpu_seconds")
 CHROMOSOME_BP, CHROMOSOMES, ELEMENT_BP = 5_000_000, 4, 400
 SPLITS = ("train", "validation", "calibration", "test")
 BATCH, LIMIT = 4, 1.2
+CONTEXT_BP = 1000
 # The sub-process alone imports the library: a child starts with the peak of the process that made it.
 
 
@@ -69,7 +73,7 @@ def run_check(folder: Path, length: int) -> None:
     validate_windows(windows, limits, "windows", splits=splits_of(windows), data_docs=folder / "data_docs")
 
 
-def tiny_classifier() -> Any:
+def tiny_classifier(context_bp: int | None = None) -> Any:
     import torch
 
     from contactlens.dna.models.classifier import WindowClassifier
@@ -77,7 +81,7 @@ def tiny_classifier() -> Any:
     from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
 
     torch.manual_seed(0)
-    return WindowClassifier(DilatedCnn(DilatedCnnConfig(2, 1, 3)), "pair", HeadConfig(4))
+    return WindowClassifier(DilatedCnn(DilatedCnnConfig(2, 1, 3)), "pair", HeadConfig(4), context_bp)
 
 
 def run_fine_tune(folder: Path, length: int) -> None:
@@ -98,15 +102,25 @@ def run_fine_tune(folder: Path, length: int) -> None:
 
 
 def run_attribution(folder: Path, length: int) -> None:
-    """Of every window, by integrated gradients of one element at a time, into one NPZ file."""
+    """Of every window, by integrated gradients of one element at a time."""
+    attribute(folder, tiny_classifier().eval(), "region_integrated_gradients")
+
+
+def run_short_attribution(folder: Path, length: int) -> None:
+    """Of every window, by saliency of a classifier with a short context."""
+    attribute(folder, tiny_classifier(CONTEXT_BP).eval(), "saliency")
+
+
+def attribute(folder: Path, model: Any, method: str) -> None:
+    """Into one NPZ file."""
     from contactlens.dna.data.batch import stored
     from contactlens.dna.data.window_set import WindowSet
     from contactlens.dna.explanation.attributions import write_attributions
     from contactlens.dna.explanation.methods import AttributionSettings
     from contactlens.dna.explanation.parts import attribute_parts, digest, scored
 
-    windows, model = stored(WindowSet.read(folder / "windows")), tiny_classifier().eval()
-    settings, method = AttributionSettings(ig_steps=1, rows_per_pass=BATCH), "region_integrated_gradients"
+    windows = stored(WindowSet.read(folder / "windows"))
+    settings = AttributionSettings(ig_steps=1, rows_per_pass=BATCH)
     home = folder / "parts" / digest(model, windows, settings)
     found = attribute_parts(model, windows, scored(model, windows, settings), method, settings, home)
     write_attributions(folder / "attributions.npz", {method: found})
@@ -117,11 +131,12 @@ RUN: dict[str, Callable[[Path, int], None]] = {
     "check": run_check,
     "fine_tune": run_fine_tune,
     "attribution": run_attribution,
+    "short_attribution": run_short_attribution,
 }
 
 
-def measured(stage: str, folder: Path, length: int) -> tuple[float, float]:
-    """Peak memory (MiB) and seconds of a stage in a process of its own."""
+def measured(stage: str, folder: Path, length: int) -> tuple[float, float, float]:
+    """Peak memory (MiB) of a stage in a process of its own, its seconds, and those of the processor."""
     start = time.perf_counter()
     command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder), "--length", str(length)]
     child = subprocess.Popen(command)
@@ -129,52 +144,57 @@ def measured(stage: str, folder: Path, length: int) -> tuple[float, float]:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{stage} ended with {child.returncode}")
-    return usage.ru_maxrss / 1024, time.perf_counter() - start
+    return usage.ru_maxrss / 1024, time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.open())) if path.exists() else []
 
 
-def measure(sizes: list[int], length: int, path: Path) -> None:
+def measure(sizes: list[int], stages: list[str], length: int, path: Path) -> None:
     for n in sizes:
         done = {row["stage"] for row in rows_of(path) if (row["windows"], row["length_bp"]) == (str(n), str(length))}
-        if done >= set(STAGES):
+        asked = [stage for stage in stages if stage not in done]
+        if not asked:
             continue
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             subprocess.run(
                 [sys.executable, __file__, "--folder", name, "--windows", str(n), "--length", str(length)], check=True
             )
-            for stage in STAGES:
-                if stage in done and stage != "import":  # all later ones need its windows
-                    continue
-                peak, seconds = measured(stage, folder, length)
-                if stage in done:
+            for stage in ("import", *(one for one in asked if one != "import")):  # all later ones need its windows
+                peak, seconds, cpu = measured(stage, folder, length)
+                if stage not in asked:
                     continue
                 new = not path.exists()
                 with path.open("a", newline="") as file:
                     out = csv.writer(file, lineterminator="\n")
-                    out.writerows(([COLUMNS] if new else []) + [(stage, n, length, f"{peak:.1f}", f"{seconds:.1f}")])
-                print(f"{stage:12s} {n:7,} windows of {length:,} bp  {peak:8,.1f} MiB  {seconds:7.1f} s", flush=True)
+                    row = (stage, n, length, f"{peak:.1f}", f"{seconds:.1f}", f"{cpu:.1f}")
+                    out.writerows([COLUMNS, row] if new else [row])
+                print(
+                    f"{stage:17s} {n:7,} windows of {length:,} bp  {peak:8,.1f} MiB  {seconds:7.1f} s"
+                    f" ({cpu:.1f} s of a processor)",
+                    flush=True,
+                )
 
 
-def report(path: Path, length: int) -> None:
+def report(path: Path, stages: list[str], length: int) -> None:
     """How peak memory grows from the fewest to the most windows, beside what the windows themselves would take."""
-    for stage in STAGES:
+    for stage in stages:
         rows = [row for row in rows_of(path) if (row["stage"], row["length_bp"]) == (stage, str(length))]
         peaks = {int(row["windows"]): float(row["peak_mib"]) for row in rows}
         few, many = min(peaks), max(peaks)
         ratio, held = peaks[many] / peaks[few], (many - few) * length * 8 / 2**20
         flat = "flat" if ratio <= LIMIT else "NOT FLAT"
         print(
-            f"{stage:12s} {few:,} -> {many:,} windows: {ratio:.2f}x ({flat}); their int64 tokens: {held:,.0f} MiB more"
+            f"{stage:17s} {few:,} -> {many:,} windows: {ratio:.2f}x ({flat}); their int64 tokens: {held:,.0f} MiB more"
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--length", type=int, default=65_536)
     parser.add_argument("--table", type=Path, default=Path("dna_memory.csv"))
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
@@ -185,8 +205,8 @@ def main() -> None:
     elif options.folder:
         make_inputs(options.folder, options.windows[0], options.length)
     else:
-        measure(options.windows, options.length, options.table)
-        report(options.table, options.length)
+        measure(options.windows, options.stages, options.length, options.table)
+        report(options.table, options.stages, options.length)
 
 
 if __name__ == "__main__":
