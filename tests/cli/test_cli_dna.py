@@ -151,6 +151,28 @@ def test_a_run_on_own_pairs_fills_a_workspace(
     assert not [name for name in stages if name.startswith("tracks_")]
 
 
+def test_a_workspace_goes_on_with_the_pairs_that_it_holds(
+    pairs: Path,
+    fasta: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ran: list[tuple[Any, ...]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    workspace = tmp_path / "w"
+    own = (pairs, "--fasta", fasta, "--window-bp", WINDOW, "--workspace", workspace)
+    assert run(monkeypatch, "dna", "run", *own) == 0
+    assert "goes on with" not in capsys.readouterr().out
+    assert run(monkeypatch, "dna", "run", "--workspace", workspace, "--stage", "dna_data") == 0
+    assert "w: goes on with the data imported into it (--set dna.source=simulate" in capsys.readouterr().out
+    assert params_of(workspace)["dna"]["source"] == "import"
+    assert run(monkeypatch, "dna", "run", "--workspace", workspace, "--set", "dna.source=simulate") == 0
+    assert params_of(workspace)["dna"]["source"] == "simulate"
+    assert run(monkeypatch, "dna", "run", "--workspace", workspace) == 0
+    assert params_of(workspace)["dna"]["source"] == "simulate"
+    assert len(ran) == 4
+
+
 def test_a_hub_name_is_kept_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[tuple[Any, ...]]
 ) -> None:

@@ -89,16 +89,20 @@ def run_branch(
     fill: puts the user's data into the workspace
     """
     from contactlens.ops.runs.tracking import project_root
-    from contactlens.ops.workspace import create_workspace, run_pipeline
+    from contactlens.ops.workspace import create_workspace, imported_before, run_pipeline
 
     root = project_root()
-    overlays = [*overlays_of(profiles, None, root), *system, *overlays_of(None, settings, root), *own]
+    before = [] if workspace is None else [one for one in imported_before(workspace) if one not in own]
+    overlays = [*before, *overlays_of(profiles, None, root), *system, *overlays_of(None, settings, root), *own]
     if workspace is None and (overlays or fill):
         raise InputError(
             "give --workspace FOLDER with --profile, --set or own data, so that the checkout stays as it is"
         )
     if workspace is None:
         raise typer.Exit(_unless_interrupted(lambda: run_pipeline(root, root, stage, branch)))
+    if before:
+        names = ", ".join(f"{name}.source=simulate" for one in before for name in one)
+        typer.echo(f"{workspace}: goes on with the data imported into it (--set {names} simulates instead)")
     new = not workspace.exists()
     folder = create_workspace(workspace, overlays, root, branch)
     try:

@@ -1,13 +1,17 @@
 """`contactlens tracks radius`: measure the contact radius of a file of tracks, or plan the experiment that would."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from contactlens.base.errors import InputError
 from contactlens.cli import options
 from contactlens.cli.track_import import read_set_or_file
+
+if TYPE_CHECKING:
+    from contactlens.tracks.radius.config import RadiusConfig
+    from contactlens.tracks.simulation.reporter import Reporter
 
 
 def measure_file(
@@ -31,9 +35,22 @@ def measure_file(
     params = options.params_with(profile, settings)
     config = replace(params.tracks.radius, joint=params.tracks.radius.joint or joint)
     track_set = read_set_or_file(file, mapping, frame_interval)
+    typer.echo(_assumed(config, params.tracks.reporter))
     with progress_shown("radius"):
         verdict, _ = measure_and_write(track_set, params.tracks.reporter, config, params.seed, out)
     typer.echo("\n".join([verdict.sentence, *verdict.remarks, f"written to {out}"]))
+
+
+def _assumed(config: "RadiusConfig", reporter: "Reporter") -> str:
+    """What the measurement takes from params.yaml, and not from the tracks."""
+    noise = "localisation noise fitted"
+    if config.localisation_noise_nm is not None:
+        error = 100 * config.localisation_noise_error
+        noise = f"localisation noise {config.localisation_noise_nm:g} nm +- {error:g} % per axis of the separation"
+    return (
+        f"taken as known: {noise} (tracks.radius.localisation_noise_nm, null: fitted), MS2 ramp {reporter.ramp_s:g} s"
+        f" and dwell {reporter.dwell_s:g} s (tracks.simulate.ms2_ramp_s, ms2_dwell_s); --set changes them"
+    )
 
 
 def plan_experiment(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contactlens.dna.serving.model import WindowsModel
     from contactlens.tracks.serving.model import TracksModel
 
-NAMES = "models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/tracks/champion or models/dna."
+NAMES = "models:/NAME@ALIAS, models:/NAME/VERSION, a run id, or a folder such as models/dna/champion."
 Model = Annotated[str, typer.Argument(help=NAMES)]
 Out = Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; drift beside it, in NAME.drift.csv.")]
 

@@ -26,6 +26,7 @@ COPIED = (DVC_FILE, "pipelines", "src/contactlens")
 IMPORTS = ("data/import", "data/import_dna")
 Branch = Literal["tracks", "dna"]
 BRANCHES: tuple[Branch, ...] = ("tracks", "dna")
+IMPORT = "import"  # the `source` of a branch whose data a command has imported
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 YAML_WIDTH = 110
 
@@ -80,6 +81,16 @@ def _keep_branch(path: Path, branch: Branch) -> None:
                 one[kind] = [path for path in one.get(kind, []) if other not in Path(path).parts]
             one["params"] = [key for key in one.get("params", []) if key.split(".")[0] != other]
     _write_yaml(content, path)
+
+
+def imported_before(folder: Path | str) -> list[dict[str, Any]]:
+    """What to lay over params.yaml so that a workspace goes on with the data that an earlier command imported into it,
+    for each branch that has them; nothing for what is no workspace."""
+    path = Path(folder) / "params.yaml"
+    if not path.is_file() or not (Path(folder) / ".dvc").is_dir():
+        return []
+    params = read_yaml(path)
+    return [{branch: {"source": IMPORT}} for branch in BRANCHES if params.get(branch, {}).get("source") == IMPORT]
 
 
 def branches_of(folder: Path | str = ".") -> list[Branch]:

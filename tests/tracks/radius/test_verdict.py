@@ -88,6 +88,16 @@ def test_halves_that_differ_are_said() -> None:
     assert any("halves" in remark for remark in verdict.remarks)
 
 
+@pytest.mark.parametrize(("held_out", "compared"), [(0.0, "as well as"), (3.0, "better than"), (-3.0, "worse than")])
+def test_how_well_another_law_describes_unseen_tracks_is_said_in_words(held_out: float, compared: str) -> None:
+    own = replace(GOOD.laws[2], held_out=held_out, held_out_low=held_out - 1, held_out_high=held_out + 1)
+    remarks = decide(replace(GOOD, laws=[GOOD.laws[0], GOOD.laws[1], own]), RULES).remarks
+    assert remarks == [
+        f"A gaussian law describes tracks that it was not fitted to {compared} a sharp radius"
+        f" ({held_out:+.1f} nats [{held_out - 1:+.1f}, {held_out + 1:+.1f}])."
+    ]
+
+
 def test_groups_that_do_not_share_a_radius_get_no_joint_one() -> None:
     apart = decide(replace(GOOD, sharing=SharingTest(31.0, 0.016, 61)), RULES)
     assert apart.kind == "not shared" and "101" not in apart.sentence

@@ -100,6 +100,8 @@ def test_a_version_is_loaded_by_its_alias_its_number_and_the_run_that_registered
         pd.testing.assert_frame_equal(load_tracks(reference).predict(served.new), wanted)
     with pytest.raises(InputError, match=r"models:/toy/7: the MLflow store does not give this model"):
         load_tracks("models:/toy/7")
+    with pytest.raises(InputError, match=r"not give this model .*; there is models:/toy@champion \(version 1\)"):
+        load_tracks("models:/toy@candidate")
     with pytest.raises(InputError, match=r"a model of tracks, not of windows"):
         load_windows("models:/toy@champion")
 

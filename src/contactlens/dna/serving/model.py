@@ -39,7 +39,7 @@ class WindowsInfo:
     metrics: of that row on the test split, {metric: {estimate, low, high}}
     trained_on: in words
 
-    The last four are None, or empty, where they did not come with the model.
+    The last three, and of an old classifier the length, are None or empty where they did not come with the model.
     """
 
     task: Task
@@ -106,7 +106,7 @@ class WindowsModel:
     def info(self) -> WindowsInfo:
         task, described = self.classifier.task, self.description
         if described is None:
-            return WindowsInfo(task, input_columns(task), None, None, {}, None)
+            return WindowsInfo(task, input_columns(task), self.classifier.window_bp, None, {}, None)
         own = described.training
         trained_on = f"{own.windows:,} windows of {own.chromosomes:,} chromosomes of {own.source}"
         return WindowsInfo(task, input_columns(task), own.window_bp, described.evaluated, described.metrics, trained_on)

@@ -33,4 +33,18 @@ def fetch_model(reference: str, folder: Path | str, uri: str | None = None) -> P
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder)))
         except (MlflowException, OSError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{reference}: the MLflow store does not give this model ({reason})") from error
+            message = f"{reference}: the MLflow store does not give this model ({reason}){_others(reference, uri)}"
+            raise InputError(message) from error
+
+
+def _others(reference: str, uri: str | None) -> str:
+    """What the store has of the same registered model: a candidate that was not promoted is no champion."""
+    from mlflow.exceptions import MlflowException
+
+    name = re.split("[/@]", reference.removeprefix("models:/"))[0]
+    try:
+        aliases = mlflow_client(uri).get_registered_model(name).aliases
+    except MlflowException:
+        return ""
+    found = [f"models:/{name}@{alias} (version {version})" for alias, version in sorted(aliases.items())]
+    return f"; there is {', '.join(found)}" if found else ""

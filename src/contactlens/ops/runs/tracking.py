@@ -35,7 +35,10 @@ def project_root(start: Path | None = None) -> Path:
     root = find_project_root(start)
     if root is None:
         start = (start or Path.cwd()).resolve()
-        raise InputError(f"{start}: neither this folder nor one above it holds a dvc.yaml")
+        raise InputError(
+            f"{start}: neither this folder nor one above it holds a dvc.yaml; run this in a checkout or a workspace. A"
+            " trained model is also found by MLFLOW_TRACKING_URI, or by its folder (CHECKOUT/models/dna/champion)"
+        )
     return root
 
 

@@ -120,6 +120,8 @@ def _remarks(evidence: Evidence, rules: VerdictRules) -> list[str]:
             f"{test.p:.2g}, from {test.experiments} simulated experiments in which they are shared)."
         )
     best = max((row for row in evidence.laws if row.law not in ("none", "step")), key=lambda row: row.held_out)
-    scores = f"{best.held_out:+.1f} nats [{best.held_out_low:+.1f}, {best.held_out_high:+.1f}]"
-    remarks.append(f"On unseen tracks the {best.law} law scores {scores} against the step.")
+    differs = best.held_out_low > 0 or best.held_out_high < 0
+    compared = ("better than" if best.held_out > 0 else "worse than") if differs else "as well as"
+    gain = f"{best.held_out:+.1f} nats [{best.held_out_low:+.1f}, {best.held_out_high:+.1f}]"
+    remarks.append(f"A {best.law} law describes tracks that it was not fitted to {compared} a sharp radius ({gain}).")
     return remarks

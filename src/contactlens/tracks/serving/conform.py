@@ -27,7 +27,7 @@ def conform(tracks: TrackSet, spec: ModelSpec, resample: bool = False) -> TrackS
     if not resample:
         raise InputError(
             f"{tracks.source}: a frame every {tracks.frame_interval_s:g} s, but the model was trained on one every"
-            f" {spec.frame_interval_s:g} s; image at that interval, or ask for interpolation (--resample)"
+            f" {spec.frame_interval_s:g} s; image at that interval, or interpolate (--resample, resample=True)"
         )
     return resampled(tracks, spec.frame_interval_s)
 

@@ -211,8 +211,10 @@ class TracksModel:
         validate_tracks(taken, limits, taken.source)
         return taken
 
-    def drift(self, tracks: Tracks) -> pd.DataFrame:
+    def drift(self, tracks: Tracks, *, resample: bool = False) -> pd.DataFrame:
         """How far the tracks are from the training set: see `TrainingSet.drift`.
+
+        resample: interpolate tracks of another frame interval to the model's
 
         Raises InputError where the model came without a description of that.
 
@@ -223,7 +225,7 @@ class TracksModel:
         >>> list(drift["quantity"].unique())
         ['E-P distance', 'frames per track']
         """
-        return self.described("how far tracks are from its training set").training.drift(self.taken(tracks))
+        return self.described("how far tracks are from its training set").training.drift(self.taken(tracks, resample))
 
     def described(self, what: str) -> Description:
         if self.description is None:

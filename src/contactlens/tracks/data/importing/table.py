@@ -147,7 +147,8 @@ def _place_in_time(
     """Add `time_s` and `frame`; return the frame interval in seconds, and what is to be said of movies' own clocks."""
     frames["time_s"] = _seconds(frames, table, mapping, interval_s)
     repeated = frames.duplicated(["track_id", "time_s"], keep=False).to_numpy()
-    table.refuse(mapping.time, repeated, "rows repeat a time of their track", frames["track_id"])
+    way_out = "; delete one of each, or name further --track columns if they are tracks of their own"
+    table.refuse(mapping.time, repeated, "rows repeat a time of their track", frames["track_id"], way_out)
     interval_s = interval_s or infer_interval(frames["track_id"], frames["time_s"])
     if interval_s is None:
         problem = "no track has two times, so the frame interval must be given"
