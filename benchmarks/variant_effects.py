@@ -95,7 +95,15 @@ def trained(options: argparse.Namespace) -> tuple[WindowClassifier, WindowSet]:
         device="cpu",
         threads=options.threads,
     )
-    config = FineTuneConfig(unfrozen_layers=2, cache_frozen=False, dropout=0.0, label_smoothing=0.0, trainer=trainer)
+    config = FineTuneConfig(
+        workers=1,
+        checkpoint_steps=0,
+        trainer=trainer,
+        unfrozen_layers=2,
+        cache_frozen=False,
+        dropout=0.0,
+        label_smoothing=0.0,
+    )
     fine_tune(model, batch_of(train), batch_of(validation), config, seed)
     held_out = batch_of(test)
     print(f"AUROC of {len(held_out)} held-out peaks: {auroc(held_out.label.numpy(), predict(model, held_out, 16)):.3f}")

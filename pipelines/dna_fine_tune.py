@@ -1,5 +1,6 @@
 """Train the head and the last layers on the labelled windows -> models/dna/classifier, history.csv, …"""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.classifier import WindowClassifier, save_classifier
 from contactlens.dna.training.fit import fine_tune
 from contactlens.ops.params import load_params
+from contactlens.ops.ray_training import run_training
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
@@ -37,10 +39,11 @@ def train_classifier(checkpoints: Path) -> None:
     model = WindowClassifier(backbone, windows.task, params.dna.head, params.dna.context_bp)
     with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-        done = fine_tune(model, train, validation, config, params.seed, checkpoints, log)
+        tune = partial(fine_tune, model, train, validation, config, params.seed)
+        done = run_training(tune, config, params.seed, checkpoints, log, "dna.fine_tune.workers")
         log.flush()
-    model.window_bp = windows.length
-    save_classifier(model, "models/dna/classifier")
+    done.model.window_bp = windows.length
+    save_classifier(done.model, "models/dna/classifier")
     tables = {
         "history": pd.DataFrame(done.training.history),
         "roc_per_epoch": roc_by_epoch(windows.select(validation.window_ids), done.validation_logits),

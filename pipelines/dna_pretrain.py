@@ -2,6 +2,7 @@
 models/dna/pretrained.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from contactlens.dna.models.backbone import load_backbone, new_backbone, save_ba
 from contactlens.dna.models.config import PRETRAIN, RANDOM
 from contactlens.dna.training.pretrain import context_loss, pretrain
 from contactlens.ops.params import DnaParams, load_params
+from contactlens.ops.ray_training import run_training
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
@@ -39,7 +41,8 @@ def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     seed_everything(seed, config.trainer.threads)
     with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-        done = pretrain(sequences, held_out, params.backbone.network, config, seed, checkpoints, log)
+        job = partial(pretrain, sequences, held_out, params.backbone.network, config, seed)
+        done = run_training(job, config, seed, checkpoints, log, "dna.pretrain.workers")
         log.flush()
     save_backbone(done.model, MODEL)
     losses = {f"{2 * n}_bases_of_context": context_loss(sequences, held_out, n) for n in FLANKS}

@@ -128,6 +128,19 @@ def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypat
     assert plan.examine(root)[-1].state == "ok"
 
 
+def test_workers_that_share_a_training_are_told_and_must_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    many = ("dna.fine_tune.trainer.accumulate", 10_000), ("dna.fine_tune.workers", 10_000)
+    root = with_params(tmp_path, *many, ("dna.pretrain.workers", 1))
+    rows = {row.name: row for row in plan.examine(root)}
+    assert "workers" not in rows["will be used: dna pre-training"].found
+    found = rows["will be used: dna fine-tuning"]
+    assert (found.state, found.remedy) == ("warning", "lower dna.fine_tune.workers")
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    found = {row.name: row for row in plan.examine(root)}[found.name]
+    assert found.state == "ok" and found.found.endswith("by each of 10000 workers on the cluster")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that is asked for")
 @pytest.mark.parametrize("device", ["cuda:99"])
 def test_a_device_that_is_not_there_is_a_problem(tmp_path: Path, device: str) -> None:

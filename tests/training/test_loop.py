@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -15,64 +15,9 @@ from torch import Tensor, nn
 from contactlens.base.progress import shown_by
 from contactlens.base.torch_setup import resolve_device, seed_everything
 from contactlens.training.config import LoopConfig
-from contactlens.training.loop import Trainer, Validation
-
-CONFIG = LoopConfig(
-    learning_rate=0.1,
-    weight_decay=0.01,
-    batch_size=4,
-    max_epochs=4,
-    patience=4,
-    gradient_clip=10.0,
-    amp=False,
-    device="cpu",
-    threads=1,
-)
-N = 20
-Loss = Callable[[Tensor, torch.Generator], Tensor]
-
-
-@dataclass
-class Toy:
-    """A `Trainable` of a loss and of scores."""
-
-    model: nn.Module
-    n_rows: int
-    loss: Loss
-    scores: Callable[[], dict[str, float]]
-    rate: float = CONFIG.learning_rate
-    criterion: str = "validation_loss"
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        return torch.optim.AdamW(trained, lr=self.rate, weight_decay=CONFIG.weight_decay)
-
-    def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
-        return {"loss": self.loss(rows, random)}
-
-    def validate(self) -> Validation:
-        return Validation(self.scores())
-
-
-def regression(
-    config: LoopConfig = CONFIG, seed: int = 0, noise: float = 0.0, weights: int = 0, described=None, **schedule
-) -> Trainer:
-    """A small network on fixed data; its loss may draw from the run's random numbers."""
-    x = torch.randn(N, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    y = x.prod(dim=1, keepdim=True)
-    torch.manual_seed(weights)
-    model = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)).double()
-
-    def loss(rows: Tensor, random: torch.Generator) -> Tensor:
-        jitter = noise * torch.randn(len(rows), 3, generator=random, dtype=torch.float64) if noise else 0
-        return (model(x[rows] + jitter) - y[rows]).square().mean()
-
-    @torch.no_grad()
-    def scores() -> dict[str, float]:
-        return {"validation_loss": float((model(x) - y).square().mean())}
-
-    toy = Toy(model, N, loss, scores, rate=config.learning_rate)
-    return Trainer(toy, config, seed, described, **{"warmup_share": 0.1} | schedule)
+from contactlens.training.loop import Trainer
+from contactlens.training.trainable import Validation
+from toy_training import CONFIG, KilledError, Toy, assert_same, regression
 
 
 def scripted(losses: list[float], config: LoopConfig) -> tuple[Trainer, list[Tensor]]:
@@ -87,22 +32,12 @@ def scripted(losses: list[float], config: LoopConfig) -> tuple[Trainer, list[Ten
     return Trainer(toy, config, 0), seen
 
 
-class KilledError(Exception):
-    pass
-
-
 def killed_after(epochs: int) -> Callable[[dict[str, float]], None]:
     def on_epoch(log: dict[str, float]) -> None:
         if log["epoch"] == epochs - 1:
             raise KilledError
 
     return on_epoch
-
-
-def assert_same(one: Trainer, other: Trainer) -> None:
-    mine, its = one.model.state_dict(), other.model.state_dict()
-    assert all(torch.equal(mine[name], its[name]) for name in mine)
-    assert one.result == other.result
 
 
 def epochs_run(trainer: Trainer, folder: Path) -> int:
@@ -188,23 +123,66 @@ def test_a_resumed_run_tells_of_every_epoch_once(epochs: int, tmp_path: Path) ->
     assert_same(again, whole)
 
 
-def test_a_run_killed_within_an_epoch_repeats_this_epoch(tmp_path: Path) -> None:
-    whole = regression(noise=0.5)
-    whole.run()
-    dying, calls = regression(noise=0.5), []
-    loss = dying.trained.loss
+def killed_in_batch(trainer: Trainer, number: int) -> Trainer:
+    """Its loss fails in that batch of the whole training, from 1, and draws from torch's own numbers too."""
+    loss, calls = trainer.trained.loss, []
 
     def fails(rows: Tensor, random: torch.Generator) -> Tensor:
         calls.append(1)
-        if len(calls) == 12:  # the second batch of the third epoch
+        if len(calls) == number:
             raise KilledError
-        return loss(rows, random)
+        return loss(rows, random) + torch.rand(()) * trainer.model[0].bias.sum()
 
-    dying.trained.loss = fails
+    trainer.trained.loss = fails
+    return trainer
+
+
+def drawing(checkpoint_steps: int) -> Trainer:
+    return regression(noise=0.5, checkpoint_steps=checkpoint_steps)
+
+
+@pytest.mark.parametrize("checkpoint_steps", [0, 1, 2, 5, 7])
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 6, 12, 15, 20])
+def test_a_run_killed_within_an_epoch_repeats_the_steps_since_its_last_state(
+    batch: int, checkpoint_steps: int, tmp_path: Path
+) -> None:
+    """Five steps an epoch; whoever is killed and whoever is not end with the same bytes, however often states are
+    kept."""
+    whole = killed_in_batch(drawing(0), 0)
+    whole.run()
     with pytest.raises(KilledError):
-        dying.run(tmp_path)
-    again = regression(noise=0.5)
-    assert epochs_run(again, tmp_path) == 2
+        killed_in_batch(drawing(checkpoint_steps), batch).run(tmp_path)
+    torch.rand(7)
+    again = killed_in_batch(drawing(checkpoint_steps), 0)
+    again.optimizer.step = Mock(wraps=again.optimizer.step)
+    again.run(tmp_path)
+    epochs, steps = divmod(batch - 1, 5)
+    kept = 5 * epochs + (steps - steps % checkpoint_steps if checkpoint_steps else 0)
+    assert again.optimizer.step.call_count == 20 - kept
+    assert_same(again, whole)
+
+
+def test_the_two_newest_states_stay_whether_within_an_epoch_or_after_one(tmp_path: Path) -> None:
+    seen = []
+    for batch, names in ((5, ("epoch_000_step_2", "epoch_000_step_4")), (6, ("epoch_000_step_4", "epoch_000"))):
+        with pytest.raises(KilledError):
+            killed_in_batch(drawing(2), batch).run(tmp_path / str(batch))
+        seen.append({path.stem for path in (tmp_path / str(batch)).iterdir()} == set(names))
+    assert seen == [True, True]
+
+
+def test_a_damaged_state_within_an_epoch_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    whole = killed_in_batch(drawing(0), 0)
+    whole.run()
+    with pytest.raises(KilledError):
+        killed_in_batch(drawing(2), 15).run(tmp_path)
+    newest = tmp_path / "epoch_002_step_4.pt"
+    newest.write_bytes(newest.read_bytes()[:100])
+    again = killed_in_batch(drawing(2), 0)
+    again.optimizer.step = Mock(wraps=again.optimizer.step)
+    with pytest.warns(UserWarning, match=r"epoch_002_step_4\.pt: damaged"):
+        again.run(tmp_path)
+    assert again.optimizer.step.call_count == 20 - 12
     assert_same(again, whole)
 
 

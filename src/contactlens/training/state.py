@@ -3,6 +3,8 @@ and numpy alone.
 """
 
 import hashlib
+import math
+import re
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from contactlens.base.files import write_aside
+
+KEPT_STATES = 2  # so that a damaged one costs no more than what came after the one before
+STATE_NAME = re.compile(r"epoch_(\d+)(?:_step_(\d+))?\.pt")
 
 
 @contextmanager
@@ -44,8 +51,36 @@ def source_digest(folder: Path, patterns: Sequence[str]) -> str:
 def load_state(path: Path) -> dict[str, Any] | None:
     """A training's saved state; None where the file is damaged, which is said: only time is lost with it."""
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch, zipfile and pickle each raise their own
         warnings.warn(f"{path}: damaged, so training does not go on from it ({error})", stacklevel=2)
         return None
     return state if isinstance(state, dict) else None
+
+
+class StateFolder:
+    """A training's states in `folder`: `epoch_003.pt` once epoch 3, from 0, is done, `epoch_003_step_40.pt` once 40
+    steps of it are. The newest KEPT_STATES stay.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def newest_first(self) -> list[Path]:
+        paths = (path for path in self.folder.glob("epoch_*.pt") if STATE_NAME.fullmatch(path.name))
+        return sorted(paths, key=_age, reverse=True)
+
+    def write(self, state: dict[str, Any], epoch: int, step: int | None = None) -> None:
+        """step: those done of the epoch; None: all of it is done, with its validation"""
+        path = self.folder / f"epoch_{epoch:03d}{'' if step is None else f'_step_{step}'}.pt"
+        with write_aside(path) as aside:
+            torch.save(state, aside)
+        older = [other for other in self.newest_first() if _age(other) < _age(path)]
+        for other in older[KEPT_STATES - 1 :]:
+            other.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> tuple[int, float]:
+    """How far the training had come: epoch, and steps of it."""
+    epoch, step = STATE_NAME.fullmatch(path.name).groups()  # type: ignore[union-attr]
+    return int(epoch), math.inf if step is None else int(step)

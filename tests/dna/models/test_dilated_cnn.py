@@ -152,13 +152,13 @@ def test_sizes_are_checked_where_they_are_used() -> None:
 def test_it_is_pretrained_fine_tuned_and_explained() -> None:
     rng = torch.Generator().manual_seed(3)
     sequences = ["".join("ACGT"[i] for i in torch.randint(0, 4, (300,), generator=rng)) for _ in range(2)]
-    done = pretrain(sequences, sequences, SIZES, PretrainConfig(32, 8, 4, 0.15, TRAINER), 0)
+    done = pretrain(sequences, sequences, SIZES, PretrainConfig(1, 0, TRAINER, 32, 8, 4, 0.15), 0)
     assert isinstance(done.model.backbone, DilatedCnn) and len(done.training.history) == 2
     before = [parameter.clone() for parameter in done.model.backbone.layers.parameters()]
     ids, regions = windows(12)
     batch = WindowBatch(ids, regions, torch.tensor([0.0, 1.0] * 6), [str(i) for i in range(12)])
     model = WindowClassifier(done.model.backbone, "pair", HeadConfig(6))
-    fine_tune(model, batch, batch, FineTuneConfig(1, True, 0.0, 0.0, TRAINER), 0)
+    fine_tune(model, batch, batch, FineTuneConfig(1, 0, TRAINER, 1, True, 0.0, 0.0), 0)
     after = list(model.backbone.layers.parameters())
     moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
     assert moved == [False] * 6 + [True] * 3  # the last block alone: norm, weight, bias

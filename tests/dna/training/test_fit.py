@@ -41,7 +41,15 @@ TRAINER = TrainerConfig(
     device="cpu",
     threads=1,
 )
-CONFIG = FineTuneConfig(1, False, dropout=0.0, label_smoothing=0.0, trainer=TRAINER)
+CONFIG = FineTuneConfig(
+    workers=1,
+    checkpoint_steps=0,
+    trainer=TRAINER,
+    unfrozen_layers=1,
+    cache_frozen=False,
+    dropout=0.0,
+    label_smoothing=0.0,
+)
 
 
 def build(seed: int = 0, hidden: int = 6, **changes: object) -> WindowClassifier:
@@ -228,7 +236,7 @@ def test_with_a_cache_frozen_blocks_see_each_window_once() -> None:
 def test_the_head_starts_from_training_states_of_mean_0_and_variance_1(cached: bool) -> None:
     model, train = build(), windows(16)
     still = replace(TRAINER, learning_rate=1e-12, max_epochs=1)
-    fine_tune(model, train, windows(8, 1), FineTuneConfig(1, cached, 0.0, 0.0, still), 0)
+    fine_tune(model, train, windows(8, 1), replace(CONFIG, cache_frozen=cached, trainer=still), 0)
     with torch.no_grad():
         v = model.head.pooled(model.states(train.ids), train.regions) * model.head.gain + model.head.bias
     sd, mean = torch.std_mean(v.flatten(0, 1), dim=0)
@@ -372,7 +380,7 @@ def learned(labels_by_chance: bool) -> float:
         train = replace(train, label=train.label[order])
     trainer = replace(TRAINER, learning_rate=1e-2, batch_size=32, max_epochs=8, patience=8)
     model = build(hidden=64, d_model=16, n_layer=1, ssm_cfg=SsmConfig(d_state=4))
-    fine_tune(model, train, validation, FineTuneConfig(2, False, 0.0, 0.0, trainer), 0)
+    fine_tune(model, train, validation, replace(CONFIG, unfrozen_layers=2, trainer=trainer), 0)
     return roc_auc_score(test.label, predict(model, test, 64))
 
 

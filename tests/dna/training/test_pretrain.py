@@ -32,6 +32,8 @@ from contactlens.dna.training.pretrain import (
 from contactlens.training.loop import Trainer
 
 CONFIG = PretrainConfig(
+    workers=1,
+    checkpoint_steps=0,
     crop_bp=64,
     crops_per_epoch=16,
     validation_crops=8,

@@ -12,9 +12,9 @@ from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.training import trainer
-from contactlens.dna.training.config import TrainerConfig
+from contactlens.dna.training.config import RunConfig, TrainerConfig
 from contactlens.dna.training.trainer import adamw, trainer_of
-from contactlens.training.loop import Validation
+from contactlens.training.trainable import Validation
 
 CONFIG = TrainerConfig(
     learning_rate=0.1,
@@ -29,6 +29,7 @@ CONFIG = TrainerConfig(
     device="cpu",
     threads=1,
 )
+RUN = RunConfig(workers=1, checkpoint_steps=0, trainer=CONFIG)
 
 
 @dataclass
@@ -63,7 +64,7 @@ def test_weight_decay_shrinks_matrices_and_leaves_rates_norms_and_biases() -> No
     config = replace(CONFIG, weight_decay=0.5, warmup_share=0.0, max_epochs=2)
     trained = flat(config)
     before = {name: value.detach().clone() for name, value in trained.model.named_parameters()}
-    trainer_of(trained, config, 0).run()
+    trainer_of(trained, RunConfig(1, 0, config), 0).run()
     shrunk = (1 - 0.1 * 0.5) * (1 - 0.05 * 0.5)  # rates of 0.1 and half of it
     kept = ("bias", "gain", "norm.weight", "norm_f.weight", "A_log", ".D")
     for name, value in trained.model.named_parameters():
@@ -75,7 +76,7 @@ def test_what_is_frozen_is_neither_trained_nor_decayed() -> None:
     trained = flat(replace(CONFIG, weight_decay=0.5))
     trained.model.backbone.requires_grad_(False)
     before = {name: value.detach().clone() for name, value in trained.model.backbone.named_parameters()}
-    loop = trainer_of(trained, trained.config, 0)
+    loop = trainer_of(trained, RunConfig(1, 0, trained.config), 0)
     loop.run()
     assert all(torch.equal(value, before[name]) for name, value in trained.model.backbone.named_parameters())
     assert sum(len(group["params"]) for group in loop.optimizer.param_groups) == len(
@@ -85,10 +86,10 @@ def test_what_is_frozen_is_neither_trained_nor_decayed() -> None:
 
 def test_a_state_of_other_code_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     again, other = flat(CONFIG), flat(CONFIG)
-    trainer_of(flat(CONFIG), CONFIG, 0).run(tmp_path)
-    trainer_of(again, CONFIG, 0).run(tmp_path)
+    trainer_of(flat(CONFIG), RUN, 0).run(tmp_path)
+    trainer_of(again, RUN, 0).run(tmp_path)
     monkeypatch.setattr(trainer, "code_digest", lambda: "other")
-    trainer_of(other, CONFIG, 0).run(tmp_path)
+    trainer_of(other, RUN, 0).run(tmp_path)
     assert (again.epochs, other.epochs) == (0, 4)
 
 

@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -134,3 +135,34 @@ def test_a_classifier_of_a_short_context_is_trained_by_the_stage(
     other = torch.where(torch.from_numpy(seen), batch.ids, batch.ids.flip(0))
     assert (other != batch.ids).any()
     assert torch.equal(model(other, batch.regions), model(batch.ids, batch.regions))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "tables"),
+    [("dna_fine_tune", ("history", "roc_per_epoch")), ("dna_pretrain", ("pretrain_history", "pretrain_loss"))],
+    ids=["fine_tune", "pretrain"],
+)
+def test_two_workers_leave_what_one_process_does(
+    stage: str, tables: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ray Train, from the working folder's own files. Fine-tuning draws nothing, and gives the same numbers; crops
+    are drawn by each worker, so that of pre-training losses are alike, and not the same.
+    """
+    pipeline, found = load_script(stage), []
+    section = stage.removeprefix("dna_")
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
+    for workers in (1, 2):
+        params["dna"][section] |= {"workers": workers, "checkpoint_steps": 1}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        run = Run()
+        monkeypatch.setattr(pipeline, "stage_run", lambda *_, run=run: nullcontext(run))
+        pipeline.main()
+        assert run.epochs == 2 and not (project / STATES / section).exists()
+        found.append([pd.read_csv(f"reports/dna/{name}.csv") for name in tables])
+    tolerance = 1e-4 if section == "fine_tune" else 0.2
+    for alone, together in zip(
+        *([one.drop(columns="validation_perplexity", errors="ignore") for one in each] for each in found), strict=True
+    ):
+        pd.testing.assert_frame_equal(together, alone, rtol=0, atol=tolerance)

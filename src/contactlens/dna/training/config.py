@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, settings
+from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, rule, settings
 from contactlens.training.config import LoopConfig
 
 
@@ -18,8 +18,33 @@ class TrainerConfig(LoopConfig):
 
 
 @settings
-class FineTuneConfig:
-    """What is trained, beside the head.
+class RunConfig:
+    """How a training is run; what it is stands in `trainer`.
+
+    workers: processes that train the model together, each with a GPU of its own where there are any; with more than 1
+        by Ray, and its cluster at RAY_ADDRESS. They share the rows of each step, so `batch_size` x `accumulate` rows
+        make a step whatever their number, and each has at most `batch_size` of them in memory
+    checkpoint_steps: steps from one state within an epoch to the next, beside that after every epoch: what a kill costs
+        at most; 0: none within epochs
+    """
+
+    workers: PositiveInt
+    checkpoint_steps: NonNegativeInt
+    trainer: TrainerConfig
+
+    @rule
+    def _a_worker_has_a_row_of_every_step(self) -> None:
+        rows = self.trainer.batch_size * self.trainer.accumulate
+        if self.workers > rows:
+            raise ValueError(
+                f"workers must be at most the rows of a step, trainer.batch_size x trainer.accumulate = {rows}, "
+                f"got {self.workers}"
+            )
+
+
+@settings
+class FineTuneConfig(RunConfig):
+    """What is trained, beside the head, and how.
 
     unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
         or more also train the embedding
@@ -34,11 +59,10 @@ class FineTuneConfig:
     cache_frozen: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    trainer: TrainerConfig
 
 
 @settings
-class PretrainConfig:
+class PretrainConfig(RunConfig):
     """crop_bp: bases of each training crop
     crops_per_epoch: drawn anew from the training chromosomes in each epoch
     validation_crops: drawn once from the validation chromosomes
@@ -49,4 +73,3 @@ class PretrainConfig:
     crops_per_epoch: PositiveInt
     validation_crops: PositiveInt
     mask_fraction: OpenUnit
-    trainer: TrainerConfig

@@ -19,15 +19,20 @@ from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
 from contactlens.dna.models.pieces import Pieces
 from contactlens.dna.training.config import FineTuneConfig
-from contactlens.dna.training.frozen import FrozenStates, cached_lengths, require_room
+from contactlens.dna.training.frozen import FrozenStates, cached_lengths, is_whole, require_room
 from contactlens.dna.training.trainer import adamw, code_digest, trainer_of
-from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
+from contactlens.training.trainable import EpochLog, TrainingResult, Validation
+from contactlens.training.workers import ALONE, Workers
 
 
 class FineTuned(NamedTuple):
-    """training: one log an epoch; validation_logits: (epochs, N) in the order of the validation windows."""
+    """model: with the weights of its best epoch
+    training: one log an epoch
+    validation_logits: (epochs, N) in the order of the validation windows
+    """
 
+    model: WindowClassifier
     training: TrainingResult
     validation_logits: np.ndarray
 
@@ -94,9 +99,16 @@ class _FineTuning:
 
     criterion = CRITERION
 
-    def __init__(self, model: WindowClassifier, train: Windows, validation: Windows, config: FineTuneConfig) -> None:
+    def __init__(
+        self,
+        model: WindowClassifier,
+        train: Windows,
+        validation: Windows,
+        config: FineTuneConfig,
+        workers: Workers = ALONE,
+    ) -> None:
         self.device = resolve_device(config.trainer.device)
-        self.model, self.config = model.to(self.device), config
+        self.model, self.config, self.workers = model.to(self.device), config, workers
         self.train, self.validation = train, validation
         self.n_rows = len(train)
         self.amp = config.trainer.amp and self.device.type == "cuda"
@@ -112,10 +124,13 @@ class _FineTuning:
         described = (network, data, code_digest(), self.device.type)
         name = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
         lengths = {split: cached_lengths(windows, context_bp, size) for split, windows in both.items()}
-        require_room(folder, lengths.values(), sum(map(len, both.values())), self.train.length, backbone)
+        paths = {split: folder / f"frozen_{name}_{split}" for split in both}
+        missing = [split for split in both if not is_whole(paths[split], lengths[split], backbone)]
+        n_missing = sum(len(both[split]) for split in missing)
+        require_room(folder, [lengths[split] for split in missing], n_missing, self.train.length, backbone)
         for split, windows in both.items():
-            path, given = folder / f"frozen_{name}_{split}", (lengths[split], context_bp)
-            self.cached[id(windows)] = FrozenStates(path, windows, *given, backbone, self.n_frozen, size)
+            given = (paths[split], windows, lengths[split], context_bp)
+            self.cached[id(windows)] = FrozenStates(*given, backbone, self.n_frozen, size)
 
     def pooled(self, windows: Windows, rows: Tensor) -> Tensor:
         """What the head takes of the windows' elements, (B, R, C)."""
@@ -134,14 +149,16 @@ class _FineTuning:
     @torch.no_grad()
     def standardise_head(self) -> None:
         """Set the head's scale from the training windows' mean states."""
-        head = self.model.head
+        batches = self.rows(self.train)
+        own = self.workers.turns(batches)
         pooled = torch.empty(0)  # (N, R, C) in one piece: small tensors kept one by one leave holes in memory
-        for rows in self.rows(self.train):
+        for rows in own or batches[:1]:  # a worker without a batch has to know the shape
             found = self.pooled(self.train, rows)
             if not len(pooled):
-                pooled = found.new_empty((self.n_rows, *found.shape[1:]))
-            pooled[rows.to(self.device)] = found
-        head.standardise(pooled)
+                pooled = found.new_zeros((self.n_rows, *found.shape[1:]))
+            if own:
+                pooled[rows.to(self.device)] = found
+        self.model.head.standardise(self.workers.sum(pooled))
 
     def logit(self, windows: Windows, rows: Tensor, drop: Drop | None = None) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
@@ -159,9 +176,10 @@ class _FineTuning:
     @torch.no_grad()
     def validate(self) -> Validation:
         """Scores and the logits behind them."""
-        logit = torch.empty(len(self.validation), device=self.device)
-        for rows in self.rows(self.validation):
+        logit = torch.zeros(len(self.validation), device=self.device)
+        for rows in self.workers.turns(self.rows(self.validation)):
             logit[rows.to(self.device)] = self.logit(self.validation, rows)
+        self.workers.sum(logit)
         label = self.validation.label.to(self.device)
         one_by_one = logit.double().cpu()
         scores = {
@@ -181,19 +199,22 @@ def fine_tune(
     seed: int,
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
+    workers: Workers = ALONE,
 ) -> FineTuned:
     """Train `model` in place with binary cross-entropy; it is left with the weights of its best epoch, by the
     cross-entropy of the validation windows.
 
     A window and its reverse complement have one logit, so adding the other strand as data would add nothing.
     Of the windows, batches alone are in memory. `on_epoch` gets each epoch's losses, validation AUROC and accuracy.
-    checkpoints: folder of the states to go on from, and of what the frozen blocks give; a temporary one where None
+    checkpoints: folder of the states to go on from, and of what the frozen blocks give, one for all workers; a
+        temporary one where None
     """
     with TemporaryDirectory() if checkpoints is None else nullcontext(checkpoints) as folder:
-        tuning = _FineTuning(model, train, validation, config)
+        tuning = _FineTuning(model, train, validation, config, workers)
         data = fingerprint(x for windows in (train, validation) for x in contents(windows))
         if config.cache_frozen and tuning.n_frozen:
-            tuning.cache(Path(folder), data)
+            with workers.first_before_others():  # who comes later finds the files whole
+                tuning.cache(Path(folder), data)
         tuning.standardise_head()
         described = [
             config.unfrozen_layers,
@@ -203,8 +224,8 @@ def fine_tune(
             model.context_bp,
             data,
         ]
-        result = trainer_of(tuning, config.trainer, seed, described).run(checkpoints, on_epoch)
-    return FineTuned(result, torch.stack(result.validation_outputs).numpy())
+        result = trainer_of(tuning, config, seed, described, workers).run(checkpoints, on_epoch)
+    return FineTuned(model, result, torch.stack(result.validation_outputs).numpy())
 
 
 @torch.no_grad()

@@ -34,7 +34,10 @@ def cached_lengths(windows: Windows, context_bp: int | None, batch_size: int) ->
 def require_room(
     folder: Path, lengths: Iterable[np.ndarray], n_windows: int, window_bp: int, backbone: StrandBackbone
 ) -> None:
-    """InputError where what is kept would not fit on the disk, before hours are spent on it."""
+    """InputError where what is to be kept would not fit on the disk, before hours are spent on it.
+
+    lengths: `cached_lengths` of the windows of each file that is not there yet
+    """
     needed, free = sum(int(one.sum()) for one in lengths) * _base_bytes(backbone), free_bytes(folder)
     if needed > free:
         raise InputError(
@@ -47,6 +50,11 @@ def free_bytes(folder: Path) -> int:
     """Of the disk that holds the folder, whether or not that is there yet."""
     there = next(part for part in (folder.absolute(), *folder.absolute().parents) if part.exists())
     return shutil.disk_usage(there).free
+
+
+def is_whole(path: Path, lengths: np.ndarray, backbone: StrandBackbone) -> bool:
+    """Whether a file of that name holds all states, as one that was filled before does."""
+    return path.is_file() and path.stat().st_size == int(lengths.sum()) * _base_bytes(backbone)
 
 
 def _base_bytes(backbone: StrandBackbone) -> int:
@@ -76,7 +84,7 @@ class FrozenStates:
         self.path, self.lengths, self.context_bp = path, lengths, context_bp
         self.d_model, self.dtype = backbone.config.d_model, backbone.embedding.weight.dtype
         self.first = np.concatenate([[0], lengths.ravel().cumsum()]) * _base_bytes(backbone)  # byte of each sequence
-        if not (path.is_file() and path.stat().st_size == self.first[-1]):
+        if not is_whole(path, lengths, backbone):
             self._fill(windows, backbone, n_frozen, batch_size)
 
     @torch.no_grad()

@@ -19,8 +19,9 @@ from contactlens.dna.models.backbone import NetworkConfig, new_backbone
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
 from contactlens.dna.training.config import PretrainConfig
 from contactlens.dna.training.trainer import adamw, trainer_of
-from contactlens.training.loop import EpochLog, TrainingResult, Validation
 from contactlens.training.state import fingerprint
+from contactlens.training.trainable import EpochLog, TrainingResult, Validation
+from contactlens.training.workers import ALONE, Workers
 
 IGNORED = -100  # the target that cross_entropy leaves out
 MASKED_AS_MASK, MASKED_AS_RANDOM = 0.8, 0.1  # the rest of the chosen bases stay as they are
@@ -94,9 +95,10 @@ class _Pretraining:
         model: MaskedLanguageModel,
         config: PretrainConfig,
         seed: int,
+        workers: Workers = ALONE,
     ) -> None:
         self.device = resolve_device(config.trainer.device)
-        self.model, self.config = model.to(self.device), config
+        self.model, self.config, self.workers = model.to(self.device), config, workers
         self.n_rows = config.crops_per_epoch
         self.sequences = [unknown_as_pad(encode(sequence)) for sequence in train]
         random = torch.Generator().manual_seed(seed)
@@ -129,10 +131,13 @@ class _Pretraining:
     @torch.no_grad()
     def validate(self) -> Validation:
         size = self.config.trainer.batch_size
-        chunks = zip(self.validation.ids.split(size), self.validation.target.split(size), strict=True)
-        losses, right = zip(*(self.losses(Masked(ids, target)) for ids, target in chunks), strict=True)
-        loss = float(torch.cat(losses).mean())
-        accuracy = float(torch.cat(right).float().mean())
+        chunks = [Masked(*each) for each in zip(*(part.split(size) for part in self.validation), strict=True)]
+        counts = [int((chunk.target != IGNORED).sum()) for chunk in chunks]
+        found = torch.zeros(2, sum(counts), device=self.device)  # loss, and right or wrong, of each base to predict
+        for chunk, place in self.workers.turns(list(zip(chunks, found.split(counts, dim=1), strict=True))):
+            place[0], place[1] = self.losses(chunk)
+        losses, right = self.workers.sum(found)
+        loss, accuracy = float(losses.mean()), float(right.mean())
         perplexity = math.exp(loss)
         scores = {"validation_loss": loss, "validation_perplexity": perplexity, "validation_accuracy": accuracy}
         return Validation(scores)
@@ -146,14 +151,18 @@ def pretrain(
     seed: int,
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
+    workers: Workers = ALONE,
 ) -> Pretrained:
-    """Train a new backbone to predict masked bases of the `train` sequences; scored on the `validation` ones."""
+    """Train a new backbone to predict masked bases of the `train` sequences; scored on the `validation` ones.
+
+    checkpoints: folder of the states to go on from, one for all workers
+    """
     torch.manual_seed(seed)
     model = new_backbone(architecture)
-    task = _Pretraining(train, validation, model, config, seed)
+    task = _Pretraining(train, validation, model, config, seed, workers)
     data = fingerprint([*map(torch.from_numpy, task.sequences), *task.validation])
     described = [architecture.to_mapping(), config.crop_bp, config.mask_fraction, data]
-    return Pretrained(model, trainer_of(task, config.trainer, seed, described).run(checkpoints, on_epoch))
+    return Pretrained(model, trainer_of(task, config, seed, described, workers).run(checkpoints, on_epoch))
 
 
 def _codes(ids: np.ndarray, flank: int) -> np.ndarray:

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from contactlens.dna.training.config import TrainerConfig
-from contactlens.training.loop import Trainable, Trainer
+from contactlens.dna.training.config import RunConfig, TrainerConfig
+from contactlens.training.loop import Trainer
 from contactlens.training.state import source_digest
+from contactlens.training.trainable import Trainable
+from contactlens.training.workers import ALONE, Workers
 
 BETAS = (0.9, 0.95)  # as is usual for language models; motifs are learned in half the steps that 0.999 takes
 # The code that decides what training gives, beside the loop's and a library's.
@@ -31,7 +33,19 @@ def adamw(model: nn.Module, config: TrainerConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS)
 
 
-def trainer_of(trained: Trainable, config: TrainerConfig, seed: int, described: Any = None) -> Trainer:
-    """The loop for `trained`; described: see `Trainer`, the code of this branch comes with it."""
-    own = [code_digest(), described]
-    return Trainer(trained, config, seed, own, config.accumulate, config.warmup_share, summed_in=torch.float64)
+def trainer_of(
+    trained: Trainable, config: RunConfig, seed: int, described: Any = None, workers: Workers = ALONE
+) -> Trainer:
+    """The loop for `trained`; described, workers: see `Trainer`, the code of this branch comes with the first."""
+    own, trainer = [code_digest(), described], config.trainer
+    return Trainer(
+        trained,
+        trainer,
+        seed,
+        own,
+        trainer.accumulate,
+        trainer.warmup_share,
+        summed_in=torch.float64,
+        workers=workers,
+        checkpoint_steps=config.checkpoint_steps,
+    )

@@ -1,6 +1,7 @@
 """What the parameters resolve to on this machine."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import torch
 from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.models.caduceus.scan import fastest_backend
+from contactlens.dna.training.config import RunConfig
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
 from contactlens.ops.params import PARAMS_FILE, Params, load_params
@@ -33,8 +35,8 @@ def examine(root: Path) -> list[Check]:
     dna = params.dna
     return [
         training("will be used: tracks", "tracks.fit", params.tracks.fit),
-        training("will be used: dna pre-training", "dna.pretrain.trainer", dna.pretrain.trainer, scan=True),
-        training("will be used: dna fine-tuning", "dna.fine_tune.trainer", dna.fine_tune.trainer, scan=True),
+        shared_training("will be used: dna pre-training", "dna.pretrain", dna.pretrain),
+        shared_training("will be used: dna fine-tuning", "dna.fine_tune", dna.fine_tune),
         sweep(params),
     ]
 
@@ -54,11 +56,27 @@ def training(name: str, section: str, config: Training, scan: bool = False) -> C
     return Check(name, "ok", ", ".join(parts))
 
 
+def shared_training(name: str, section: str, run: RunConfig) -> Check:
+    """As `training`, with the workers that share it."""
+    one = training(name, f"{section}.trainer", run.trainer, scan=True)
+    if run.workers == 1 or one.state == "problem":
+        return one
+    cpus, cluster = run.workers * run.trainer.threads, on_cluster()
+    said = f"{one.found}, by each of {run.workers} workers on {'the cluster' if cluster else 'this machine'}"
+    if not cluster and cpus > usable_cpus():
+        return Check(name, "warning", f"{said}, where {usable_cpus()} CPUs are usable", f"lower {section}.workers")
+    return replace(one, found=said)
+
+
+def on_cluster() -> bool:
+    return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+
+
 def sweep(params: Params) -> Check:
     config = params.tracks.sweep
     trials = params.tracks.search.total
     cpus = config.max_concurrent * config.cpus_per_trial
-    cluster = os.environ.get("RAY_ADDRESS", "") not in ("", "local")
+    cluster = on_cluster()
     said = (
         f"{trials} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, each "
         f"with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"

@@ -15,7 +15,8 @@ from contactlens.tracks.models.tasks import model_input
 from contactlens.tracks.models.track_model import Output, TrackModel
 from contactlens.tracks.training.config import FitConfig, LossConfig
 from contactlens.tracks.training.objectives import objective_of
-from contactlens.training.loop import EpochLog, Trainer, TrainingResult, Validation
+from contactlens.training.loop import Trainer
+from contactlens.training.trainable import EpochLog, TrainingResult, Validation
 
 if TYPE_CHECKING:
     from contactlens.tracks.models.ensemble import Ensemble

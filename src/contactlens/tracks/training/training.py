@@ -16,8 +16,8 @@ from contactlens.tracks.models.tasks import Task, task_named
 from contactlens.tracks.models.track_model import TrackModel
 from contactlens.tracks.training.config import SeedsConfig, TrainingConfig
 from contactlens.tracks.training.fit import fit
-from contactlens.training.loop import EpochLog, TrainingResult
 from contactlens.training.state import fingerprint, source_digest
+from contactlens.training.trainable import EpochLog, TrainingResult
 
 
 @dataclass(frozen=True)
