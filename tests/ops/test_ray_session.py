@@ -1,7 +1,10 @@
 """Which cluster a sweep refuses, before Ray is asked; and where a Ray on this machine keeps its sockets."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,19 @@ def test_a_local_ray_runs_under_a_tmpdir_of_any_length(monkeypatch: pytest.Monke
     )
     assert "worker steps back by 0\n" in done.stdout, done.stderr
     assert {path.name for path in Path("/tmp").glob("ray-*")} <= before
+
+
+@pytest.fixture(params=[signal.SIG_IGN, signal.default_int_handler], ids=["ignores SIGINT", "heeds SIGINT"])
+def before(request: pytest.FixtureRequest) -> Iterator[None]:
+    former = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+def test_a_scheduler_s_signal_interrupts_also_what_a_script_runs_in_the_background(before: None) -> None:
+    usual = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), session._terminated_as_interrupted():
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(5)  # the signal is heeded at once
+        pytest.fail("the signal was lost")
+    assert signal.getsignal(signal.SIGTERM) is usual

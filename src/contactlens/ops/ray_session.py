@@ -99,11 +99,19 @@ def _terminated_as_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    former = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    former = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+def _interrupt(*_: Any) -> None:
+    """To whoever handles Ctrl-C, such as Ray Tune. What a script has put in the background ignores Ctrl-C, and ends all
+    the same."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _init(address: str, **settings: Any) -> None:
