@@ -56,6 +56,14 @@ OF_BASES = {
 }
 
 
+# Columns of tables: what is added to a model's name, and the metric.
+Columns = Sequence[tuple[str, str]]
+BRIEF = [("", "nll"), ("_recalibrated", "nll"), ("", "crps"), ("", "coverage_90")]
+FULL = [("", "nll"), ("", "crps"), ("", "r2"), ("_recalibrated", "nll"), ("_recalibrated", "crps")]
+RANKED = [("", "auroc"), ("", "auprc")]
+EXPLAINED = [("", "lag_correlation"), ("", "contact_auroc"), ("", "infidelity")]
+
+
 class Table(NamedTuple):
     """The rows below the line that starts with `head`, in the section `heading` of a page."""
 
@@ -67,32 +75,29 @@ class Table(NamedTuple):
 
 def tables(run: Path) -> list[Table]:
     """Of the default run in that folder."""
-    tracks = _keyed(run / "reports/tracks/metrics.csv", ["model", "metric"])
-    dna = _keyed(run / "reports/dna/metrics.csv", ["model", "metric"])
-    frames = _keyed(run / "reports/tracks/faithfulness.csv", ["output", "method", "metric"])
-    bases = _keyed(run / "reports/dna/faithfulness.csv", ["control", "method", "metric"])
-    short, brief = ("", "nll"), [("", "nll"), ("_recalibrated", "nll"), ("", "crps"), ("", "coverage_90")]
-    full = [short, ("", "crps"), ("", "r2"), ("_recalibrated", "nll"), ("_recalibrated", "crps")]
-    found = "What it finds"
-    default, windows = "What it finds on the default set", "What it finds in DNA"
-    of_pages = [(README, found, brief, WINDOWS), (RESULTS, default, full, MORE_WINDOWS)]
-    made = []
-    for page, heading, signal, compared in of_pages:
-        rows = [
-            [label, *(_interval(tracks.loc[(f"{m}{end}", name)]) for end, name in signal)]
-            for m, label in SIGNALS.items()
-        ]
-        made.append(Table(page, heading, "| model | NLL (nats) |", rows))
-        rows = [
-            [label, *(_interval(dna.loc[(m, name)]) for name in ("auroc", "auprc"))] for m, label in compared.items()
-        ]
-        made.append(Table(page, found if page == README else windows, "| model | AUROC |", rows))
-    metrics = ("lag_correlation", "contact_auroc", "infidelity")
-    rows = [[label, *(_interval(frames.loc[("mean", m, name)]) for name in metrics)] for m, label in OF_FRAMES.items()]
-    made.append(Table(RESULTS, default, "| method | correlation of its lag profile", rows))
-    made.append(Table(RESULTS, windows, "| planted |", _recovery(run / "reports/dna/motifs/recovery.csv")))
-    made.append(Table(RESULTS, windows, "| method | AUROC for planted bases", _attribution(bases)))
-    return made
+    reports = run / "reports"
+    tracks, dna = (_keyed(reports / branch / "metrics.csv", ["model", "metric"]) for branch in ("tracks", "dna"))
+    frames = _keyed(reports / "tracks/faithfulness.csv", ["output", "method", "metric"]).loc["mean"]
+    bases = _keyed(reports / "dna/faithfulness.csv", ["control", "method", "metric"])
+    signals, windows = "| model | NLL (nats) |", "| model | AUROC |"
+    short, default, of_dna = "What it finds", "What it finds on the default set", "What it finds in DNA"
+    return [
+        Table(README, short, signals, _rows(tracks, SIGNALS, BRIEF)),
+        Table(README, short, windows, _rows(dna, WINDOWS, RANKED)),
+        Table(RESULTS, default, signals, _rows(tracks, SIGNALS, FULL)),
+        Table(RESULTS, default, "| method | correlation of its lag profile", _rows(frames, OF_FRAMES, EXPLAINED)),
+        Table(RESULTS, of_dna, windows, _rows(dna, MORE_WINDOWS, RANKED)),
+        Table(RESULTS, of_dna, "| planted |", _recovery(reports / "dna/motifs/recovery.csv")),
+        Table(RESULTS, of_dna, "| method | AUROC for planted bases", _attribution(bases)),
+    ]
+
+
+def _rows(found: pd.DataFrame, labels: Mapping[str, str], columns: Columns) -> list[list[str]]:
+    """A row for each of `labels`, by the model's or method's name in `found`."""
+    return [
+        [label, *(_interval(found.loc[(f"{name}{ending}", metric)]) for ending, metric in columns)]
+        for name, label in labels.items()
+    ]
 
 
 def _keyed(path: Path, keys: list[str]) -> pd.DataFrame:
