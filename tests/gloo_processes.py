@@ -1,10 +1,8 @@
 """Processes of this machine joined by torch's gloo, as Ray Train joins its workers, without Ray."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -14,14 +12,6 @@ import torch.distributed as dist
 from contactlens.training.workers import Workers
 
 FAILED = "failed"
-
-
-@contextmanager
-def sent_by_value(module: ModuleType) -> Iterator[None]:
-    """Other processes can't import a test's module."""
-    cloudpickle.register_pickle_by_value(module)
-    yield
-    cloudpickle.unregister_pickle_by_value(module)
 
 
 def in_processes(count: int, work: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:

@@ -167,6 +167,7 @@ def test_a_workspace_goes_on_with_the_pairs_that_it_holds(
     assert "w: goes on with the data imported into it (--set dna.source=simulate" in capsys.readouterr().out
     assert params_of(workspace)["dna"]["source"] == "import"
     assert run(monkeypatch, "dna", "run", "--workspace", workspace, "--set", "dna.source=simulate") == 0
+    assert "goes on with" not in capsys.readouterr().out
     assert params_of(workspace)["dna"]["source"] == "simulate"
     assert run(monkeypatch, "dna", "run", "--workspace", workspace) == 0
     assert params_of(workspace)["dna"]["source"] == "simulate"

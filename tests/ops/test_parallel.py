@@ -11,17 +11,15 @@ import pytest
 import toy_sweep
 from ray import cloudpickle
 
+from by_value import sent_by_value
 from contactlens.base.errors import InputError
 from contactlens.ops.parallel import DONE, Workers, on_workers, run_pieces
 
 
 @pytest.fixture(autouse=True)
 def _sent_by_value() -> Iterator[None]:
-    """Ray's workers can't import a test's module."""
-    here = sys.modules[__name__]
-    cloudpickle.register_pickle_by_value(here)
-    yield
-    cloudpickle.unregister_pickle_by_value(here)
+    with sent_by_value(cloudpickle, sys.modules[__name__]):
+        yield
 
 
 def square(piece: int, shared: dict[str, int], folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from ray import cloudpickle
 
 import toy_training
+from by_value import sent_by_value
 from contactlens.base.errors import InputError
 from contactlens.ops.ray_training import require_workers, run_training
 from contactlens.training.trainable import EpochLog
@@ -22,13 +23,8 @@ from toy_training import CONFIG, EPOCHS, Run, train
 
 @pytest.fixture(autouse=True)
 def _sent_by_value() -> Iterator[None]:
-    """Ray's workers can't import a test's modules."""
-    modules = (sys.modules[__name__], toy_training)
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    yield
-    for module in modules:
-        cloudpickle.unregister_pickle_by_value(module)
+    with sent_by_value(cloudpickle, sys.modules[__name__], toy_training):
+        yield
 
 
 def refusing(checkpoints: Path, on_epoch: Any, workers: Workers) -> None:

@@ -14,19 +14,15 @@ import pytest
 from ray import cloudpickle
 
 import toy_training
+from by_value import sent_by_value
 from contactlens.ops.ray_training import run_training
 from toy_training import EPOCHS, EVERY, STEPS, Run, train
 
 
 @pytest.fixture(autouse=True)
 def _sent_by_value() -> Iterator[None]:
-    """Ray's workers can't import a test's modules."""
-    modules = (sys.modules[__name__], toy_training)
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    yield
-    for module in modules:
-        cloudpickle.unregister_pickle_by_value(module)
+    with sent_by_value(cloudpickle, sys.modules[__name__], toy_training):
+        yield
 
 
 def kill_one(folder: Path, notes: Path) -> None:

@@ -7,21 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from by_value import sent_by_value
 from contactlens.base.errors import InputError
 from contactlens.training.loop import Trainer
 from contactlens.training.workers import ALONE, Workers
-from gloo_processes import in_processes, sent_by_value
+from gloo_processes import in_processes
 from toy_training import CONFIG, KilledError, regression
 
 
 @pytest.fixture(autouse=True)
 def _sent_by_value() -> Iterator[None]:
-    with sent_by_value(sys.modules[__name__]):
+    with sent_by_value(cloudpickle, sys.modules[__name__]):
         yield
 
 

@@ -100,11 +100,11 @@ def run_branch(
         )
     if workspace is None:
         raise typer.Exit(_unless_interrupted(lambda: run_pipeline(root, root, stage, branch)))
-    if before:
-        names = ", ".join(f"{name}.source=simulate" for one in before for name in one)
-        typer.echo(f"{workspace}: goes on with the data imported into it (--set {names} simulates instead)")
     new = not workspace.exists()
     folder = create_workspace(workspace, overlays, root, branch)
+    kept = ", ".join(f"{name}.source=simulate" for one in imported_before(folder) if one in before for name in one)
+    if kept:
+        typer.echo(f"{folder}: goes on with the data imported into it (--set {kept} simulates instead)")
     try:
         if fill is not None:
             fill(folder)

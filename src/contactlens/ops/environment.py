@@ -19,6 +19,7 @@ DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # no box of settings before the first trial
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of params.yaml keep their meaning in a trial
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",  # each worker imports torch, on a busy machine
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # MLflow has the epochs; no further copies
     "DVC_NO_ANALYTICS": "1",
     "NUMBA_CACHE_DIR": str(Path.home() / ".cache" / "contactlens" / "numba"),  # else it writes into site-packages

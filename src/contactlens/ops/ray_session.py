@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from contactlens.base.errors import InputError
+from contactlens.ops.cluster_address import LOCAL, cluster_address
 from contactlens.ops.loopback import ray_on_loopback
 from contactlens.ops.runs.provenance import code_hash
 
-LOCAL = "local"
 OBJECT_STORE_BYTES = 512 * 2**20
 PRIORITY = {"worker_niceness": 0}  # as the rest of the pipeline, which runs beside it; Ray steps back by 15
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG",)  # decides a trial's result; a cluster's workers have their node's environment
@@ -50,9 +50,9 @@ def ray_session(config: Share, state: Path, asked: str = ASKED_BY_SWEEP) -> Iter
     """
     import ray
 
-    address = os.environ.get("RAY_ADDRESS") or LOCAL
+    address = cluster_address()
     with ExitStack() as stack:
-        if address == LOCAL:
+        if address is None:
             place = stack.enter_context(short_temp_dir())
             with ray_on_loopback():
                 shared = {
@@ -60,12 +60,12 @@ def ray_session(config: Share, state: Path, asked: str = ASKED_BY_SWEEP) -> Iter
                     "object_store_memory": OBJECT_STORE_BYTES,
                     "_system_config": PRIORITY,
                 }
-                _init(address, **shared, **place)
+                _init(LOCAL, **shared, **place)
         else:
             _join(address)
         stack.callback(ray.shutdown)
         require_room(config, [node["Resources"] for node in ray.nodes() if node["Alive"]], asked)
-        if address != LOCAL:
+        if address is not None:
             _require_shared(state)
         with _terminated_as_interrupted():
             yield

@@ -2,7 +2,6 @@
 Knows no science.
 """
 
-import io
 import os
 import shutil
 import sys
@@ -14,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from unittest import mock
 
-import torch
+from torch import nn
 
 from contactlens.base.errors import InputError, message_of
 from contactlens.base.progress import counting
 from contactlens.base.torch_setup import seed_everything
+from contactlens.ops.cluster_address import cluster_address
 from contactlens.ops.parallel import MAX_RETRIES, Workers
-from contactlens.ops.ray_session import LOCAL, ray_session
+from contactlens.ops.ray_session import ray_session
 from contactlens.training.trainable import EpochLog
 from contactlens.training.workers import Workers as TrainingWorkers
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 POLL_SECONDS = 0.5  # between two looks at what the first worker has told
 PATIENCE_SECONDS = 7 * 24 * 3600  # of a worker that waits for the first; one that is lost is noticed by Ray
-START_SECONDS = 600  # of the workers' processes, each of which imports torch
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
@@ -80,7 +79,7 @@ def run_training(
     state, cpus = checkpoints.absolute(), run.trainer.threads
     state.mkdir(parents=True, exist_ok=True)
     one = f"{asked}: workers of {{cpus}} CPUs each"
-    with _ray_train_set_up(), ray_session(Workers(run.workers, cpus, 0.0), state, one):
+    with _gloo_at_home(), ray_session(Workers(run.workers, cpus, 0.0), state, one):
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -96,8 +95,7 @@ def run_training(
                 on_epoch(log)
                 count.to(log["epoch"] + 1)
 
-            sent = _fit(_torch_trainer(work, run.workers, cpus, gpus, state / "ray"), told, tell)
-    return cast(Result, torch.load(io.BytesIO(sent), map_location="cpu", weights_only=False))
+            return cast(Result, _fit(_torch_trainer(work, run.workers, cpus, gpus, state / "ray"), told, tell))
 
 
 def require_workers(count: int, cpus: int, gpus: int, nodes: list[dict[str, float]], asked: str) -> None:
@@ -114,13 +112,10 @@ def _slots(node: Mapping[str, float], cpus: int, gpus: int) -> int:
 
 
 @contextmanager
-def _ray_train_set_up() -> Iterator[None]:
-    """Ray Train leaves the working folder be and has patience with a busy machine; where there is no cluster, gloo too
-    talks over the loopback interface."""
-    variables = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_SECONDS)}
-    if (os.environ.get("RAY_ADDRESS") or LOCAL) == LOCAL and sys.platform in LOOPBACK:
-        variables["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
-    with mock.patch.dict(os.environ, variables):
+def _gloo_at_home() -> Iterator[None]:
+    """Where there is no cluster, gloo too talks over the loopback interface."""
+    alone = cluster_address() is None and sys.platform in LOOPBACK
+    with mock.patch.dict(os.environ, {"GLOO_SOCKET_IFNAME": LOOPBACK[sys.platform]} if alone else {}):
         yield
 
 
@@ -146,8 +141,11 @@ class _Told:
         return self.logs[epoch:]
 
 
-def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told: Any) -> bytes | None:
-    """In each worker. What the first one's `train` gives; nothing once one has refused, as it would do so again."""
+def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told: Any) -> Any:
+    """In each worker. What the first one's `train` gives, networks on the CPU, as the driver may have no GPU.
+
+    Nothing once a worker has refused, as it would do so again.
+    """
     import ray
 
     if ray.get(told.refused.remote()) is not None:
@@ -166,9 +164,10 @@ def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told:
         raise
     if not workers.is_first:
         return None
-    sent = io.BytesIO()
-    torch.save(result, sent)
-    return sent.getvalue()
+    for part in result if isinstance(result, tuple) else ():
+        if isinstance(part, nn.Module):
+            part.cpu()
+    return result
 
 
 def _torch_trainer(work: Callable[[], Any], count: int, cpus: int, gpus: int, storage: Path) -> "TorchTrainer":
@@ -189,7 +188,7 @@ def _torch_trainer(work: Callable[[], Any], count: int, cpus: int, gpus: int, st
     )
 
 
-def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None]) -> bytes:
+def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None]) -> Any:
     """What the first worker's function gives. Ray Train waits in a thread, so that this one can tell of epochs, and be
     interrupted, meanwhile.
     """
@@ -216,4 +215,4 @@ def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None
         raise InputError(refusal)
     if isinstance(ended[0], BaseException):
         raise ended[0]
-    return cast(bytes, ended[0])
+    return ended[0]

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
 
+from by_value import sent_by_value
 from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.batch import WindowBatch
@@ -19,7 +21,7 @@ from contactlens.dna.training.config import FineTuneConfig, PretrainConfig, Trai
 from contactlens.dna.training.fit import fine_tune
 from contactlens.dna.training.pretrain import pretrain
 from contactlens.training.workers import ALONE, Workers
-from gloo_processes import in_processes, sent_by_value
+from gloo_processes import in_processes
 
 L = 48
 TRAINER = TrainerConfig(
@@ -58,7 +60,7 @@ SIZE = CaduceusConfig(d_model=8, n_layer=2, ssm_cfg=SsmConfig(d_state=2))
 
 @pytest.fixture(autouse=True)
 def _sent_by_value() -> Iterator[None]:
-    with sent_by_value(sys.modules[__name__]):
+    with sent_by_value(cloudpickle, sys.modules[__name__]):
         yield
 
 

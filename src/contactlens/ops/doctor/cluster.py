@@ -1,20 +1,19 @@
 """The Ray cluster that sweeps would use."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
+from contactlens.ops.cluster_address import cluster_address
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.reach import unreachable
 
 START = "start the cluster, or unset RAY_ADDRESS to sweep on this machine"
-LOCAL = ("", "local")
 
 
 def examine(root: Path) -> list[Check]:
-    address = os.environ.get("RAY_ADDRESS", "")
-    if address in LOCAL:
+    address = cluster_address()
+    if address is None:
         return [Check("cluster", "ok", "RAY_ADDRESS is not set: a sweep starts a Ray of its own on this machine")]
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit() and (why := unreachable(host.strip("[]"), int(port))):

@@ -1,6 +1,5 @@
 """What the parameters resolve to on this machine."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.torch_setup import resolve_device
 from contactlens.dna.models.caduceus.scan import fastest_backend
 from contactlens.dna.training.config import RunConfig
+from contactlens.ops.cluster_address import cluster_address
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
 from contactlens.ops.params import PARAMS_FILE, Params, load_params
@@ -61,22 +61,18 @@ def shared_training(name: str, section: str, run: RunConfig) -> Check:
     one = training(name, f"{section}.trainer", run.trainer, scan=True)
     if run.workers == 1 or one.state == "problem":
         return one
-    cpus, cluster = run.workers * run.trainer.threads, on_cluster()
+    cpus, cluster = run.workers * run.trainer.threads, cluster_address()
     said = f"{one.found}, by each of {run.workers} workers on {'the cluster' if cluster else 'this machine'}"
     if not cluster and cpus > usable_cpus():
         return Check(name, "warning", f"{said}, where {usable_cpus()} CPUs are usable", f"lower {section}.workers")
     return replace(one, found=said)
 
 
-def on_cluster() -> bool:
-    return os.environ.get("RAY_ADDRESS", "") not in ("", "local")
-
-
 def sweep(params: Params) -> Check:
     config = params.tracks.sweep
     trials = params.tracks.search.total
     cpus = config.max_concurrent * config.cpus_per_trial
-    cluster = on_cluster()
+    cluster = cluster_address()
     said = (
         f"{trials} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, each "
         f"with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"
