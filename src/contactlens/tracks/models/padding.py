@@ -59,7 +59,9 @@ def resample(x: Tensor, length: int, before: Tensor | None = None, after: Tensor
     before, after: (B,) lengths of the tracks at either resolution; None where they are T and `length`
     """
     if before is None or after is None:
-        return x if x.size(-1) == length else F.interpolate(x, size=length, mode="linear", align_corners=False)
+        if x.size(-1) == length:
+            return x
+        return F.interpolate(x.unsqueeze(2), size=(1, length), mode="bilinear", align_corners=False).squeeze(2)
     frame = torch.arange(length, device=x.device)
     place = ((frame + 0.5) * (before / after)[:, None] - 0.5).clamp(min=0)  # (B, length)
     last = before[:, None] - 1

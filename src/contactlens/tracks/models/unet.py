@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
+from contactlens.tracks.models.frame_conv import FrameConv, channels_together, joined
 from contactlens.tracks.models.padding import halved, resample, track_lengths, without_padding
 from contactlens.tracks.models.pointwise import PointwiseConv
 
@@ -17,9 +18,9 @@ class ConvBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__()
         padding = kernel_size // 2
-        self.conv1 = nn.Conv1d(in_channels, out_channels, kernel_size, padding=padding)
+        self.conv1 = FrameConv(in_channels, out_channels, kernel_size, padding=padding)
         self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv1d(out_channels, out_channels, kernel_size, padding=padding)
+        self.conv2 = FrameConv(out_channels, out_channels, kernel_size, padding=padding)
         self.relu2 = nn.ReLU()
 
     def inner(self, x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -84,6 +85,7 @@ class UNet(Backbone):
         track ends, beyond which nothing changes its frames; the missing frames before are for x's channels to tell."""
         lengths = track_lengths(observed)
         T = x.size(-1)
+        x = channels_together(x)
         features: list[Tensor] = []
         for level, block in enumerate(self.encoder):
             if level > 0:
@@ -99,7 +101,7 @@ class UNet(Backbone):
             ]
             if context is not None:
                 fused.append(resample(context, length, _context_lengths(context, lengths), after))
-            x, above = block(torch.cat(fused, dim=1), after), height
+            x, above = block(joined(fused), after), height
         return BackboneOutput(x)  # (B, width, T)
 
 

@@ -1,0 +1,33 @@
+"""Convolutions over time, and the order of a tensor's numbers in memory that is fastest for them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FrameConv(nn.Conv1d):
+    """`Conv1d` on (B, C, T), with the same parameters, in whichever order x lies in memory.
+
+    torch runs a one-dimensional convolution as a two-dimensional one of height 1, but first brings it into the order
+    (B, C, T). Where x has the channels of a frame next to each other, as `channels_together` makes it, forward and
+    backward on a CPU take two thirds of the time, and the result lies in memory as x does.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = self.padding if isinstance(self.padding, str) else (0, *self.padding)
+        weight, stride, dilation = self.weight.unsqueeze(2), (1, *self.stride), (1, *self.dilation)
+        return F.conv2d(x.unsqueeze(2), weight, self.bias, stride, padding, dilation, self.groups).squeeze(2)
+
+
+def channels_together(x: Tensor) -> Tensor:
+    """The same (B, C, T) on a CPU with the channels of a frame next to each other in memory."""
+    return x.mT.contiguous().mT if x.device.type == "cpu" else x
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """(B, C_i, T) -> (B, sum of C_i, T), in memory as the first part is."""
+    if parts[0].mT.is_contiguous():
+        return torch.cat([part.mT for part in parts], dim=2).mT
+    return torch.cat(list(parts), dim=1)

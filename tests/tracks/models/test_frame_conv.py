@@ -1,0 +1,46 @@
+"""Convolutions in either order of memory against torch's own."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from contactlens.tracks.models.frame_conv import FrameConv, channels_together, joined
+
+
+def pair(**how: object) -> tuple[FrameConv, nn.Conv1d]:
+    ours, theirs = FrameConv(6, 4, 5, **how).double(), nn.Conv1d(6, 4, 5, **how).double()  # type: ignore[arg-type]
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs
+
+
+@pytest.mark.parametrize("how", [{"padding": 2}, {"padding": "same"}, {"stride": 2}, {"dilation": 3, "groups": 2}])
+@pytest.mark.parametrize("order", [channels_together, Tensor.contiguous])
+def test_result_and_gradients_are_those_of_torch(how: dict[str, object], order: object) -> None:
+    torch.manual_seed(0)
+    ours, theirs = pair(**how)
+    x = torch.randn(3, 6, 17, dtype=torch.float64, requires_grad=True)
+    expected = theirs(x)
+    given = ours(order(x))  # type: ignore[operator]
+    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-12)
+    upstream = torch.randn_like(expected)
+    for mine, reference in zip(
+        torch.autograd.grad(given, (x, *ours.parameters()), upstream),
+        torch.autograd.grad(expected, (x, *theirs.parameters()), upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, reference, rtol=1e-12, atol=1e-12)
+
+
+def test_the_order_in_memory_is_kept() -> None:
+    x = channels_together(torch.randn(2, 6, 9))
+    assert x.shape == (2, 6, 9) and x.mT.is_contiguous()
+    assert FrameConv(6, 4, 5, padding=2)(x).mT.is_contiguous()
+    assert FrameConv(6, 4, 5, padding=2)(x.contiguous()).is_contiguous()
+
+
+@pytest.mark.parametrize("order", [channels_together, Tensor.contiguous])
+def test_joined_channels_lie_as_the_first_part(order: object) -> None:
+    first, second = torch.randn(2, 3, 9), torch.randn(2, 4, 9)
+    together = joined([order(first), second])  # type: ignore[operator]
+    assert torch.equal(together, torch.cat([first, second], dim=1))
+    assert together.stride() == order(together).stride()  # type: ignore[operator]
