@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
 from contactlens.tracks.models.bernoulli_latent import sample
 from contactlens.tracks.models.config import BernoulliVaeConfig
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.gaussian import GaussianHead
 from contactlens.tracks.models.padding import track_lengths, without_padding
-from contactlens.tracks.models.pointwise import PointwiseConv
 from contactlens.tracks.models.unet import ConvBlock, UNet
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 

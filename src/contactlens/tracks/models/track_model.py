@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
 from contactlens.tracks.models.config import GateConfig, ModelConfig
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.gate import DistanceGate
 from contactlens.tracks.models.heads import HEADS, HeadPlan
 from contactlens.tracks.models.heads.bernoulli import BernoulliHead
 from contactlens.tracks.models.heads.distribution import Distribution, Head, SignalScale
 from contactlens.tracks.models.heads.gaussian import DecodedGaussianHead
 from contactlens.tracks.models.padding import pooled, track_lengths
-from contactlens.tracks.models.pointwise import PointwiseConv
 from contactlens.tracks.models.scaling import Scaling
 from contactlens.tracks.models.tasks import Task
 from contactlens.tracks.simulation.loading_grid import LoadingGrid

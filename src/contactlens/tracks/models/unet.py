@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from contactlens.tracks.models.backbone import Backbone, BackboneOutput
-from contactlens.tracks.models.frame_conv import FrameConv, channels_together, joined
+from contactlens.tracks.models.convolution import FrameConv, PointwiseConv, channels_together, joined
 from contactlens.tracks.models.padding import halved, resample, track_lengths, without_padding
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 class ConvBlock(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.distribution import SignalScale
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 class BernoulliHead(nn.Module):

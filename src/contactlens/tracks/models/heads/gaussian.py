@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
     Distribution,
@@ -14,7 +15,6 @@ from contactlens.tracks.models.heads.distribution import (
     normal_cdf,
     soft_clip,
 )
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 def gaussian_nll(y: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:

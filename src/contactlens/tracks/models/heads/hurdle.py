@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.config import HurdleConfig
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
@@ -19,7 +20,6 @@ from contactlens.tracks.models.heads.distribution import (
     shifted,
     soft_clip,
 )
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 NODES = 40  # of the quadrature of the CRPS
 REACH = 8.0  # standard deviations of a component, beyond which it holds less than 1e-15

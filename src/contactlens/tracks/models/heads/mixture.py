@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.config import MixtureConfig
 from contactlens.tracks.models.heads.distribution import (
     HALF_LOG_2PI,
@@ -19,7 +20,6 @@ from contactlens.tracks.models.heads.distribution import (
     shifted,
     soft_clip,
 )
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 
 class _MeanAbsolute(torch.autograd.Function):

@@ -7,9 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from contactlens.tracks.models.convolution import PointwiseConv
 from contactlens.tracks.models.heads.config import NegativeBinomialConfig
 from contactlens.tracks.models.heads.distribution import Distribution, Head, SignalScale, shifted, soft_clip
-from contactlens.tracks.models.pointwise import PointwiseConv
 
 FRAMES = 4096  # whose counts are summed at once
 MOST_COUNTS = (

