@@ -101,6 +101,7 @@ def trained(options: argparse.Namespace) -> tuple[WindowClassifier, WindowSet]:
         trainer=trainer,
         unfrozen_layers=2,
         cache_frozen=False,
+        cache_bfloat16=False,
         dropout=0.0,
         label_smoothing=0.0,
     )

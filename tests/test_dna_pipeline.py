@@ -97,6 +97,28 @@ def test_an_empty_store_is_filled_and_nothing_after_it_changes(finished: Path) -
     assert lock_of(finished) == before
 
 
+UNABLE_TO_SAVE = "import runpy, sys, numpy; numpy.save = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+
+
+@pytest.mark.slow
+def test_contributions_made_by_two_workers_have_the_bytes_of_one_process(finished: Path, tmp_path: Path) -> None:
+    """By the workers alone: the stage's own process has no means to write a part."""
+    for name in ("params.yaml", "dvc.yaml", "data/dna", "models/dna"):
+        copy = shutil.copytree if (finished / name).is_dir() else shutil.copyfile
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(finished / name, tmp_path / name)
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    params["dna"]["explain"]["workers"] = 2
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    stage = [sys.executable, "-c", UNABLE_TO_SAVE, finished / "pipelines/dna_explain.py"]
+    subprocess.run(stage, cwd=tmp_path, capture_output=True, text=True, check=True)
+    made = sorted((tmp_path / "reports/dna").iterdir())
+    assert len(made) == 6
+    for path in made:
+        assert path.read_bytes() == (finished / "reports/dna" / path.name).read_bytes(), path.name
+    assert not (tmp_path / ".checkpoints/explain").exists()
+
+
 @pytest.mark.slow
 def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
     again = create_workspace(finished.parent / "again", [TINY], ROOT, "dna")

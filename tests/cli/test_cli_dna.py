@@ -260,6 +260,12 @@ def test_a_bare_checkpoint_is_explained_without_a_pipeline(
     assert (drawn[2] - drawn[1]).sum() == 100
     assert run(monkeypatch, "dna", "attribute", *flags, "--method", "lpr") == 1
     assert "no attribution method 'lpr'" in capsys.readouterr().err
+    halved = [*flags, "--method", "saliency", "--precision", "bfloat16", "--out", tmp_path / "halved"]
+    assert run(monkeypatch, "dna", "attribute", *halved) == 0
+    assert "saliency in bfloat16: r of its contributions with those in float32 is" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "halved" / "attributions.tsv", sep="\t")) == 100
+    assert run(monkeypatch, "dna", "attribute", *flags, "--precision", "fp16") == 1
+    assert "no precision 'fp16'" in capsys.readouterr().err
 
 
 def test_a_classifiers_logit_is_what_is_explained(

@@ -15,7 +15,7 @@ from contactlens.base.files import write_aside
 from contactlens.cli import options
 from contactlens.dna.data.importing import PAIR_FORMATS, PairFormat
 from contactlens.dna.data.names import CHECKPOINT
-from contactlens.dna.explanation.methods import BEST, METHODS
+from contactlens.dna.explanation.methods import BEST, FLOAT32, METHODS
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.report import ImportedWindows
@@ -295,6 +295,9 @@ def attribute_dna(
     ig_steps: IgSteps = 32,
     max_completeness_error: MaxError = 0.25,
     rows_per_pass: Annotated[int, typer.Option(help=ROWS)] = 8,
+    precision: Annotated[
+        str, typer.Option(help="float32; tf32 or bfloat16 where a sample agrees with float32.")
+    ] = FLOAT32,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(help=WORKERS, min=1)] = 1,
     gpus_per_worker: Annotated[float, typer.Option(help="Of a GPU, where the device is one.", min=0)] = 1.0,
@@ -313,7 +316,7 @@ def attribute_dna(
     from contactlens.training.state import kept_until_done
 
     by = Workers(workers, 1, 0.0 if device == "cpu" else gpus_per_worker)
-    settings = AttributionSettings(ig_steps, rows_per_pass)
+    settings = AttributionSettings(ig_steps, rows_per_pass, precision=precision)
     _say_what_is_not_read(checkpoint)
     with (
         kept_until_done(out / PARTS) as kept,

@@ -44,6 +44,7 @@ CONFIG = ExplainConfig(
     bootstrap_replicates=200,
     interval_level=0.9,
     rows_per_pass=64,
+    precision="float32",
     workers=1,
     gpus_per_worker=1.0,
 )

@@ -52,6 +52,7 @@ CONFIG = ExplainConfig(
     bootstrap_replicates=100,
     interval_level=0.9,
     rows_per_pass=8,
+    precision="float32",
     workers=1,
     gpus_per_worker=1.0,
 )

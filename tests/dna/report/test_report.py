@@ -65,6 +65,7 @@ EXPLAIN = ExplainConfig(
     interval_level=0.95,
     rows_per_pass=8,
     workers=1,
+    precision="float32",
     gpus_per_worker=1.0,
 )
 MOTIFS = MotifConfig(

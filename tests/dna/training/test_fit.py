@@ -47,6 +47,7 @@ CONFIG = FineTuneConfig(
     trainer=TRAINER,
     unfrozen_layers=1,
     cache_frozen=False,
+    cache_bfloat16=False,
     dropout=0.0,
     label_smoothing=0.0,
 )
@@ -142,6 +143,17 @@ def test_cached_pieces_change_nothing_and_take_only_what_is_seen(context_bp: int
     seen = [sum(min(L, end + context_bp) - max(0, start - context_bp) for start, end in pair) for pair in bounds]
     sizes = {path.name.split("_")[-1]: path.stat().st_size for path in (tmp_path / "True").glob("frozen_*")}
     assert sizes == {"train": (15 * seen[0] + seen[-1]) * 2 * 8 * 8, "validation": 8 * seen[0] * 2 * 8 * 8}
+
+
+def test_a_cache_in_bfloat16_takes_half_the_disk_and_moves_scores_little(tmp_path: Path) -> None:
+    train, validation = windows(16), windows(8, 1)
+    scores, sizes = [], []
+    for halved in (False, True):
+        config, folder = replace(CONFIG, cache_frozen=True, cache_bfloat16=halved), tmp_path / str(halved)
+        scores.append(fine_tune(build(), train, validation, config, 0, folder).validation_logits)
+        sizes.append(sum(path.stat().st_size for path in folder.glob("frozen_*")))
+    assert sizes == [24 * 2 * L * 8 * 4, 24 * 2 * L * 8 * 2]
+    assert 0 < np.abs(scores[1] - scores[0]).max() < 0.05 * np.ptp(scores[0])
 
 
 def test_a_cache_that_would_not_fit_is_refused_before_it_is_filled(

@@ -43,6 +43,7 @@ FINE_TUNE = FineTuneConfig(
     trainer=TRAINER,
     unfrozen_layers=1,
     cache_frozen=False,
+    cache_bfloat16=False,
     dropout=0.0,
     label_smoothing=0.0,
 )

@@ -76,7 +76,7 @@ class Params:
 
 def params(name: str, seed: int = 1, **rules: Any) -> Params:
     promotion = replace(RULES, registered_model=name, **rules)
-    return Params(seed, Dna(FineTuneConfig(1, 0, TRAINER, 1, False, 0.0, 0.0), promotion, Section(200)))
+    return Params(seed, Dna(FineTuneConfig(1, 0, TRAINER, 1, False, False, 0.0, 0.0), promotion, Section(200)))
 
 
 def a_model(seed: int, task: Any = "pair") -> WindowClassifier:

@@ -5,7 +5,7 @@ none: there the score is how much it expects the interval's bases (`BaseLogOdds`
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ from contactlens.dna.data.tokens import BASES, MASK
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
 from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import read_checks
-from contactlens.dna.explanation.methods import AttributionSettings, require_method
+from contactlens.dna.explanation.methods import AttributionSettings, require_method, require_precision
 from contactlens.dna.explanation.methods.lrp import one_hot_tokens
 from contactlens.dna.explanation.parts import AttributionParts, Runner, in_turn
 from contactlens.dna.models.backbone import load_backbone
@@ -159,7 +159,9 @@ def attribute_windows(
     Raises InputError for a bad file, an unknown record, method or device, and intervals beyond their record.
     """
     require_method(method)
-    given = {"context_bp": (context_bp or 0, 0), **{name: (value, 1) for name, value in asdict(settings).items()}}
+    require_precision(settings.precision)
+    counts = ("ig_steps", "rows_per_pass", "references")
+    given = {"context_bp": (context_bp or 0, 0), **{name: (getattr(settings, name), 1) for name in counts}}
     for name, (value, least) in given.items():
         if value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")

@@ -23,6 +23,7 @@ from contactlens.dna.explanation.parts import (
     in_turn,
     score_parts,
 )
+from contactlens.dna.explanation.precision import agreed
 
 REAL_WINDOWS = 40  # at least as many scores say what is usual for the model
 Kept = TypeVar("Kept", Attributions, AttributionParts)
@@ -87,9 +88,11 @@ def believed_parts(
     methods, refused = methods_to_try(wanted, known)
     tried = []
     for method in methods:
+        used = agreed(model, several, method, settings)
+        own_homes = homes if used == settings else [folder / digest(model, windows, used) for windows in several]
         found = [
-            attribute_parts(model, windows, own, method, settings, home, run)
-            for windows, own, home in zip(several, logits, homes, strict=True)
+            attribute_parts(model, windows, own, method, used, home, run)
+            for windows, own, home in zip(several, logits, own_homes, strict=True)
         ]
         checks = check_methods([method], pd.concat([one.references for one in found]), usual, max_completeness_error)
         tried.append(checks)

@@ -30,7 +30,7 @@ from contactlens.dna.explanation.base_faithfulness import (
 from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import best_first, check_methods, merged, refusals
 from contactlens.dna.explanation.config import ExplainConfig
-from contactlens.dna.explanation.methods import YARDSTICK, AttributionSettings
+from contactlens.dna.explanation.methods import FLOAT32, YARDSTICK, AttributionSettings
 from contactlens.dna.explanation.methods.lrp import RULES, relevance
 from contactlens.dna.explanation.parts import AttributionParts, Runner, attributed, in_turn, scored
 from contactlens.dna.explanation.references import reference_table
@@ -103,7 +103,7 @@ def explain_windows(
 
 
 def settings_of(config: ExplainConfig) -> AttributionSettings:
-    return AttributionSettings(config.ig_steps, config.rows_per_pass, config.reference_shuffles)
+    return AttributionSettings(config.ig_steps, config.rows_per_pass, config.reference_shuffles, config.precision)
 
 
 def centred_actual(found: Attributions) -> np.ndarray:
@@ -135,7 +135,7 @@ def compare_methods(
     drawn = np.sort(first_drawn)
     clusters = window_clusters(windows.select(shown.window_ids))[drawn]
     few = shown.read(drawn.tolist()).to(next(model.parameters()).device)
-    settings = settings_of(config)
+    settings = replace(settings_of(config), precision=FLOAT32)
     rows: Rows = []
     curves: Rows = []
     tables = []

@@ -50,6 +50,7 @@ class FineTuneConfig(RunConfig):
         or more also train the embedding
     cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
         running them again in every epoch
+    cache_bfloat16: keep it in half of the disk, each number rounded to 3 digits
     dropout: of the head's features and of its hidden units, in training
     label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
         log(2 / s - 1), and does not grow with every epoch (Szegedy et al. 2016, CVPR, p. 2818)
@@ -57,6 +58,7 @@ class FineTuneConfig(RunConfig):
 
     unfrozen_layers: NonNegativeInt
     cache_frozen: bool
+    cache_bfloat16: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 

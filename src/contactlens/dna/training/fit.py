@@ -19,7 +19,7 @@ from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
 from contactlens.dna.models.pieces import Pieces
 from contactlens.dna.training.config import FineTuneConfig
-from contactlens.dna.training.frozen import FrozenStates, cached_lengths, is_whole, require_room
+from contactlens.dna.training.frozen import FrozenStates, base_bytes, cached_lengths, is_whole, require_room
 from contactlens.dna.training.trainer import adamw, code_digest, trainer_of
 from contactlens.training.state import fingerprint
 from contactlens.training.trainable import EpochLog, TrainingResult, Validation
@@ -121,15 +121,17 @@ class _FineTuning:
         both = {"train": self.train, "validation": self.validation}
         weights = fingerprint(backbone.state_dict().values())
         network = (weights, backbone.config.to_mapping(), self.n_frozen, context_bp)
-        described = (network, data, code_digest(), self.device.type)
+        dtype = torch.bfloat16 if self.config.cache_bfloat16 else backbone.embedding.weight.dtype
+        described = (network, data, code_digest(), self.device.type, dtype)
+        bytes_of_base = base_bytes(backbone, dtype)
         name = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
         lengths = {split: cached_lengths(windows, context_bp, size) for split, windows in both.items()}
         paths = {split: folder / f"frozen_{name}_{split}" for split in both}
-        missing = [split for split in both if not is_whole(paths[split], lengths[split], backbone)]
+        missing = [split for split in both if not is_whole(paths[split], lengths[split], bytes_of_base)]
         n_missing = sum(len(both[split]) for split in missing)
-        require_room(folder, [lengths[split] for split in missing], n_missing, self.train.length, backbone)
+        require_room(folder, [lengths[split] for split in missing], n_missing, self.train.length, bytes_of_base)
         for split, windows in both.items():
-            given = (paths[split], windows, lengths[split], context_bp)
+            given = (paths[split], windows, lengths[split], context_bp, dtype)
             self.cached[id(windows)] = FrozenStates(*given, backbone, self.n_frozen, size)
 
     def pooled(self, windows: Windows, rows: Tensor) -> Tensor:
@@ -139,7 +141,8 @@ class _FineTuning:
             return self.model.pooled_tokens(batch.ids, batch.regions)
 
         def states(pieces: Pieces | None) -> Tensor:
-            return self.model.states_from_prefix(cached.read(rows, pieces).to(self.device), self.n_frozen)
+            read = cached.read(rows, pieces).to(self.device, self.model.backbone.embedding.weight.dtype)
+            return self.model.states_from_prefix(read, self.n_frozen)
 
         return self.model.pooled(batch.regions, states)
 

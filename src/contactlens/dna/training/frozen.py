@@ -31,14 +31,13 @@ def cached_lengths(windows: Windows, context_bp: int | None, batch_size: int) ->
     return np.concatenate(found)
 
 
-def require_room(
-    folder: Path, lengths: Iterable[np.ndarray], n_windows: int, window_bp: int, backbone: StrandBackbone
-) -> None:
+def require_room(folder: Path, lengths: Iterable[np.ndarray], n_windows: int, window_bp: int, base_bytes: int) -> None:
     """InputError where what is to be kept would not fit on the disk, before hours are spent on it.
 
     lengths: `cached_lengths` of the windows of each file that is not there yet
+    base_bytes: what is kept of a base
     """
-    needed, free = sum(int(one.sum()) for one in lengths) * _base_bytes(backbone), free_bytes(folder)
+    needed, free = sum(int(one.sum()) for one in lengths) * base_bytes, free_bytes(folder)
     if needed > free:
         raise InputError(
             f"dna.fine_tune.cache_frozen: {n_windows:,} windows of {window_bp:,} bp take {needed / 2**30:,.1f} GiB in"
@@ -52,13 +51,14 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def is_whole(path: Path, lengths: np.ndarray, backbone: StrandBackbone) -> bool:
+def is_whole(path: Path, lengths: np.ndarray, base_bytes: int) -> bool:
     """Whether a file of that name holds all states, as one that was filled before does."""
-    return path.is_file() and path.stat().st_size == int(lengths.sum()) * _base_bytes(backbone)
+    return path.is_file() and path.stat().st_size == int(lengths.sum()) * base_bytes
 
 
-def _base_bytes(backbone: StrandBackbone) -> int:
-    return 2 * backbone.config.d_model * backbone.embedding.weight.element_size()
+def base_bytes(backbone: StrandBackbone, dtype: torch.dtype) -> int:
+    """Of a base's states on both strands."""
+    return 2 * backbone.config.d_model * dtype.itemsize
 
 
 class FrozenStates:
@@ -69,6 +69,7 @@ class FrozenStates:
     killed while it wrote one leaves none.
 
     lengths: `cached_lengths` of the windows
+    dtype: of the numbers in the file
     """
 
     def __init__(
@@ -77,14 +78,16 @@ class FrozenStates:
         windows: Windows,
         lengths: np.ndarray,
         context_bp: int | None,
+        dtype: torch.dtype,
         backbone: StrandBackbone,
         n_frozen: int,
         batch_size: int,
     ) -> None:
         self.path, self.lengths, self.context_bp = path, lengths, context_bp
-        self.d_model, self.dtype = backbone.config.d_model, backbone.embedding.weight.dtype
-        self.first = np.concatenate([[0], lengths.ravel().cumsum()]) * _base_bytes(backbone)  # byte of each sequence
-        if not is_whole(path, lengths, backbone):
+        self.d_model, self.dtype = backbone.config.d_model, dtype
+        bytes_of_base = base_bytes(backbone, dtype)
+        self.first = np.concatenate([[0], lengths.ravel().cumsum()]) * bytes_of_base  # byte of each sequence
+        if not is_whole(path, lengths, bytes_of_base):
             self._fill(windows, backbone, n_frozen, batch_size)
 
     @torch.no_grad()
@@ -109,7 +112,7 @@ class FrozenStates:
         yield from (found[place] for place in sorted(found))
 
     def read(self, rows: Tensor, pieces: Pieces | None = None) -> Tensor:
-        """Of the windows in these rows (B,): (B, 2, L, d); or of pieces of them, (n, 2, P, d). On the CPU."""
+        """Of the windows in these rows (B,): (B, 2, L, d); or of pieces of them, (n, 2, P, d). On the CPU, as kept."""
         sequences = rows.numpy()
         if pieces is not None:
             sequences = sequences[pieces.window.cpu().numpy()] * self.lengths.shape[1] + pieces.element.cpu().numpy()

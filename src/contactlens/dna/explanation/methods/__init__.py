@@ -9,7 +9,8 @@ imports no torch, so that reading params stays quick.
 A model here is a module with `forward(ids, regions)` and `forward_one_hot(x, regions)`, both -> (B,).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ METHODS = {
 }
 """Method -> the module of this folder that has it."""
 BEST = "best"
+FLOAT32, TF32, BFLOAT16 = PRECISIONS = ("float32", "tf32", "bfloat16")
 YARDSTICK = "mutagenesis"
 """What the model does when a base changes: what others are measured by, at three passes a base too dear for all."""
 BEST_FIRST = (
@@ -48,12 +50,13 @@ BEST_FIRST = (
 @dataclass(frozen=True)
 class AttributionSettings:
     """ig_steps: nodes of a path integral; rows_per_pass: most windows in one pass of the model (bounds memory);
-    references: shuffles of a window that paths begin at
+    references: shuffles of a window that paths begin at; precision: one of `PRECISIONS`, of the model's passes
     """
 
     ig_steps: int
     rows_per_pass: int
     references: int = 2
+    precision: str = FLOAT32
 
 
 AttributionFunction = Callable[["nn.Module", "Tensor", "Tensor", AttributionSettings], "Tensor"]
@@ -80,4 +83,28 @@ def attribute(
 
     parts = list(zip(ids.split(settings.rows_per_pass), regions.split(settings.rows_per_pass), strict=True))
     function = method_named(method)
-    return torch.cat([function(model, *part, settings).float().cpu() for part in parts]).numpy()
+    with computing(settings.precision, ids.device.type):
+        return torch.cat([function(model, *part, settings).float().cpu() for part in parts]).numpy()
+
+
+def require_precision(name: str) -> None:
+    """Raises InputError unless `name` is one of `PRECISIONS`."""
+    if name not in PRECISIONS:
+        raise InputError(f"no precision {name!r}; there are {', '.join(PRECISIONS)}")
+
+
+@contextmanager
+def computing(precision: str, device_type: str) -> Iterator[None]:
+    """tf32: products of float32 numbers by the first 10 bits of their fractions, on GPUs that can; bfloat16: torch's
+    automatic mixed precision."""
+    import torch
+
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if precision == TF32 else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == TF32
+    try:
+        with torch.autocast(device_type, dtype=torch.bfloat16, enabled=precision == BFLOAT16):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
