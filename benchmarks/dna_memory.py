@@ -112,13 +112,15 @@ def run_short_attribution(folder: Path, length: int) -> None:
 
 
 def attribute(folder: Path, model: Any, method: str) -> None:
-    """Into one NPZ file."""
+    """Into one NPZ file, on one thread as the others."""
+    from contactlens.base.torch_setup import seed_everything
     from contactlens.dna.data.batch import stored
     from contactlens.dna.data.window_set import WindowSet
     from contactlens.dna.explanation.attributions import write_attributions
     from contactlens.dna.explanation.methods import AttributionSettings
     from contactlens.dna.explanation.parts import attribute_parts, digest, scored
 
+    seed_everything(0, 1)
     windows = stored(WindowSet.read(folder / "windows"))
     settings = AttributionSettings(ig_steps=1, rows_per_pass=BATCH)
     home = folder / "parts" / digest(model, windows, settings)
