@@ -115,4 +115,4 @@ def train(
 
     trainer.trained.loss = noted
     trainer.run(checkpoints, on_epoch)
-    return {"history": trainer.result.history, "weights": [p.detach().numpy() for p in trainer.model.parameters()]}
+    return {"history": trainer.result.history, "weights": [p.detach() for p in trainer.model.parameters()]}

@@ -87,7 +87,7 @@ def run_training(
         gpus = int(run.trainer.device != "cpu" and any(node.get("GPU", 0) for node in nodes))
         require_workers(run.workers, cpus, gpus, nodes, asked)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        told = ray.remote(_Told).options(num_cpus=0, scheduling_strategy=here).remote()
+        told: Any = ray.remote(_Told).options(num_cpus=0, scheduling_strategy=here).remote()
         work = partial(_work, train=train, seed=seed, threads=cpus, state=state, told=told)
         with counting("epochs", run.trainer.max_epochs) as count:
 
@@ -95,7 +95,8 @@ def run_training(
                 on_epoch(log)
                 count.to(log["epoch"] + 1)
 
-            return cast(Result, _fit(_torch_trainer(work, run.workers, cpus, gpus, state / "ray"), told, tell))
+            _fit(_torch_trainer(work, run.workers, cpus, gpus, state / "ray"), told, tell)
+            return cast(Result, ray.get(told.given.remote()))
 
 
 def require_workers(count: int, cpus: int, gpus: int, nodes: list[dict[str, float]], asked: str) -> None:
@@ -125,6 +126,7 @@ class _Told:
     def __init__(self) -> None:
         self.logs: list[EpochLog] = []
         self.refusal: str | None = None
+        self.result: Any = None
 
     def epoch(self, log: EpochLog) -> None:
         """A training that is taken up tells of the epochs before once more."""
@@ -140,16 +142,23 @@ class _Told:
     def logs_from(self, epoch: int) -> list[EpochLog]:
         return self.logs[epoch:]
 
+    def give(self, result: Any) -> None:
+        self.result = result
 
-def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told: Any) -> Any:
-    """In each worker. What the first one's `train` gives, networks on the CPU, as the driver may have no GPU.
+    def given(self) -> Any:
+        return self.result
+
+
+def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told: Any) -> None:
+    """In each worker. The first one's gives what its `train` does, networks on the CPU, as the driver may have no GPU;
+    Ray Train itself brings no tensors back.
 
     Nothing once a worker has refused, as it would do so again.
     """
     import ray
 
     if ray.get(told.refused.remote()) is not None:
-        return None
+        return
     seed_everything(seed, threads)
     workers = TrainingWorkers.of_process_group()
 
@@ -163,14 +172,14 @@ def _work(train: Callable[..., Any], seed: int, threads: int, state: Path, told:
             ray.get(told.refuse.remote(message))
         raise
     if not workers.is_first:
-        return None
+        return
     for part in result if isinstance(result, tuple) else ():
         if isinstance(part, nn.Module):
             part.cpu()
-    return result
+    ray.get(told.give.remote(result))
 
 
-def _torch_trainer(work: Callable[[], Any], count: int, cpus: int, gpus: int, storage: Path) -> "TorchTrainer":
+def _torch_trainer(work: Callable[[], None], count: int, cpus: int, gpus: int, storage: Path) -> "TorchTrainer":
     """gloo on CPUs, NCCL on GPUs. Ray's own storage holds no state of the training."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -188,19 +197,17 @@ def _torch_trainer(work: Callable[[], Any], count: int, cpus: int, gpus: int, st
     )
 
 
-def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None]) -> Any:
-    """What the first worker's function gives. Ray Train waits in a thread, so that this one can tell of epochs, and be
-    interrupted, meanwhile.
-    """
+def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None]) -> None:
+    """Ray Train waits in a thread, so that this one can tell of epochs, and be interrupted, meanwhile."""
     import ray
 
-    ended: list[Any] = []
+    failed: list[BaseException] = []
 
     def fit() -> None:
         try:
-            ended.append(cast(Any, trainer.fit()).return_value)
+            trainer.fit()
         except BaseException as error:
-            ended.append(error)
+            failed.append(error)
 
     thread, seen = threading.Thread(target=fit, daemon=True), 0
     thread.start()
@@ -213,6 +220,5 @@ def _fit(trainer: "TorchTrainer", told: Any, on_epoch: Callable[[EpochLog], None
             seen += 1
     if (refusal := ray.get(told.refused.remote())) is not None:
         raise InputError(refusal)
-    if isinstance(ended[0], BaseException):
-        raise ended[0]
-    return ended[0]
+    if failed:
+        raise failed[0]
