@@ -17,6 +17,7 @@ from contactlens.base.progress import counted
 from contactlens.dna.data.batch import Rows, WindowBatch, Windows, contents
 from contactlens.dna.data.tokens import one_hot_bases
 from contactlens.dna.explanation.attributions import Attributions
+from contactlens.dna.explanation.memory import give_back
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.references import REFERENCES, reference_table
@@ -187,6 +188,7 @@ def _attribute_part(rows: Rows, shared: Any, folder: Path) -> None:
         np.save(aside / "hypothetical.npy", found.hypothetical.astype(np.float32, copy=False))
         np.save(aside / "one_hot.npy", found.one_hot)
         np.save(aside / "references.npy", table[REFERENCES[2:]].to_numpy(dtype=np.float64))
+    give_back()
 
 
 def score_parts(
