@@ -28,5 +28,7 @@ def test_free_blocks_between_others_go_back_to_the_system() -> None:
 
 
 def test_another_c_library_keeps_its_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    asked = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or SimpleNamespace())
     give_back()
+    assert asked == [None]
