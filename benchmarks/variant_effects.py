@@ -1,9 +1,10 @@
 """Do predicted effects tell variants in planted motif sites from variants beside them?
 
-    python benchmarks/variant_effects.py [MODEL WINDOWS] [--variants 500] [--seed 0]
+    python benchmarks/variant_effects.py [MODEL WINDOWS] [--splits FILE] [--variants 500] [--seed 0]
 
-MODEL: a trained classifier such as models/dna; WINDOWS: a simulated window set that it was not trained on, with the
-truth of its sites. Without them a small model is trained here on simulated peaks, each with one CTCF site (minutes).
+MODEL: a trained classifier such as models/dna; WINDOWS: a simulated window set with the truth of its sites; FILE: of a
+run, such as models/dna/splits.json, so that the windows of its test split alone are taken. Without a model a small one
+is trained here on simulated peaks, each with one CTCF site (minutes).
 Half of the variants lie in sites of elements, half in the same elements outside of any site; they go through a VCF, as
 `contactlens dna variants` reads it. Printed: AUROC of the absolute change of the logit, with a bootstrap interval over
 windows, of the model and of its control, the same architecture with random weights.
@@ -18,6 +19,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from contactlens.base.files import read_json
 from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.batch import ELEMENT_BOUNDS, REGIONS, batch_of
 from contactlens.dna.data.genome import Genome
@@ -42,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="folder of a trained classifier")
     parser.add_argument("windows", nargs="?", type=Path, help="folder of a simulated window set")
+    parser.add_argument("--splits", type=Path, help="splits.json of the run that trained the model")
     parser.add_argument("--variants", type=int, default=500)
     parser.add_argument("--train-windows", type=int, default=1200)
     parser.add_argument("--epochs", type=int, default=12)
@@ -183,6 +186,8 @@ def main() -> None:
         from contactlens.api.load import load_windows
 
         model, windows = load_windows(options.model).classifier, WindowSet.read(options.windows)
+        if options.splits is not None:
+            windows = windows.select(read_json(options.splits)["test"])
         torch.manual_seed(options.seed + 1)
         control = WindowClassifier(Caduceus(model.backbone.config), model.task, HeadConfig(model.head.n_hidden)).eval()
     variants = draw_variants(windows, options.variants, options.seed)

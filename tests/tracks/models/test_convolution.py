@@ -8,17 +8,18 @@ from torch.nn import functional as F
 from contactlens.tracks.models.convolution import FrameConv, PointwiseConv, channels_together, joined
 
 
-def pair(**how: object) -> tuple[FrameConv, nn.Conv1d]:
-    ours, theirs = FrameConv(6, 4, 5, **how).double(), nn.Conv1d(6, 4, 5, **how).double()  # type: ignore[arg-type]
+def pair(kernel_size: int) -> tuple[FrameConv, nn.Conv1d]:
+    ours = FrameConv(6, 4, kernel_size).double()
+    theirs = nn.Conv1d(6, 4, kernel_size, padding=kernel_size // 2).double()
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
 
 
-@pytest.mark.parametrize("how", [{"padding": 2}, {"padding": "same"}, {"stride": 2}, {"dilation": 3, "groups": 2}])
+@pytest.mark.parametrize("kernel_size", [1, 4, 5])
 @pytest.mark.parametrize("order", [channels_together, Tensor.contiguous])
-def test_result_and_gradients_are_those_of_torch(how: dict[str, object], order: object) -> None:
+def test_result_and_gradients_are_those_of_torch(kernel_size: int, order: object) -> None:
     torch.manual_seed(0)
-    ours, theirs = pair(**how)
+    ours, theirs = pair(kernel_size)
     x = torch.randn(3, 6, 17, dtype=torch.float64, requires_grad=True)
     expected = theirs(x)
     given = ours(order(x))  # type: ignore[operator]
@@ -35,8 +36,8 @@ def test_result_and_gradients_are_those_of_torch(how: dict[str, object], order: 
 def test_the_order_in_memory_is_kept() -> None:
     x = channels_together(torch.randn(2, 6, 9))
     assert x.shape == (2, 6, 9) and x.mT.is_contiguous()
-    assert FrameConv(6, 4, 5, padding=2)(x).mT.is_contiguous()
-    assert FrameConv(6, 4, 5, padding=2)(x.contiguous()).is_contiguous()
+    assert FrameConv(6, 4, 5)(x).mT.is_contiguous()
+    assert FrameConv(6, 4, 5)(x.contiguous()).is_contiguous()
 
 
 @pytest.mark.parametrize("order", [channels_together, Tensor.contiguous])

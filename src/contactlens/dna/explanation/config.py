@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from contactlens.base.settings import Field, NonNegativeFloat, OpenUnit, PositiveInt, rises, rule, settings
-from contactlens.dna.explanation.methods import BEST, METHODS
+from contactlens.dna.explanation.methods import BEST, METHODS, Precision
 
 Split = Literal["train", "validation", "calibration", "test"]
 
@@ -32,8 +32,8 @@ class ExplainConfig:
     mutations_per_window: single-base changes, drawn from the elements, that contributions are compared with
     bootstrap_replicates, interval_level: of the intervals, bootstrapped by clusters of windows that share DNA
     rows_per_pass: most windows in one pass of the model (bounds memory)
-    precision: of the model's passes for stored contributions: float32, or on a GPU tf32 or bfloat16, where the
-        contributions of a sample of the windows stay the same, and else float32
+    precision: of the model's passes for stored contributions: float32, or tf32 (which GPUs have) or bfloat16
+        where the contributions of a sample of the windows stay the same, and else float32
     workers: processes that make the stored contributions, part by part; with more than 1 they are Ray's, on this
         machine or on the cluster at RAY_ADDRESS, and the bytes are those of one process
     gpus_per_worker: of a GPU, where the device is one
@@ -56,7 +56,7 @@ class ExplainConfig:
     bootstrap_replicates: PositiveInt
     interval_level: OpenUnit
     rows_per_pass: PositiveInt
-    precision: Literal["float32", "tf32", "bfloat16"]
+    precision: Precision
     workers: PositiveInt
     gpus_per_worker: NonNegativeFloat
 

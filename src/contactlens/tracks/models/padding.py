@@ -61,6 +61,7 @@ def resample(x: Tensor, length: int, before: Tensor | None = None, after: Tensor
     if before is None or after is None:
         if x.size(-1) == length:
             return x
+        # As a picture of height 1, whose order in memory torch keeps.
         return F.interpolate(x.unsqueeze(2), size=(1, length), mode="bilinear", align_corners=False).squeeze(2)
     frame = torch.arange(length, device=x.device)
     place = ((frame + 0.5) * (before / after)[:, None] - 0.5).clamp(min=0)  # (B, length)

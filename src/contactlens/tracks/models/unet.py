@@ -16,10 +16,9 @@ class ConvBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__()
-        padding = kernel_size // 2
-        self.conv1 = FrameConv(in_channels, out_channels, kernel_size, padding=padding)
+        self.conv1 = FrameConv(in_channels, out_channels, kernel_size)
         self.relu1 = nn.ReLU()
-        self.conv2 = FrameConv(out_channels, out_channels, kernel_size, padding=padding)
+        self.conv2 = FrameConv(out_channels, out_channels, kernel_size)
         self.relu2 = nn.ReLU()
 
     def inner(self, x: Tensor, lengths: Tensor | None) -> Tensor:

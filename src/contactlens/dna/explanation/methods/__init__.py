@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from contactlens.base.errors import InputError
 
@@ -34,7 +34,8 @@ METHODS = {
 }
 """Method -> the module of this folder that has it."""
 BEST = "best"
-FLOAT32, TF32, BFLOAT16 = PRECISIONS = ("float32", "tf32", "bfloat16")
+Precision = Literal["float32", "tf32", "bfloat16"]
+FLOAT32, TF32, BFLOAT16 = PRECISIONS = get_args(Precision)
 YARDSTICK = "mutagenesis"
 """What the model does when a base changes: what others are measured by, at three passes a base too dear for all."""
 BEST_FIRST = (
