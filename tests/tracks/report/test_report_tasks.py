@@ -223,6 +223,7 @@ def test_motifs_are_beside_their_control_and_the_true_response(tmp_path: Path) -
     }
     assert isinstance(table, TableBlock)
     assert table.frame["pattern"].tolist() == ["pos_0", "none"] and table.frame["model"].tolist()[1] == "control"
+    assert table.frame["history"].tolist()[0] == "0011110" and table.formats["seqlets"] == ".0f"
 
 
 def test_a_search_for_motifs_that_was_not_made_says_why(tmp_path: Path) -> None:

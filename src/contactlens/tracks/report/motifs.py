@@ -20,7 +20,10 @@ MOST_PATTERNS = 6
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
-    return {name: read_csv(folder / f"{name}.csv") for name in ("patterns", "positions", "lags")}
+    # As text: a history such as 0011 begins with zeros.
+    return {
+        name: read_csv(folder / f"{name}.csv", dtype={"history": str}) for name in ("patterns", "positions", "lags")
+    }
 
 
 def _leading(found: dict[str, dict[str, pd.DataFrame]]) -> dict[str, str]:
@@ -73,7 +76,7 @@ PATTERN_COLUMNS = {
     "within_ms2": "ends while a polymerase is still seen (fraction)",
     "within_response": "ends within the response (fraction)",
 }
-PATTERN_FORMATS = {"contribution": ".3g"} | {
+PATTERN_FORMATS = {"seqlets": ".0f", "contribution": ".3g"} | {
     name: ".2f" for key, name in PATTERN_COLUMNS.items() if key.startswith("within")
 }
 

@@ -40,10 +40,13 @@ def _draw_profile(axis: Axes, rows: pd.DataFrame, color: str, label: str) -> Non
     axis.plot(minutes, rows["attribution"], color=color, label=label)
 
 
-def draw_lag(axis: Axes, profile: pd.DataFrame, method: str, output: str) -> None:
-    """One method's profile over the random control, with the true kernel if that output has one."""
+def draw_lag(axis: Axes, profile: pd.DataFrame, method: str, output: str, label: str | None = None) -> None:
+    """One method's profile over the random control, with the true kernel if that output has one.
+
+    label: of the method, its name where None
+    """
     _draw_profile(axis, _rows(profile, RANDOM, output), GREY, "random control")
-    _draw_profile(axis, _rows(profile, method, output), OUTPUT_COLOURS[output], plain(method))
+    _draw_profile(axis, _rows(profile, method, output), OUTPUT_COLOURS[output], label or plain(method))
     kernel = _rows(profile, TRUTH, output)
     if len(kernel):
         axis.plot(kernel["lag_s"] / 60, kernel["attribution"], color=BLACK, linestyle="--", label="true kernel")
@@ -75,14 +78,14 @@ def lag_figure(profile: pd.DataFrame) -> Figure:
     for row, method in zip(axes, methods, strict=True):
         for axis, output in zip(row, outputs, strict=True):
             if len(_rows(profile, method, output)):
-                draw_lag(axis, profile, method, output)
+                draw_lag(axis, profile, method, output, f"method, {OUTPUT_NAMES[output]}")
             else:
                 axis.text(0.5, 0.5, "not allowed", transform=axis.transAxes, ha="center", color=GREY)
             axis.set_title(f"{plain(method)}: {OUTPUT_NAMES[output]}")
     axes[len(methods) // 2, 0].set_ylabel(with_unit("attribution", "peak = 1"))  # one: low rows have no room for each
     for axis in axes[-1]:
         axis.set_xlabel(with_unit("time before predicted frame", "min"))
-    axes[0, 0].legend()
+    legend_below(figure, axes[0])
     return figure
 
 
