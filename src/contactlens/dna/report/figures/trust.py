@@ -24,6 +24,7 @@ from contactlens.reporting.figure_style import (
 )
 
 RANDOM = "random"
+PERMUTED, LEGEND_COLUMNS = ":", 3
 NAMES = {"lrp": "LRP", "auroc": "AUROC", "auprc": "AUPRC"}
 PANELS = ("planted_auroc", "planted_auprc", "decoy_auroc", "deletion_gain", "insertion_gain", "mutation_correlation")
 DRAWN = {"deletion": "bases replaced, largest contribution first", "insertion": "bases put back, largest first"}
@@ -41,14 +42,15 @@ def explained(frame: pd.DataFrame) -> list[str]:
 
 
 def _draw_curves(axis: Axes, rows: pd.DataFrame, shades: dict[object, str]) -> None:
+    lines = {method: "-" if index < len(CYCLE) else "--" for index, method in enumerate(shades)}
     for (method, control), curve in rows.groupby(["method", "control"], sort=False):
         color = GREY if method == RANDOM else shades[method]
         percent = 100 * curve["fraction"]
-        permuted = control and method != RANDOM
-        label = f"{name_of(str(method))}, permuted" if permuted else name_of(str(method))
-        if not permuted:
-            axis.fill_between(percent, curve["low"], curve["high"], color=color, alpha=0.18, linewidth=0)
-        axis.plot(percent, curve["score"], ":" if permuted else "-", color=color, label=label)
+        if control and method != RANDOM:
+            axis.plot(percent, curve["score"], PERMUTED, color=color)
+            continue
+        axis.fill_between(percent, curve["low"], curve["high"], color=color, alpha=0.18, linewidth=0)
+        axis.plot(percent, curve["score"], lines.get(method, "-"), color=color, label=name_of(str(method)))
 
 
 @styled
@@ -65,8 +67,8 @@ def curves_figure(curves: pd.DataFrame) -> Figure:
         _draw_curves(axis, curves[curves["curve"] == name], shades)
         axis.set(title=name, xlabel=with_unit(DRAWN[name], "%"))
     axes[0].set_ylabel(with_unit("change of the logit that is left", "share"))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    axes[0].plot([], [], PERMUTED, color=GREY, label="its own, permuted (its colour)")
+    legend_below(figure, axes, LEGEND_COLUMNS)
     return figure
 
 
