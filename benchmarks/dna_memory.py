@@ -124,7 +124,8 @@ def attribute(folder: Path, model: Any, method: str) -> None:
     windows = stored(WindowSet.read(folder / "windows"))
     settings = AttributionSettings(ig_steps=1, rows_per_pass=BATCH)
     home = folder / "parts" / digest(model, windows, settings)
-    found = attribute_parts(model, windows, scored(model, windows, settings), method, settings, home)
+    logits = scored(model, windows, settings)
+    (found,) = attribute_parts(model, [windows], [logits], method, settings, [home])
     write_attributions(folder / "attributions.npz", {method: found})
 
 

@@ -5,7 +5,10 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +23,7 @@ from contactlens.dna.explanation.attribute import _stretches, attribute_windows
 from contactlens.dna.explanation.attributions import Attributions, write_attributions
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.mutagenesis import scores
-from contactlens.dna.explanation.parts import Sent, attribute_parts, score_parts, scored
+from contactlens.dna.explanation.parts import Sent, Work, attribute_parts, in_turn, score_parts, scored
 from contactlens.dna.explanation.shuffles import shuffled
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, CaduceusForMaskedLM, SsmConfig, save_caduceus
 from contactlens.dna.models.classifier import WindowClassifier
@@ -53,7 +56,7 @@ def test_parts_are_what_all_windows_at_once_give_and_are_made_once(method: str, 
         passes = zip(batch.ids.split(5), batch.regions.split(5), strict=True)
         logits = torch.cat([model(*one) for one in passes]).double().numpy()
     np.testing.assert_array_equal(scored(model, windows, SETTINGS), logits)
-    found = attribute_parts(model, windows, logits, method, SETTINGS, tmp_path)
+    (found,) = attribute_parts(model, [windows], [logits], method, SETTINGS, [tmp_path])
     assert found.sizes == [20, 20, 7] and [len(one.logits) for one in found.pieces()] == found.sizes
     whole = attribute(model, batch.ids, batch.regions, method, SETTINGS)
     np.testing.assert_array_equal(found.load().hypothetical, whole)
@@ -63,7 +66,7 @@ def test_parts_are_what_all_windows_at_once_give_and_are_made_once(method: str, 
         np.testing.assert_array_equal(one_hot, batch.ids[row, :, None].numpy() == [7, 8, 9, 10])
     assert len(found.references) == (47 if method.startswith("region") else 0)
     with patch.object(parts_module, "attributed", side_effect=AssertionError("made again")):
-        again = attribute_parts(model, windows, logits, method, SETTINGS, tmp_path)
+        (again,) = attribute_parts(model, [windows], [logits], method, SETTINGS, [tmp_path])
     assert again.references.equals(found.references)
 
 
@@ -71,7 +74,7 @@ def test_the_file_of_parts_is_the_one_that_numpy_writes_of_the_whole(tmp_path: P
     model, windows = classifier(), stored_windows(47)
     logits = scored(model, windows, SETTINGS)
     methods = ("saliency", "lrp")
-    found = {one: attribute_parts(model, windows, logits, one, SETTINGS, tmp_path / one) for one in methods}
+    found = {one: attribute_parts(model, [windows], [logits], one, SETTINGS, [tmp_path])[0] for one in methods}
     write_attributions(tmp_path / "parts.npz", found)
     whole: dict[str, Attributions] = {name: one.load() for name, one in found.items()}
     with (tmp_path / "numpy.npz").open("wb") as file:
@@ -176,13 +179,28 @@ def test_another_process_gets_the_model_and_opens_the_genome_itself(tmp_path: Pa
 
 def test_scores_of_parts_are_those_of_all_and_kept(tmp_path: Path) -> None:
     model, windows = classifier(), stored_windows(47)
-    found, shuffles = score_parts(model, windows, SETTINGS, 2, tmp_path)
+    ((found, shuffles),) = score_parts(model, [windows], SETTINGS, 2, [tmp_path])
     np.testing.assert_array_equal(found, scored(model, windows, SETTINGS))
     batch = windows.read(range(47))
     for draw in range(2):
         ids = shuffled(batch.ids, torch.ones_like(batch.ids, dtype=torch.bool), draw)
         np.testing.assert_array_equal(shuffles[:, draw], scores(model, ids, batch.regions, 5).numpy())
     with patch.object(parts_module, "scores", side_effect=AssertionError("made again")):
-        again, none = score_parts(model, windows, SETTINGS, 2, tmp_path)[0], (47, 0)
+        ((again, _),) = score_parts(model, [windows], SETTINGS, 2, [tmp_path])
         np.testing.assert_array_equal(again, found)
-    assert score_parts(model, windows, SETTINGS, 0, tmp_path)[1].shape == none
+    ((_, none),) = score_parts(model, [windows], SETTINGS, 0, [tmp_path])
+    assert none.shape == (47, 0)
+
+
+def test_sets_of_several_lengths_are_one_call_of_the_runner(tmp_path: Path) -> None:
+    """So that workers share all parts, where each length alone has one."""
+    checkpoint, fasta, bed = intervals(tmp_path)
+    calls: list[tuple[str, int]] = []
+
+    def run(work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: str) -> None:
+        calls.append((what, len(pieces)))
+        in_turn(work, pieces, shared, what)
+
+    given: dict[str, Any] = {"context_bp": 0, "settings": replace(SETTINGS, rows_per_pass=4)}
+    attribute_windows(checkpoint, fasta, bed, "saliency", **given, kept=tmp_path / "kept", run=run)
+    assert calls == [("parts of 16 windows scored", 6), ("parts of 16 windows attributed by saliency", 6)]

@@ -80,8 +80,7 @@ def believed_parts(
     homes = [folder / digest(model, windows, settings) for windows in several]
     # Without a table, enough shuffles of the windows say what is usual for the model.
     copies = 0 if known is not None else -(-REAL_WINDOWS // sum(map(len, several)))
-    pairs = zip(several, homes, strict=True)
-    both = [score_parts(model, windows, settings, copies, home, run) for windows, home in pairs]
+    both = score_parts(model, several, settings, copies, homes, run)
     logits = [own for own, _ in both]
     others = [logit_range(known)] if known is not None else [shuffles.ravel() for _, shuffles in both]
     usual = np.concatenate([*logits, *others])
@@ -90,10 +89,7 @@ def believed_parts(
     for method in methods:
         used = agreed(model, several, method, settings)
         own_homes = homes if used == settings else [folder / digest(model, windows, used) for windows in several]
-        found = [
-            attribute_parts(model, windows, own, method, used, home, run)
-            for windows, own, home in zip(several, logits, own_homes, strict=True)
-        ]
+        found = attribute_parts(model, several, logits, method, used, own_homes, run)
         checks = check_methods([method], pd.concat([one.references for one in found]), usual, max_completeness_error)
         tried.append(checks)
         if not refusals(checks):

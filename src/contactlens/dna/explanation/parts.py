@@ -41,12 +41,21 @@ def in_turn(work: Work, pieces: Sequence[tuple[Any, Path]], shared: Any, what: s
         work(piece, shared, own)
 
 
-def _whole(work: Work, pieces: Sequence[Any], shared: Any, folder: Path, what: str, run: Runner) -> list[Path]:
-    """Folders of the pieces' results, in order; those that are there already are not made again."""
-    folders = [folder.absolute() / f"{number:03d}" for number in range(len(pieces))]
-    waiting = [pair for pair in zip(pieces, folders, strict=True) if not (pair[1] / PART).is_dir()]
+def _whole(
+    work: Work, parts: Sequence[list[list[int]]], shared: Any, homes: Sequence[Path], what: str, run: Runner
+) -> list[list[Path]]:
+    """Folders of the results of each set's parts, in order; those that are there already are not made again.
+
+    All sets' parts are run by one call, so that many sets of a few parts each keep several workers busy too. A piece
+    is the number of its set and its rows there.
+    """
+    folders = [[home.absolute() / f"{n:03d}" for n in range(len(own))] for home, own in zip(homes, parts, strict=True)]
+    pieces = [(number, rows) for number, own in enumerate(parts) for rows in own]
+    pairs = zip(pieces, (folder for own in folders for folder in own), strict=True)
+    waiting = [pair for pair in pairs if not (pair[1] / PART).is_dir()]
     if waiting:
-        run(work, waiting, shared, what)
+        largest = max(len(rows) for _, rows in pieces)
+        run(work, waiting, shared, f"parts of {largest} windows {what}")
     return folders
 
 
@@ -153,21 +162,31 @@ def digest(model: nn.Module, windows: Windows, settings: AttributionSettings) ->
 
 def attribute_parts(
     model: nn.Module,
-    windows: Windows,
-    logits: Array,
+    several: Sequence[Windows],
+    logits: Sequence[Array],
     method: str,
     settings: AttributionSettings,
-    folder: Path,
+    homes: Sequence[Path],
     run: Runner = in_turn,
-) -> AttributionParts:
-    """Contributions by one method to the logits (N,) of windows; parts that are whole in `folder` are not made again.
+) -> list[AttributionParts]:
+    """Contributions by one method to the logits (N,) of each of several sets of windows; parts that are whole are not
+    made again.
 
-    folder: for these windows and this model alone, see `digest`
+    homes: a folder for each set, for its windows and this model alone, see `digest`
     """
-    parts = parts_of(windows, settings)
-    what = f"parts of {len(parts[0])} windows attributed by {method}"
-    shared = (Sent(model), windows, logits, method, settings)
-    folders = _whole(_attribute_part, parts, shared, folder / method, what, run)
+    parts = [parts_of(windows, settings) for windows in several]
+    shared = (Sent(model), several, logits, method, settings)
+    own_homes = [home / method for home in homes]
+    folders = _whole(_attribute_part, parts, shared, own_homes, f"attributed by {method}", run)
+    return [
+        _gathered(windows, own_logits, method, own_folders, own_parts)
+        for windows, own_logits, own_folders, own_parts in zip(several, logits, folders, parts, strict=True)
+    ]
+
+
+def _gathered(
+    windows: Windows, logits: Array, method: str, folders: list[Path], parts: list[list[int]]
+) -> AttributionParts:
     values = np.concatenate([np.load(_file(own, "references"), allow_pickle=False) for own in folders])
     names = np.array(windows.window_ids, dtype=np.str_)
     references = pd.DataFrame(values, columns=REFERENCES[2:])
@@ -178,10 +197,10 @@ def attribute_parts(
     )
 
 
-def _attribute_part(rows: Rows, shared: Any, folder: Path) -> None:
-    sent, windows, logits, method, settings = shared
-    batch = windows.read(rows).to(next(sent.model.parameters()).device)
-    found = attributed(sent.model, batch, logits[rows], method, settings)
+def _attribute_part(piece: tuple[int, Rows], shared: Any, folder: Path) -> None:
+    (number, rows), (sent, several, logits, method, settings) = piece, shared
+    batch = several[number].read(rows).to(next(sent.model.parameters()).device)
+    found = attributed(sent.model, batch, logits[number][rows], method, settings)
     table = reference_table(sent.model, batch, {method: found}, settings)
     with write_aside(folder / PART) as aside:
         aside.mkdir()
@@ -193,25 +212,24 @@ def _attribute_part(rows: Rows, shared: Any, folder: Path) -> None:
 
 def score_parts(
     model: nn.Module,
-    windows: Windows,
+    several: Sequence[Windows],
     settings: AttributionSettings,
     copies: int,
-    folder: Path,
+    homes: Sequence[Path],
     run: Runner = in_turn,
-) -> tuple[Array, Array]:
-    """The model's score of each window (N,), as `scored`, and of `copies` shuffles of each (N, copies); its parts are
-    kept in `folder` as those of `attribute_parts`."""
-    parts = parts_of(windows, settings)
-    what = f"parts of {len(parts[0])} windows scored"
-    shared = (Sent(model), windows, settings, copies)
-    folders = _whole(_score_part, parts, shared, folder / f"scores_{copies}", what, run)
-    values = np.concatenate([np.load(_file(own, "scores"), allow_pickle=False) for own in folders])
-    return values[:, 0], values[:, 1:]
+) -> list[tuple[Array, Array]]:
+    """For each of several sets of windows the model's score of each (N,), as `scored`, and of `copies` shuffles of each
+    (N, copies); parts are kept in `homes` as those of `attribute_parts`."""
+    parts = [parts_of(windows, settings) for windows in several]
+    shared = (Sent(model), several, settings, copies)
+    folders = _whole(_score_part, parts, shared, [home / f"scores_{copies}" for home in homes], "scored", run)
+    found = [np.concatenate([np.load(_file(own, "scores"), allow_pickle=False) for own in one]) for one in folders]
+    return [(values[:, 0], values[:, 1:]) for values in found]
 
 
-def _score_part(rows: Rows, shared: Any, folder: Path) -> None:
-    sent, windows, settings, copies = shared
-    batch = windows.read(rows).to(next(sent.model.parameters()).device)
+def _score_part(piece: tuple[int, Rows], shared: Any, folder: Path) -> None:
+    (number, rows), (sent, several, settings, copies) = piece, shared
+    batch = several[number].read(rows).to(next(sent.model.parameters()).device)
     everywhere = torch.ones_like(batch.ids, dtype=torch.bool)
     found = [scores(sent.model, batch.ids, batch.regions, settings.rows_per_pass)]
     for draw in range(copies):
