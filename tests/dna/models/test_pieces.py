@@ -1,5 +1,6 @@
 """A short context: the network sees elements with their flanks, and nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,23 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contactlens.dna.data.tokens import PAD, reverse_complement_ids
 from contactlens.dna.explanation.methods import METHODS, AttributionSettings, attribute
 from contactlens.dna.explanation.methods.lrp import relevance
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
 from contactlens.dna.models.config import HeadConfig
+from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
 from contactlens.dna.models.pieces import pieces_of
 
 L = 40
+CADUCEUS = CaduceusConfig(d_model=8, n_layer=2, ssm_cfg=SsmConfig(d_state=3))
 Bounds = tuple[tuple[int, int], tuple[int, int]]
 
 
 def build(context_bp: int | None, pooling: str = "mean", rcps: bool = True) -> WindowClassifier:
     torch.manual_seed(0)
-    backbone = Caduceus(CaduceusConfig(d_model=8, n_layer=2, rcps=rcps, ssm_cfg=SsmConfig(d_state=3)))
+    backbone = Caduceus(replace(CADUCEUS, rcps=rcps))
     model = WindowClassifier(backbone, "pair", HeadConfig(6, pooling), context_bp).double()
     with torch.no_grad():
         for value in model.parameters():
@@ -50,6 +54,29 @@ def test_a_context_that_covers_the_window_is_the_whole_window(pooling: str, rcps
     assert expected.std() > 1e-3
     torch.testing.assert_close(build(L, pooling, rcps)(ids, regions), expected, rtol=0, atol=1e-12)
     assert (build(3, pooling, rcps)(ids, regions) - expected).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["caduceus", "dilated_cnn"])
+def test_padding_would_change_logits_and_tell_the_strands_apart(kind: str) -> None:
+    """Why windows and pieces of several lengths are run length by length: bases that a network doesn't know are not
+    bases that aren't there."""
+    torch.manual_seed(0)
+    backbone = Caduceus(CADUCEUS) if kind == "caduceus" else DilatedCnn(DilatedCnnConfig(8, 2, kernel_size=3))
+    model = WindowClassifier(backbone, "pair", HeadConfig(6)).double()
+    with torch.no_grad():
+        for value in model.parameters():
+            value += 0.3 * torch.randn_like(value)
+    model.eval()
+    ids, regions = inputs(((2, 9), (20, 33)), ((5, 12), (30, 39)))
+
+    def padded(ids: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+        return model(F.pad(ids, (0, 8), value=PAD), F.pad(regions, (0, 8)))
+
+    with torch.no_grad():
+        logits, turned = model(ids, regions), (reverse_complement_ids(ids), regions.flip(-1))
+        torch.testing.assert_close(model(*turned), logits, rtol=0, atol=1e-12)
+        assert (padded(ids, regions) - logits).abs().max() > 1e-3
+        assert (padded(*turned) - padded(ids, regions)).abs().max() > 1e-3
 
 
 def test_pieces_are_elements_and_flanks_cut_at_the_windows_ends() -> None:
