@@ -301,6 +301,9 @@ def attribute_dna(
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(help=WORKERS, min=1)] = 1,
     gpus_per_worker: Annotated[float, typer.Option(help="Of a GPU, where the device is one.", min=0)] = 1.0,
+    hdf5: Annotated[
+        bool, typer.Option("--hdf5", help="attributions.h5, read interval by interval, in place of attributions.npz.")
+    ] = False,
 ) -> None:
     """Attribute a checkpoint's score to the bases of intervals, without a pipeline.
 
@@ -335,5 +338,5 @@ def attribute_dna(
             kept=kept,
             run=run,
         )
-        paths = found.write(out)
+        paths = found.write(out, hdf5)
     typer.echo(f"{len(found.intervals):,} intervals by {found.method}; written to {', '.join(map(str, paths))}")

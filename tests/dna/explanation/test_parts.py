@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -20,7 +21,7 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import write_bedgraph
 from contactlens.dna.explanation import parts as parts_module
 from contactlens.dna.explanation.attribute import _stretches, attribute_windows
-from contactlens.dna.explanation.attributions import Attributions, write_attributions
+from contactlens.dna.explanation.attributions import Attributions, write_attributions, write_hdf5
 from contactlens.dna.explanation.methods import AttributionSettings, attribute
 from contactlens.dna.explanation.methods.mutagenesis import scores
 from contactlens.dna.explanation.parts import Sent, Work, attribute_parts, in_turn, score_parts, scored
@@ -86,6 +87,23 @@ def test_the_file_of_parts_is_the_one_that_numpy_writes_of_the_whole(tmp_path: P
     assert (tmp_path / "whole.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()
 
 
+def test_hdf5_holds_what_numpy_s_file_does_window_by_window(tmp_path: Path) -> None:
+    model, windows = classifier(), stored_windows(47)
+    logits = scored(model, windows, SETTINGS)
+    methods = ("saliency", "lrp")
+    found = {one: attribute_parts(model, [windows], [logits], one, SETTINGS, [tmp_path])[0] for one in methods}
+    write_attributions(tmp_path / "a.npz", found)
+    for name in ("a.h5", "b.h5"):
+        write_hdf5(tmp_path / name, found)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with h5py.File(tmp_path / "a.h5") as file, np.load(tmp_path / "a.npz") as archive:
+        assert set(file) == set(archive.files) and file["lrp"].chunks == file["one_hot"].chunks == (1, L, 4)
+        assert file["window_ids"].asstr()[:].tolist() == archive["window_ids"].tolist()
+        for name in ("logits", "one_hot", *methods):
+            assert file[name].dtype == archive[name].dtype
+            np.testing.assert_array_equal(file[name][:], archive[name])
+
+
 def intervals(folder: Path, n: int = 60) -> list[str]:
     """Arguments of a backbone, a genome and intervals of two lengths, some of which overlap or adjoin."""
     rng = np.random.default_rng(1)
@@ -107,6 +125,13 @@ def test_tables_written_interval_by_interval_are_those_of_all_intervals(tmp_path
     assert tsv.read_text() == table.to_csv(sep="\t", index=False, float_format="%.6g", lineterminator="\n")
     write_bedgraph(tmp_path / "whole.bedgraph", _stretches(table))
     assert bedgraph.read_bytes() == (tmp_path / "whole.bedgraph").read_bytes()
+    h5 = found.write(tmp_path / "h5", hdf5=True)[0]
+    assert sorted(path.name for path in h5.parent.iterdir()) == ["attributions.bedgraph", h5.name, "attributions.tsv"]
+    with h5py.File(h5) as file:
+        for row, one in enumerate(found.intervals):
+            values = file["saliency"][row]
+            np.testing.assert_array_equal(values[: one.end - one.start], found.of(row)[0])
+            assert not values[one.end - one.start :].any()
 
 
 CHILD = """

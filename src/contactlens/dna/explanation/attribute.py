@@ -24,7 +24,7 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.genome_tracks import Stretch, write_bedgraph
 from contactlens.dna.data.importing.intervals import GenomicInterval, read_intervals
 from contactlens.dna.data.tokens import BASES, MASK
-from contactlens.dna.explanation.attributions import Attributions, write_attributions
+from contactlens.dna.explanation.attributions import Attributions, write_attributions, write_hdf5
 from contactlens.dna.explanation.believed import believed_parts
 from contactlens.dna.explanation.checks import read_checks
 from contactlens.dna.explanation.methods import AttributionSettings, require_method, require_precision
@@ -105,18 +105,19 @@ class IntervalAttributions:
             arrays = (np.pad(one, ((0, length - len(one)), (0, 0)))[None] for one in self.of(row))
             yield Attributions(names[row : row + 1], self.scores[row : row + 1], *arrays)
 
-    def write(self, folder: Path | str) -> list[Path]:
-        """Write attributions.npz, attributions.tsv and, for genome browsers, attributions.bedgraph (where intervals
-        overlap, their mean).
+    def write(self, folder: Path | str, hdf5: bool = False) -> list[Path]:
+        """Write attributions.npz, or in its place attributions.h5, attributions.tsv and, for genome browsers,
+        attributions.bedgraph (where intervals overlap, their mean).
         """
-        npz, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in ("npz", "tsv", "bedgraph"))
-        write_attributions(npz, {self.method: self})
+        kinds = ("h5" if hdf5 else "npz", "tsv", "bedgraph")
+        arrays, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in kinds)
+        (write_hdf5 if hdf5 else write_attributions)(arrays, {self.method: self})
         with write_aside(tsv) as aside, aside.open("w", newline="") as out:
             for row in range(len(self.intervals)):
                 form: dict[str, Any] = {"sep": "\t", "index": False, "float_format": "%.6g", "lineterminator": "\n"}
                 self.table([row]).to_csv(out, header=row == 0, **form)
         write_bedgraph(bedgraph, self._stretches())
-        return [npz, tsv, bedgraph]
+        return [arrays, tsv, bedgraph]
 
     def _stretches(self) -> Iterator[Stretch]:
         """Means over intervals, one group of overlapping or adjoining ones in memory at a time."""

@@ -102,6 +102,28 @@ def write_attributions(path: Path | str, by_method: Mapping[str, InPieces]) -> N
             write_key(archive, method, (np.asarray(one.hypothetical, np.float32) for one in found.pieces()), shape)
 
 
+def write_hdf5(path: Path | str, by_method: Mapping[str, InPieces]) -> None:
+    """What `write_attributions` writes, as datasets of an HDF5 file in chunks of one window, each of which is read
+    without the others. The bytes depend on the content alone. Memory holds one piece of it.
+    """
+    import h5py
+
+    shared = next(iter(by_method.values()))
+    shape = (len(shared.window_ids), shared.length, 4)
+    chunked: dict[str, Any] = {"shape": shape, "chunks": (1, *shape[1:]), "compression": "gzip", "shuffle": True}
+    with write_aside(path) as aside, h5py.File(aside, "w") as file:
+        file.create_dataset("window_ids", data=shared.window_ids.tolist(), dtype=h5py.string_dtype())
+        file["logits"] = np.asarray(shared.logits, dtype=np.float64)
+        one_hot = file.create_dataset("one_hot", dtype=np.uint8, **chunked)
+        for number, (method, found) in enumerate(sorted(by_method.items())):
+            values, first = file.create_dataset(method, dtype=np.float32, **chunked), 0
+            for piece in found.pieces():
+                own = slice(first, first := first + len(piece.logits))
+                values[own] = piece.hypothetical
+                if not number:
+                    one_hot[own] = piece.one_hot
+
+
 def write_key(archive: zipfile.ZipFile, name: str, pieces: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
     """An array of an NPZ file from consecutive pieces of its first axis: the bytes that numpy writes of the whole."""
     with archive.open(f"{name}.npy", "w", force_zip64=True) as out:
