@@ -1,7 +1,8 @@
 """Methods with a rule for each module, on a model with a gate: they begin behind it.
 
-The gate multiplies inputs that it is itself computed from, which no such rule covers. It works on each frame alone, so
-what is found for the channels behind it belongs to the frame, and among the frame's channels to the one it came from.
+The gate multiplies inputs that it is itself computed from, which no such rule covers. It works on each frame alone, or
+on the place half way to the frame before, so what is found for the channels behind it belongs to the frame, and among
+the frame's channels to the one it came from.
 """
 
 import torch
@@ -30,13 +31,15 @@ class PastGate(nn.Module):
         return torch.cat([behind, x[:, gated:]], dim=1)
 
     def to_channels(self, attributions: Tensor, channels: int) -> Tensor:
-        """(B, C, T) from attributions (B, Z, T): contact goes to the channel that the gate reads, and the mask of
-        observed frames, which is no measurement, to none. A channel that the model does not see has 0."""
+        """(B, C, T) from attributions (B, Z, T): contact, and what lies half way to the frame before, go to the channel
+        that the gate reads, and the mask of observed frames, which is no measurement, to none. A channel that the model
+        does not see has 0."""
         hidden = self.model.hidden_channels
         seen = channels - int(self.model.task.conditioned) - hidden
+        mask = seen + 1 + 2 * self.model.sees_between_frames
         none = torch.zeros_like(attributions[:, :hidden])
-        folded = torch.cat([none, attributions[:, :seen], attributions[:, seen + 2 :]], dim=1)
-        folded[:, self.model.driver_channels - 1] += attributions[:, seen]
+        folded = torch.cat([none, attributions[:, :seen], attributions[:, mask + 1 :]], dim=1)
+        folded[:, self.model.driver_channels - 1] += attributions[:, seen:mask].sum(dim=1)
         return folded
 
     def forward(self, z: Tensor, observed: Tensor) -> Tensor:

@@ -99,6 +99,8 @@ class ModelConfig:
     rotation: how a separation vector is seen: `as_given`, x, y, z beside the distance in the microscope's axes;
         `random`, the same with every track turned at random each time it is trained on; `invariant`, the distance
         alone, so that no rotation changes a prediction
+    between_frames: whether the distance half way between a frame and the one before is an input beside that of the
+        frame, of a separation vector; a contact between two frames leaves a trace there
     logvar_bounds: range of a predicted Gaussian's log-variance, in log units of the standardised signal's variance
     context_frames: frames to which MS2 is pooled where it conditions the decoder
     head: what a predicted signal is predicted as
@@ -113,6 +115,7 @@ class ModelConfig:
     gated: bool
     logvar_bounds: tuple[float, float]
     rotation: Rotation = "as_given"
+    between_frames: bool = False
     context_frames: PositiveInt = 8
     head: HeadConfig = field(default_factory=HeadConfig)
     transformer: TransformerConfig = TransformerConfig()

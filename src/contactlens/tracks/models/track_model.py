@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from contactlens.tracks.data.halfway import halfway_distance
 from contactlens.tracks.models.architectures import ARCHITECTURES, Plan, check_fit
 from contactlens.tracks.models.config import GateConfig, ModelConfig
 from contactlens.tracks.models.convolution import PointwiseConv
@@ -97,14 +98,16 @@ class TrackModel(nn.Module):
         # x, y and z come before the distance.
         self.turned_in_training = config.rotation == "random" and self.driver_channels > 1
         self.hidden_channels = max(self.driver_channels - 1, 0) if config.rotation == "invariant" else 0
+        self.sees_between_frames = config.between_frames and self.driver_channels > 1
         self.register_buffer("channel_scale", torch.tensor(scale)[:, None])
         self.register_buffer("channel_shift", torch.tensor([0.0] * self.driver_channels + shift)[:, None])
         self.register_buffer("signal_mean", torch.tensor(scaling.signal_mean))
         self.register_buffer("signal_sd", torch.tensor(scaling.signal_sd))
         self.distance_gate = DistanceGate(gate, scaling.driver_scale) if self.gated else None
-        # One further channel, the mask of observed frames, and behind a gate a second: the gated constant (the contact
-        # itself; without it a driver near 0 in contact looks the same as no contact).
-        in_channels = len(scale) - self.hidden_channels + 1 + self.gated
+        # One further channel, the mask of observed frames, and behind a gate another for each distance: the gated
+        # constant (the contact itself; without it a driver near 0 in contact looks the same as no contact).
+        distances = 1 + self.sees_between_frames
+        in_channels = len(scale) - self.hidden_channels + distances + distances * self.gated
         context_channels = config.width if task.conditioned else 0
         plan = Plan(config, in_channels, context_channels, scaling, grid)
         self.backbone = ARCHITECTURES[config.name].build(plan)
@@ -129,17 +132,31 @@ class TrackModel(nn.Module):
         return self.distance_gate(x[:, self.driver_channels - 1])
 
     def gated_input(self, x: Tensor, gate: Tensor, observed: Tensor) -> Tensor:
-        """(B, Z, T): scaled input that is not hidden, contact (behind a gate) and mask."""
+        """(B, Z, T): scaled input that is not hidden, contact (behind a gate), `_between_frames`, and mask."""
         scaled = ((x - self.channel_shift) / self.channel_scale)[:, self.hidden_channels :]
         mask = observed[:, None].to(x.dtype)
+        between = self._between_frames(x, observed)
         if self.distance_gate is None:
-            return torch.cat([scaled * mask, mask], dim=1)
+            return torch.cat([scaled * mask, *(channel * mask for channel in between), mask], dim=1)
         opening = gate[:, None].expand_as(scaled)
         if self.task.may_copy_signal:
             opening = torch.cat(
                 [opening[:, : self.driver_channels - self.hidden_channels], self._sight(gate)[:, None]], dim=1
             )
-        return torch.cat([scaled * opening * mask, gate[:, None] * mask, mask], dim=1)
+        seen = [scaled * opening, gate[:, None], *between]
+        return torch.cat([*(channel * mask for channel in seen), mask], dim=1)
+
+    def _between_frames(self, x: Tensor, observed: Tensor) -> list[Tensor]:
+        """Channels (B, 1, T) of what lies half way to the frame before: the distance, behind a gate as far as that lets
+        it through, and then the contact."""
+        if not self.sees_between_frames:
+            return []
+        halfway = halfway_distance(x[:, : self.driver_channels], observed)[:, None]
+        scaled = halfway / self.channel_scale[self.driver_channels - 1]
+        if self.distance_gate is None:
+            return [scaled]
+        opening = self.distance_gate(halfway)
+        return [scaled * opening, opening]
 
     @staticmethod
     def _sight(gate: Tensor) -> Tensor:

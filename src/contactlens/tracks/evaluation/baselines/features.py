@@ -11,13 +11,15 @@ from contactlens.tracks.evaluation.config import FeatureConfig
 
 
 def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, view: SignalView = HIDDEN) -> Array:
-    """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing.
+    """(N * T, F) float32 in frame order of each track; NaN where a window holds nothing. Of vectors, the distance half
+    way between frames has the features that the distance at the frames has.
 
     thresholds: contact thresholds in driver units; view: what may be read of MS2
     """
-    distance = pd.DataFrame(frames.distance.T)  # (T, N): pandas rolls down columns
-    columns = [distance.shift(lag) for lag in config.lag_frames]
-    series = [(distance < threshold).astype(float).where(distance.notna()) for threshold in thresholds]
+    given = [frames.distance] if frames.halfway is None else [frames.distance, frames.halfway]
+    distances = [pd.DataFrame(one.T) for one in given]  # (T, N): pandas rolls down columns
+    columns = [one.shift(lag) for one in distances for lag in config.lag_frames]
+    series = [(one < threshold).astype(float).where(one.notna()) for one in distances for threshold in thresholds]
     if view.parts is not None:
         columns += [pd.DataFrame(part.T) for part in _part_means(frames, view.parts)]
     if view.radius is not None:
@@ -25,9 +27,10 @@ def windowed_features(frames: Frames, config: FeatureConfig, thresholds: Array, 
         series.append(visible)
         columns += [visible, *_nearest(visible), *(_reversed(part) for part in _nearest(_reversed(visible)))]
     for window in config.window_frames:
-        for values in (distance, *series):
+        for values in (*distances, *series):
             columns += _means(values, window)
-        columns += _minima(distance, window)
+        for one in distances:
+            columns += _minima(one, window)
     return np.stack([column.to_numpy(dtype=np.float32).T.ravel() for column in columns], axis=1)
 
 
