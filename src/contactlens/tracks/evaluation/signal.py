@@ -144,8 +144,8 @@ def score_signal(
         ensemble with the network.
     served: the form that is served
     groups: of each test track, which are resampled before it
-    ceiling: of some of the test tracks; on these network and ensemble as they are, and what is served, are compared
-        with it (`nll_minus_ceiling`)
+    ceiling: of some of the test tracks; on these every form of every model is compared with it (`nll_minus_ceiling`),
+        which says of a baseline how far any model could be ahead of it
     """
     evaluator = _SignalEvaluator.of(test, config, seed, groups or test.track_ids)
     forms, recalibrations = recalibrated_forms(calibration, models, config)
@@ -154,8 +154,7 @@ def score_signal(
         metrics[ENSEMBLE] |= evaluator.with_seeds(forms[ENSEMBLE], seed)
     compare_with_baselines(metrics, models)
     if ceiling is not None:
-        own = dict.fromkeys([*(name for name in (NETWORK, ENSEMBLE) if name in models), served])
-        metrics[CEILING] = evaluator.add_ceiling(ceiling, {name: (metrics[name], forms[name]) for name in own})
+        metrics[CEILING] = evaluator.add_ceiling(ceiling, {name: (metrics[name], forms[name]) for name in forms})
     served_model = served.removesuffix(RECALIBRATED)
     shown = {name: forms[name] for name in (served_model, served_model + RECALIBRATED)}
     return SignalEvaluation(
