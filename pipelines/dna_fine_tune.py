@@ -1,4 +1,4 @@
-"""Train the head and the last layers on the labelled windows -> models/dna/classifier, history.csv, …"""
+"""Train the head and the last layers with the sweep's best values -> models/dna/classifier, history.csv, …"""
 
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,15 @@ from contactlens.dna.evaluation.evaluate import roc_by_epoch
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.classifier import WindowClassifier, save_classifier
 from contactlens.dna.training.fit import fine_tune
-from contactlens.ops.params import load_params
+from contactlens.ops.params import apply_best, load_params
+from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.ray_training import run_training
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.training.state import kept_until_done
 
-INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
+INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained", "models/dna/best_params.yaml"]
 CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished
 
 
@@ -31,13 +32,14 @@ def main() -> None:
 
 def train_classifier(checkpoints: Path) -> None:
     params = load_params()
-    config = params.dna.fine_tune
+    chosen = apply_best(params.dna, read_yaml(INPUTS[3]), INPUTS[3])
+    config = chosen.fine_tune
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = (stored(windows, splits[name]) for name in ("train", "validation"))
     seed_everything(params.seed, config.trainer.threads)
     backbone = load_backbone(INPUTS[2]).backbone
-    model = WindowClassifier(backbone, windows.task, params.dna.head, params.dna.context_bp)
-    with stage_run("fine_tune", params.dna, provenance(params.seed, INPUTS), "dna") as run:
+    model = WindowClassifier(backbone, windows.task, chosen.head, chosen.context_bp)
+    with stage_run("fine_tune", chosen, provenance(params.seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
         tune = partial(fine_tune, model, train, validation, config, params.seed)
         done = run_training(tune, config, params.seed, checkpoints, log, "dna.fine_tune.workers")

@@ -5,7 +5,6 @@ where there is no champion the candidate's: -> models/dna/champion, registered.j
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,8 @@ from contactlens.dna.serving.description import Description
 from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.config import TrainerConfig
 from contactlens.dna.training.fit import predict
-from contactlens.ops.params import load_params
+from contactlens.ops.params import Params, apply_best, load_params
+from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.registry.champion import ANALYSIS, standing, write_champion, write_registered
 from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, split_digest, write_fitted_to
 from contactlens.ops.registry.register import Candidate, Registered, sync_registry
@@ -36,15 +36,17 @@ from contactlens.ops.stage import stage
 EXPERIMENT = "dna"
 DATA, SPLITS = "data/dna", "models/dna/splits.json"
 CLASSIFIER, RECALIBRATION = Path("models/dna/classifier"), Path("models/dna/recalibration.json")
-REPORTS = Path("reports/dna")
+BEST, REPORTS = "models/dna/best_params.yaml", Path("reports/dna")
 ATTRIBUTIONS, METHOD_CHECKS = REPORTS / "attributions.npz", REPORTS / "method_checks.csv"
 ARTIFACTS = {
-    "tables": [REPORTS / name for name in ("metrics.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")],
+    "tables": [
+        REPORTS / name for name in ("metrics.csv", "trials.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")
+    ],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
 EXPLAINED = [ATTRIBUTIONS, METHOD_CHECKS]
-INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, RECALIBRATION, REPORTS / "metrics.json", *FILES, *EXPLAINED]
+INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES, *EXPLAINED]
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 
@@ -79,9 +81,10 @@ def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated
     return float(score(np.ones((1, len(batch))))[0])
 
 
-def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
+def register(params: Params, windows: WindowSet, kept: Path) -> Registered:
     """Register what the pipeline has made and write the champion's folder; `kept` takes the attributed windows."""
     trainer, splits = params.dna.fine_tune.trainer, read_json(SPLITS)
+    chosen = apply_best(params.dna, read_yaml(BEST), BEST)
     test = windows.select(splits["test"])
     rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")
@@ -103,7 +106,7 @@ def register(params: Any, windows: WindowSet, kept: Path) -> Registered:
         weights=[CLASSIFIER, *beside, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
-        params={"seed": params.seed, "dna": {k: v for k, v in asdict(params.dna).items() if k != AFTERWARDS}},
+        params={"seed": params.seed, "dna": {k: v for k, v in asdict(chosen).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
         artifacts={
             **ARTIFACTS,

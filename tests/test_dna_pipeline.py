@@ -30,6 +30,14 @@ TINY = {
         "backbone": {"d_model": 8, "n_layer": 1, "d_state": 2},
         "pretrain": {"crops_per_epoch": 32, "validation_crops": 8, "crop_bp": 128, "trainer": SMALL},
         "fine_tune": {"trainer": SMALL},
+        "sweep": {
+            "n_trials": 2,
+            "max_epochs": 2,
+            "fixed_epochs": 2,
+            "min_epochs": 1,
+            "train_windows": 24,
+            "min_gain": 0.0,
+        },
         "baselines": {"kmer": {"lengths": [3]}, "motif_scan": {"motifs": [4]}, "cnn": {"max_epochs": 1, "starts": 1}},
         "evaluate": {"bootstrap_replicates": 50},
         "explain": {
@@ -76,6 +84,11 @@ def test_it_runs_from_windows_to_motifs_of_the_promoted_model(finished: Path) ->
     assert champion["champion"] is not None
     models = set(pd.read_csv(finished / "reports/dna/metrics.csv")["model"])
     assert len(models) >= 12 and "ceiling" in models
+    trials = pd.read_csv(finished / "reports/dna/trials.csv")
+    assert trials["kind"].to_list() == ["fixed", "search", "search"] and trials["validation_loss"].notna().all()
+    best = yaml.safe_load((finished / "models/dna/best_params.yaml").read_text())
+    longest = trials[trials["budget"] == 2]
+    assert (trials.loc[longest["validation_loss"].idxmin(), list(best)] == pd.Series(best)).all()
     assert {"summary.json", "positive.meme", "negative.meme", "hits.bed", "contributions.bw", "recovery.csv"} <= {
         path.name for path in (finished / "reports/dna/motifs").iterdir()
     }

@@ -113,7 +113,9 @@ def test_the_plan_says_what_the_defaults_resolve_to() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert f"tracks.fit: {device}, 1 thread" in rows["will be used: tracks"].found
     assert "scan by" in rows["will be used: dna fine-tuning"].found
-    assert rows["will be used: sweep"].found.startswith("33 trials")  # 15 of the curve, 2 starts, 16 searched
+    sweeps = [rows[f"will be used: {branch} sweep"].found for branch in ("tracks", "dna")]
+    assert sweeps[0].startswith("33 trials")  # 15 of the curve, 2 starts, 16 searched
+    assert sweeps[1].startswith("3 trials")  # the given values, 2 searched
 
 
 def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +124,12 @@ def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypat
     rows = {row.name: row for row in plan.examine(root)}
     assert rows["will be used: tracks"].state == "warning"
     assert rows["will be used: tracks"].remedy == "lower tracks.fit.threads"
-    assert rows["will be used: sweep"].state == "warning"
+    found = rows["will be used: tracks sweep"]
+    assert (found.state, found.remedy) == ("warning", "lower tracks.sweep.max_concurrent")
+    assert rows["will be used: dna sweep"].state == "ok"
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert "the cluster" in plan.examine(root)[-1].found
-    assert plan.examine(root)[-1].state == "ok"
+    found = {row.name: row for row in plan.examine(root)}["will be used: tracks sweep"]
+    assert "the cluster" in found.found and found.state == "ok"
 
 
 def test_workers_that_share_a_training_are_told_and_must_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,8 @@ class Sweep:
     results: names of what a trial returns beside its number of epochs: columns of the table of trials
     repeat: the key of `defaults` in which repeats of one configuration differ, such as an offset of the seed; the
         metric of a configuration is the mean over them
+    margin: how much lower the metric of other values must be than that of `defaults`, where both were given as many
+        epochs, for them to be chosen
     """
 
     config: SearchConfig
@@ -129,6 +131,7 @@ class Sweep:
     metric: str
     results: tuple[str, ...]
     repeat: str | None = None
+    margin: float = 0.0
 
     @property
     def total(self) -> int:
@@ -139,6 +142,11 @@ class Sweep:
     def trainings(self) -> int:
         """A trial that goes on to a further rung is trained once more."""
         return len(self.fixed) + sum(rung.n_trials for rung in self.config.rungs)
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the table of trials; `budget`: the epochs that one was given."""
+        return ["trial", "kind", *self.defaults, "budget", "epochs", *self.results]
 
     @property
     def searched(self) -> dict[str, Dimension]:

@@ -117,6 +117,9 @@ def write_scores(windows: WindowSet, folder: Path) -> None:
     )
     losses = pd.DataFrame({"model": ["network", "0_bases_of_context", "2_bases_of_context"], "loss": [1.2, 1.36, 1.3]})
     losses.to_csv(folder / "pretrain_loss.csv", index=False)
+    trials = pd.DataFrame({"trial": [0, 1, 2], "kind": ["fixed", "search", "search"], "dropout": [0.0, 0.1, 0.2]})
+    trials = trials.assign(budget=[4, 2, 4], epochs=[4, 2, 4], validation_loss=[0.5, 0.1, 0.4], validation_ece=0.1)
+    trials.to_csv(folder / "trials.csv", index=False)
 
 
 def write_explanation(windows: WindowSet, folder: Path) -> None:
@@ -205,7 +208,7 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report, html:
     names = {figure.path.stem for figure in figures}
     assert names == {
         *("distance", "comparison", "curves", "scores", "reliability", "distribution", "zoom", "regions", "helix"),
-        *("motifs", "deletion", "faithfulness", "conservation", "pretraining", "training", "roc_epochs"),
+        *("motifs", "deletion", "faithfulness", "conservation", "pretraining", "training", "roc_epochs", "sweep"),
     }
     assert all(figure.csv and figure.csv.is_file() for figure in figures)
     assert html.count('<img src="data:image/webp;base64,') == len(figures)
@@ -253,6 +256,7 @@ NEEDS = {
     "Motifs": ["motifs/summary.json"],
     "Faithfulness": ["curves.csv", "faithfulness.csv", "conservation.csv"],
     "Training": ["pretrain_history.csv", "history.csv", "roc_per_epoch.csv"],
+    "Sweep": ["trials.csv"],
 }
 
 

@@ -64,6 +64,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     windows.write("data/dna")
     by_chromosome = [group["window_id"].tolist() for _, group in windows.windows.groupby("chrom")]
     write_json("models/dna/splits.json", dict(zip(("train", "validation"), by_chromosome, strict=True)))
+    Path("models/dna/best_params.yaml").write_text("{}\n")
     torch.manual_seed(0)
     architecture = CaduceusConfig(d_model=8, n_layer=1, ssm_cfg=SsmConfig(d_state=2))
     save_caduceus(CaduceusForMaskedLM(architecture), "models/dna/pretrained")
@@ -135,6 +136,24 @@ def test_a_classifier_of_a_short_context_is_trained_by_the_stage(
     other = torch.where(torch.from_numpy(seen), batch.ids, batch.ids.flip(0))
     assert (other != batch.ids).any()
     assert torch.equal(model(other, batch.regions), model(batch.ids, batch.regions))
+
+
+def test_the_stage_trains_with_the_best_values_of_the_sweep(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They count where they were searched; what the sweep did not choose is as in params.yaml."""
+    Path("models/dna/best_params.yaml").write_text("head_hidden: 5\nlearning_rate: 0.001\nlabel_smoothing: 0.1\n")
+    pipeline, used = load_script("dna_fine_tune"), []
+
+    def tune(*given: Any, **named: Any) -> Any:
+        used.append(given[3])
+        return fit.fine_tune(*given, **named)
+
+    monkeypatch.setattr(pipeline, "fine_tune", tune)
+    monkeypatch.setattr(pipeline, "stage_run", lambda *_: nullcontext(Run()))
+    monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
+    pipeline.main()
+    assert load_classifier("models/dna/classifier").head.n_hidden == 5
+    (config,) = used
+    assert (config.trainer.learning_rate, config.label_smoothing, config.trainer.max_epochs) == (0.001, 0.1, 2)
 
 
 @pytest.mark.slow

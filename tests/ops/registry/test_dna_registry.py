@@ -64,8 +64,13 @@ class Dna:
     motifs: Section
     checks: CheckLimits = CheckLimits(0.1, 0.1, 1.0, 1.0, 1)  # noqa: RUF009 (frozen)
 
+    swept = ()
+
     def rules(self, task: str) -> ClassifierRules:
         return self.promotion
+
+    def section_changes(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,8 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     )
     history = pd.DataFrame({"epoch": [0, 1], "train_loss": [0.7, 0.6], "validation_auroc": [0.5, float("nan")]})
     history.to_csv(reports / "history.csv", index=False)
-    for name in ("metrics", "roc_per_epoch", "faithfulness", "method_checks"):
+    (models / "best_params.yaml").write_text("{}\n")
+    for name in ("metrics", "trials", "roc_per_epoch", "faithfulness", "method_checks"):
         (reports / f"{name}.csv").write_text(f"{name}\n")
     write_json(reports / "validation.json", {"passed": True})
     (reports / "data_docs").mkdir(exist_ok=True)

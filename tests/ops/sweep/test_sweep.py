@@ -158,6 +158,17 @@ def test_the_lowest_mean_over_repeats_is_chosen_of_what_was_given_the_most_epoch
     assert chosen(*pair, row(2, 6, 0.5, width=4)) == [0, 1]
 
 
+def test_values_other_than_the_defaults_must_gain_more_than_the_margin() -> None:
+    def kept(*rows: dict[str, Any]) -> int:
+        return choose(list(rows), replace(toy_sweep.description(), margin=0.5))[0]["trial"]
+
+    defaults, better = row(0, 12, 2.0), row(1, 12, 1.6, width=4)
+    assert kept(defaults, better) == 0
+    assert kept(defaults, row(1, 12, 1.4, width=4)) == kept(better, defaults | {"budget": 6}) == 1
+    assert kept(row(0, 12, math.nan), better) == 1
+    assert choose([row(0, 12, 2.0, width=4), row(1, 12, 2.0)], toy_sweep.description())[0]["trial"] == 1  # a tie
+
+
 def test_a_configuration_that_diverged_once_is_not_chosen() -> None:
     pair = [row(0, 12, 1.0, start=1.0), row(1, 12, math.nan, start=2.0)]
     assert chosen(*pair, row(2, 12, 2.0, width=4), row(3, 12, -math.inf, width=16)) == [2]

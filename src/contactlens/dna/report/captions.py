@@ -94,6 +94,13 @@ CAPTIONS = {
         the logit, with every rule of LRP, without each, and by the plain gradient. Right: what of the
         logit reaches bases, and what stays in biases.""",
     "conservation_table": "What is lost or made up, as a share of the logit, over clusters of windows.",
+    "sweep": """
+        Validation loss against every searched key. Lower is better, at equal epochs: hollow points were
+        stopped before the filled ones. The fixed trial has the values of params.yaml.""",
+    "best_trials": """
+        The {best} best of {all} trials. Those that were given the most epochs (budget) before all others, then by
+        validation loss. Fine-tuning takes the searched keys of the best (models/dna/best_params.yaml) where its loss
+        is lower than the fixed trial's by more than dna.sweep.min_gain; else it keeps those of params.yaml.""",
     "promotion": """
         The promotion rules. How this model did by each; the champion in use is compared at
         registration.""",

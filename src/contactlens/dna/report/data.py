@@ -1,13 +1,15 @@
 """The parts of the DNA report on what went in, and on how the model was trained."""
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from contactlens.dna.data.names import CRITERION
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.report.captions import caption
 from contactlens.dna.report.figures import evaluation, training
 from contactlens.dna.report.inputs import DnaReportInputs
-from contactlens.reporting.blocks import Block, TableBlock, TextBlock
+from contactlens.reporting.blocks import Block, FigureBlock, TableBlock, TextBlock
+from contactlens.reporting.trials import trial_blocks
 
 CLASSES = {0: "negative", 1: "positive"}
 SHOWN_CHROMOSOMES = 8
@@ -73,6 +75,17 @@ def window_section(inputs: DnaReportInputs) -> list[Block]:
     if validation is not None:
         blocks.append(TableBlock(check_table(validation), caption("checks")))
     return blocks
+
+
+def sweep_section(inputs: DnaReportInputs) -> list[Block]:
+    trials = inputs.table("trials")
+    if trials is None:
+        return []
+
+    def block(figure: Figure) -> FigureBlock:
+        return inputs.figure("sweep", figure, trials, caption("sweep"))
+
+    return trial_blocks(trials, training.TRIALS, block, caption)
 
 
 def training_section(inputs: DnaReportInputs) -> list[Block]:

@@ -28,6 +28,10 @@ NOTES = {
         "ROC curves on validation windows, thin ones of each epoch, a thick one of the epoch that was kept.",
         "Few validation windows make the curves jump between epochs.",
     ),
+    "sweep": FigureNotes(
+        "A panel a searched key: validation loss of every trial as points over the key's values.",
+        "Few trials of few windows: another seed moves a point as far as another value does.",
+    ),
     "curves": FigureNotes(
         "Left ROC curves, right precision against recall, a line a model with its area; dashed, no knowledge.",
         "Windows that share DNA across splits, or another ratio of classes than in use, would flatter these curves.",

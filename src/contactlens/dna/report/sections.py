@@ -6,7 +6,7 @@ import pandas as pd
 
 from contactlens.dna.data.names import NETWORK, RECALIBRATED
 from contactlens.dna.report.captions import caption
-from contactlens.dna.report.data import training_section, window_section
+from contactlens.dna.report.data import sweep_section, training_section, window_section
 from contactlens.dna.report.explanations import (
     attribution_section,
     faithfulness_section,
@@ -113,6 +113,7 @@ SECTIONS: list[tuple[str, str, Callable[[DnaReportInputs], list[Block]]]] = [
     ),
     ("Faithfulness", "Whether these explanations say what the model does.", faithfulness_section),
     ("Training", "What was learned without labels, and whether training had converged.", training_section),
+    ("Sweep", "What the search for the fine-tuning tried.", sweep_section),
     ("Promotion", "Whether this model may replace the one in use.", promotion_section),
 ]
 

@@ -116,7 +116,12 @@ class _FineTuning:
         self.cached: dict[int, FrozenStates] = {}
 
     def cache(self, folder: Path, data: str) -> None:
-        """Run the frozen blocks once, into files of `folder`; data: digest of the windows."""
+        """Run the frozen blocks once, where there are any and that is asked for, into files of `folder`.
+
+        data: digest of the windows
+        """
+        if not (self.config.cache_frozen and self.n_frozen):
+            return
         backbone, size, context_bp = self.model.backbone, self.config.trainer.batch_size, self.model.context_bp
         both = {"train": self.train, "validation": self.validation}
         weights = fingerprint(backbone.state_dict().values())
@@ -194,6 +199,18 @@ class _FineTuning:
         return Validation(scores, one_by_one)
 
 
+def digest_of(*splits: Windows) -> str:
+    """Of all that a model is given of the windows."""
+    return fingerprint(x for windows in splits for x in contents(windows))
+
+
+def cache_frozen_states(
+    model: WindowClassifier, train: Windows, validation: Windows, config: FineTuneConfig, folder: Path
+) -> None:
+    """Leave in `folder` what a `fine_tune` with `frozen=folder` looks for there first."""
+    _FineTuning(model, train, validation, config).cache(folder, digest_of(train, validation))
+
+
 def fine_tune(
     model: WindowClassifier,
     train: Windows,
@@ -203,6 +220,8 @@ def fine_tune(
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
     workers: Workers = ALONE,
+    frozen: Path | None = None,
+    until: int | None = None,
 ) -> FineTuned:
     """Train `model` in place with binary cross-entropy; it is left with the weights of its best epoch, by the
     cross-entropy of the validation windows.
@@ -211,13 +230,15 @@ def fine_tune(
     Of the windows, batches alone are in memory. `on_epoch` gets each epoch's losses, validation AUROC and accuracy.
     checkpoints: folder of the states to go on from, and of what the frozen blocks give, one for all workers; a
         temporary one where None
+    frozen: folder of what the frozen blocks give, where it is another: trainings of one backbone on the same windows
+        may share it, at once too
+    until: epochs after which to stop, on the schedule of all; None: all
     """
     with TemporaryDirectory() if checkpoints is None else nullcontext(checkpoints) as folder:
         tuning = _FineTuning(model, train, validation, config, workers)
-        data = fingerprint(x for windows in (train, validation) for x in contents(windows))
-        if config.cache_frozen and tuning.n_frozen:
-            with workers.first_before_others():  # who comes later finds the files whole
-                tuning.cache(Path(folder), data)
+        data = digest_of(train, validation)
+        with workers.first_before_others():  # who comes later finds the files whole
+            tuning.cache(Path(frozen or folder), data)
         tuning.standardise_head()
         described = [
             config.unfrozen_layers,
@@ -227,7 +248,7 @@ def fine_tune(
             model.context_bp,
             data,
         ]
-        result = trainer_of(tuning, config, seed, described, workers).run(checkpoints, on_epoch)
+        result = trainer_of(tuning, config, seed, described, workers).run(checkpoints, on_epoch, until=until)
     return FineTuned(model, result, torch.stack(result.validation_outputs).numpy())
 
 

@@ -13,7 +13,8 @@ from contactlens.dna.training.config import RunConfig
 from contactlens.ops.cluster_address import cluster_address
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.machine import usable_cpus
-from contactlens.ops.params import PARAMS_FILE, Params, load_params
+from contactlens.ops.params import PARAMS_FILE, load_params
+from contactlens.training.search import Sweep
 
 
 class Training(Protocol):
@@ -37,7 +38,8 @@ def examine(root: Path) -> list[Check]:
         training("will be used: tracks", "tracks.fit", params.tracks.fit),
         shared_training("will be used: dna pre-training", "dna.pretrain", dna.pretrain),
         shared_training("will be used: dna fine-tuning", "dna.fine_tune", dna.fine_tune),
-        sweep(params),
+        sweep("will be used: tracks sweep", "tracks.sweep", params.tracks.search),
+        sweep("will be used: dna sweep", "dna.sweep", dna.search),
     ]
 
 
@@ -68,16 +70,15 @@ def shared_training(name: str, section: str, run: RunConfig) -> Check:
     return replace(one, found=said)
 
 
-def sweep(params: Params) -> Check:
-    config = params.tracks.sweep
-    trials = params.tracks.search.total
+def sweep(name: str, section: str, search: Sweep) -> Check:
+    config = search.config
     cpus = config.max_concurrent * config.cpus_per_trial
     cluster = cluster_address()
     said = (
-        f"{trials} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, each "
-        f"with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"
+        f"{search.total} trials on {'the cluster' if cluster else 'this machine'}, {config.max_concurrent} at once, "
+        f"each with CPUs: {config.cpus_per_trial}, GPUs where there are any: {config.gpus_per_trial:g}"
     )
     if not cluster and cpus > usable_cpus():
         said += f", where {usable_cpus()} CPUs are usable for {cpus}"
-        return Check("will be used: sweep", "warning", said, "lower tracks.sweep.max_concurrent")
-    return Check("will be used: sweep", "ok", said)
+        return Check(name, "warning", said, f"lower {section}.max_concurrent")
+    return Check(name, "ok", said)

@@ -1,9 +1,9 @@
 """params.yaml, typed: every value the pipeline uses, once, with nothing unknown and nothing missing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from contactlens.base.errors import InputError
 from contactlens.base.settings import Field, NonNegativeInt, rule, settings
@@ -17,8 +17,9 @@ from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
 from contactlens.dna.models.config import BackboneConfig, HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.simulation.config import SimulationConfig as DnaSimulationConfig
+from contactlens.dna.training import sweep as dna_sweep
 from contactlens.dna.training.config import FineTuneConfig, PretrainConfig
-from contactlens.ops.params.strict import from_mapping, load_section, suggestion
+from contactlens.ops.params.strict import from_mapping, load_section, overlay, suggestion
 from contactlens.ops.registry.rules import ClassifierRules, LoadingRules, PromotionRules, single_form
 from contactlens.tracks.data.config import CheckLimits, SplitConfig
 from contactlens.tracks.evaluation.baselines import comparable_baselines
@@ -41,7 +42,7 @@ from contactlens.tracks.simulation.config import RandomWalkConfig, SimulationCon
 from contactlens.tracks.simulation.reporter import Reporter
 from contactlens.tracks.training.config import FitConfig, LossConfig, SeedsConfig, TrainingConfig
 from contactlens.tracks.training.sweep import SWEPT, SweepConfig, contact_sweep, section_changes
-from contactlens.training.search import Sweep
+from contactlens.training.search import SearchConfig, Sweep
 
 PARAMS_FILE = "params.yaml"
 LARGEST_SEED = 2**31 - 1  # numpy and scikit-learn take 32 bits, and each repeat adds one
@@ -135,9 +136,16 @@ class TracksParams:
     @rule
     def _task_and_model_fit(self) -> None:
         check_fit(self.resolved_task, self.model)
-        for key in self.sweep.space:
-            if key not in SWEPT:
-                raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(SWEPT))}")
+        _require_swept(self.sweep, SWEPT)
+
+    @property
+    def swept(self) -> Collection[str]:
+        """The keys that a sweep may change."""
+        return SWEPT
+
+    def section_changes(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Section -> what of it `values` of swept keys ask for."""
+        return section_changes(self.training, values)
 
 
 @settings
@@ -159,6 +167,7 @@ class DnaParams:
     head: HeadConfig
     context_bp: NonNegativeInt | None
     fine_tune: FineTuneConfig
+    sweep: dna_sweep.SweepConfig
     baselines: DnaBaselineConfig
     evaluate: DnaEvaluateConfig
     explain: DnaExplainConfig
@@ -170,6 +179,27 @@ class DnaParams:
         if self.motifs.method not in self.explain.stored:
             known, got = ", ".join(self.explain.stored), self.motifs.method
             raise ValueError(f"motifs.method must be one of explain.stored ({known}), got {got!r}")
+
+    @rule
+    def _searched_keys_are_swept(self) -> None:
+        _require_swept(self.sweep, dna_sweep.SWEPT)
+
+    @property
+    def training(self) -> dna_sweep.ClassifierTraining:
+        return dna_sweep.ClassifierTraining(self.head, self.fine_tune, self.context_bp)
+
+    @property
+    def search(self) -> Sweep:
+        return dna_sweep.fine_tuning_sweep(self.sweep, self.training)
+
+    @property
+    def swept(self) -> Collection[str]:
+        """The keys that a sweep may change."""
+        return dna_sweep.SWEPT
+
+    def section_changes(self, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Section -> what of it, nested, `values` of swept keys ask for."""
+        return dna_sweep.section_changes(values)
 
     def rules(self, task: WindowTask) -> ClassifierRules:
         """The rules of promotion for windows of this task, against the baselines that there are for it."""
@@ -194,21 +224,26 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     return load_section(path, Params)
 
 
-def apply_best(params: TracksParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> TracksParams:
-    """`params` with the swept keys at the values in `best`, as read from best_params.yaml.
+def _require_swept(config: SearchConfig, swept: Collection[str]) -> None:
+    for key in config.space:
+        if key not in swept:
+            raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(swept))}")
+
+
+BranchParams = TypeVar("BranchParams", TracksParams, DnaParams)
+
+
+def apply_best(params: BranchParams, best: Mapping[str, Any], name: str = "best_params.yaml") -> BranchParams:
+    """`params` of a branch with the swept keys at the values in `best`, as read from its best_params.yaml.
 
     Raises InputError for a key that is not swept and a value that its section would refuse.
     """
     for key in best:
-        if key not in SWEPT:
-            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(SWEPT))}")
-    sections = {
-        section: from_mapping(
-            {section: {**asdict(getattr(params, section)), **changed}},
-            type(getattr(params, section)),
-            section,
-            name,
-        )
-        for section, changed in section_changes(params.training, best).items()
-    }
+        if key not in params.swept:
+            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(params.swept))}")
+    sections = {}
+    for section, changed in params.section_changes(best).items():
+        own = getattr(params, section)
+        content = {section: overlay(asdict(own), changed, type(own), name)}
+        sections[section] = from_mapping(content, type(own), section, name)
     return replace(params, **sections)

@@ -182,11 +182,12 @@ def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
     repeats = choose(table, search.sweep)
     best = {key: repeats[0][key] for key in search.sweep.searched}
     metrics = {name: sum(float(row[name]) for row in repeats) / len(repeats) for name in ("epochs", *results)}
-    return SweepResult(pd.DataFrame(table), best, metrics)
+    return SweepResult(pd.DataFrame(table, columns=search.sweep.columns), best, metrics)
 
 
 def choose(rows: list[Row], sweep: Sweep) -> list[Row]:
-    """The repeats of the best configuration: of those that were given the most epochs, the lowest mean metric.
+    """The repeats of the best configuration: of those that were given the most epochs, the lowest mean metric, or the
+    defaults where that is not lower than theirs by more than the sweep's margin.
 
     A configuration with a repeat that diverged is not chosen. Raises InputError where no other is left.
     """
@@ -198,4 +199,10 @@ def choose(rows: list[Row], sweep: Sweep) -> list[Row]:
     if not finite:
         raise InputError(f"sweep: no trial reached a finite {sweep.metric}")
     most = max(repeats[0]["budget"] for _, repeats in finite)
-    return min((one for one in finite if one[1][0]["budget"] == most), key=lambda one: one[0])[1]
+    furthest = [one for one in finite if one[1][0]["budget"] == most]
+    lowest, best = min(furthest, key=lambda one: one[0])
+    usual = sweep.configuration(sweep.defaults)
+    for mean, repeats in furthest:
+        if sweep.configuration(repeats[0]) == usual and mean <= lowest + sweep.margin:
+            return repeats
+    return best

@@ -6,10 +6,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from contactlens.reporting.blocks import Block, Finding, HtmlBlock, Report, Section, TableBlock, TextBlock, figure_first
+from contactlens.reporting.blocks import (
+    Block,
+    FigureBlock,
+    Finding,
+    HtmlBlock,
+    Report,
+    Section,
+    TableBlock,
+    TextBlock,
+    figure_first,
+)
 from contactlens.reporting.card import looks_sentence
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.tables import promotion_finding, promotion_table
+from contactlens.reporting.trials import trial_blocks
 from contactlens.tracks.data.track_set import SIGNAL_COLUMN
 from contactlens.tracks.evaluation.baselines import without_hidden_inputs
 from contactlens.tracks.report import figures
@@ -21,7 +32,7 @@ from contactlens.tracks.report.contact_radius import (
 )
 from contactlens.tracks.report.cross_validation import cross_validation_section
 from contactlens.tracks.report.explanations import explanation_section, faithfulness_section
-from contactlens.tracks.report.figures.sweep import best_first, searched_keys
+from contactlens.tracks.report.figures.sweep import trials_of
 from contactlens.tracks.report.findings import (
     ceiling_finding,
     coverage_finding,
@@ -46,7 +57,6 @@ from contactlens.tracks.report.states import (
 from contactlens.tracks.report.track_explorer import track_explorer_html
 
 ACCURACY = ["nll", "crps", "mae", "r2"]
-BEST_TRIALS = 5
 EXPLORER_HEIGHT_PX = 470
 
 
@@ -227,13 +237,11 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
     trials = inputs.table("trials")
     if trials is None:
         return []
-    best = best_first(trials).head(BEST_TRIALS)
-    formats = {str(column): ".4g" for column in best.select_dtypes("float")}
-    blocks: list[Block] = [TableBlock(best, caption("best_trials", best=len(best), all=len(trials)), formats)]
-    if searched_keys(trials.dropna(subset=["validation_nll"])):  # a sweep of one trial has nothing to draw
-        figure = figures.sweep_figure(trials, inputs.driver)
-        blocks.insert(0, inputs.figure("sweep", figure, trials, caption("sweep")))
-    return blocks
+
+    def block(figure: Figure) -> FigureBlock:
+        return inputs.figure("sweep", figure, trials, caption("sweep"))
+
+    return trial_blocks(trials, trials_of(inputs.driver), block, caption)
 
 
 def promotion_section(inputs: ReportInputs) -> list[Block]:

@@ -10,8 +10,15 @@ from matplotlib.ticker import MaxNLocator
 
 from contactlens.dna.data.names import CRITERION, NETWORK
 from contactlens.reporting.figure_style import BLACK, BLUE, GREY, SEQUENTIAL, new_figure, plain, styled, with_unit
+from contactlens.reporting.trials import Trials
 
 EPOCHS_NAMED = 6
+TRIALS = Trials(
+    CRITERION,
+    with_unit("validation loss", "nats per window"),
+    frozenset({CRITERION, "validation_refined_loss", "validation_auroc", "validation_ece"}),
+    {"unfrozen_layers": "blocks", "head_hidden": "units"},
+)
 SERIES = {"train_loss": ("training", GREY), "validation_loss": ("validation", BLUE)}
 
 

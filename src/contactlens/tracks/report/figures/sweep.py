@@ -1,16 +1,13 @@
 """What the hyper-parameter search tried, and how far the gate's midpoint depends on it."""
 
-import math
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from contactlens.reporting.figure_style import (
     BLACK,
-    BLUE,
     GREEN,
     VERMILION,
     legend_below,
@@ -19,20 +16,9 @@ from contactlens.reporting.figure_style import (
     true_line,
     with_unit,
 )
+from contactlens.reporting.trials import Trials, points, scale_x, trials_figure
 from contactlens.tracks.data.track_set import Driver
 
-RESULTS = {
-    "trial",
-    "kind",
-    "seed_offset",
-    "budget",
-    "epochs",
-    "gate_midpoint",
-    "validation_nll",
-    "validation_crps",
-    "validation_mace",
-}
-KINDS = {"fixed": ("fixed trial", VERMILION, "D"), "search": ("search trial", BLUE, "o")}
 KEY_UNITS = {
     "lambda_contact": "nats",
     "lambda_var": "nats",
@@ -45,6 +31,12 @@ KEY_UNITS = {
 NLL_LABEL = with_unit("validation NLL", "nats per frame")
 
 
+def trials_of(driver: Driver) -> Trials:
+    """What the columns of `trials.csv` are."""
+    results = {"seed_offset", "gate_midpoint", "validation_nll", "validation_crps", "validation_mace"}
+    return Trials("validation_nll", NLL_LABEL, frozenset(results), KEY_UNITS | {"radius_init": driver.unit})
+
+
 class MeasuredRadius(NamedTuple):
     """The contact radius by `tracks/radius`, with its interval; `low` is 0 for an upper bound. In the driver's unit."""
 
@@ -53,49 +45,11 @@ class MeasuredRadius(NamedTuple):
     high: float
 
 
-def searched_keys(trials: pd.DataFrame) -> list[str]:
-    """The columns of `trials.csv` that were searched and took more than one value."""
-    return [column for column in map(str, trials) if column not in RESULTS and len(trials[column].unique()) > 1]
-
-
-def best_first(trials: pd.DataFrame) -> pd.DataFrame:
-    """By validation NLL, those that were given the most epochs before all others: an NLL compares at equal epochs."""
-    return trials.sort_values(["budget", "validation_nll"], ascending=[False, True], kind="stable")
-
-
 def sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
     """The fixed trials that differ in lambda_contact and seed alone, in order of lambda_contact."""
     fixed = trials[trials["kind"] == "fixed"]
     usual = fixed.loc[fixed["lambda_contact"] > 0, "radius_init"]
     return fixed[fixed["radius_init"].isin(usual)].sort_values("lambda_contact", kind="stable")
-
-
-def _points(axis: Axes, trials: pd.DataFrame, x: str, y: str) -> None:
-    """Filled where a trial was given the most epochs, hollow where it was stopped before."""
-    most = trials["budget"].max()
-    for kind, of_kind in trials.groupby("kind", sort=False):
-        label, color, marker = KINDS.get(str(kind), (str(kind), BLACK, "^"))
-        for budget, rows in of_kind.groupby("budget"):
-            face = color if budget == most else "none"
-            name = f"{label}, {budget:g} epochs"
-            axis.scatter(rows[x], rows[y], marker=marker, s=22, facecolor=face, edgecolor=color, alpha=0.8, label=name)
-
-
-def _scale_x(axis: Axes, values: pd.Series) -> None:
-    """Logarithmic where values span a factor of 30; linear near zero where zero is among them."""
-    positive = values[values > 0]
-    if (values < 0).any() or positive.empty or positive.max() < 30 * positive.min():
-        return
-    if (values == 0).any():
-        threshold = 10.0 ** math.floor(math.log10(positive.min()))
-        axis.set_xscale("symlog", linthresh=threshold, linscale=0.6)
-        axis.set_xlim(-0.3 * threshold, 2 * positive.max())
-        decades = math.ceil(math.log10(positive.max() / threshold) / 4)
-        powers = np.arange(round(math.log10(threshold)), math.log10(positive.max()) + 0.1, max(decades, 1))
-        axis.set_xticks([0.0, *(10.0**powers)])
-        axis.minorticks_off()
-    else:
-        axis.set_xscale("log")
 
 
 def _draw_curve(axis: Axes, curve: pd.DataFrame, y: str) -> None:
@@ -106,7 +60,7 @@ def _draw_curve(axis: Axes, curve: pd.DataFrame, y: str) -> None:
     label = "mean and SD over seeds" if at["std"].notna().any() else "only lambda_contact changed"
     spread = at["std"].fillna(0.0)
     axis.errorbar(at.index, at["mean"], yerr=spread, color=VERMILION, linewidth=1, capsize=3, label=label)
-    _scale_x(axis, curve["lambda_contact"])
+    scale_x(axis, curve["lambda_contact"])
 
 
 def _draw_measured(axis: Axes, measured: MeasuredRadius | None) -> None:
@@ -120,7 +74,7 @@ def _draw_starts(
     axis: Axes, trials: pd.DataFrame, driver: Driver, true_radius: float | None, measured: MeasuredRadius | None
 ) -> None:
     starts = trials[(trials["kind"] == "fixed") & (trials["lambda_contact"] == 0)]
-    _points(axis, starts, "radius_init", "gate_midpoint")
+    points(axis, starts, "radius_init", "gate_midpoint")
     _draw_measured(axis, measured)
     ends = [starts["radius_init"].min(), starts["radius_init"].max()]
     axis.plot(ends, ends, color=BLACK, linestyle=":", linewidth=1, label="unchanged")
@@ -158,49 +112,6 @@ def gate_midpoint_figure(
     return figure
 
 
-def ceiling(values: pd.Series) -> float:
-    """The highest value worth an axis: a few failed trials must not flatten all others."""
-    quarter, upper = values.quantile([0.25, 0.75])
-    return float(min(values.max(), upper + 3 * (upper - quarter)))
-
-
-def _clip(axis: Axes, values: pd.Series) -> None:
-    top, bottom = ceiling(values), float(values.min())
-    margin = 0.07 * (top - bottom) or 0.1
-    axis.set_ylim(bottom - margin, top + margin)
-
-
-def _draw_nll(axis: Axes, trials: pd.DataFrame, key: str) -> None:
-    """Validation NLL against a key, below the ceiling; trials above it are arrow heads at the upper edge."""
-    top = ceiling(trials["validation_nll"])
-    above = trials["validation_nll"] > top
-    _points(axis, trials[~above], key, "validation_nll")
-    lost = trials[above]
-    if len(lost):
-        axis.scatter(lost[key], np.full(len(lost), top), marker="^", color=BLACK, s=24, label="worse, off the axis")
-    best = best_first(trials).iloc[0]
-    axis.scatter([best[key]], [best["validation_nll"]], marker="*", s=110, color=BLACK, zorder=4, label="best trial")
-    _clip(axis, trials["validation_nll"])
-    if pd.api.types.is_numeric_dtype(trials[key]):
-        _scale_x(axis, trials[key])
-
-
-@styled
 def sweep_figure(trials: pd.DataFrame, driver: Driver) -> Figure:
     """Validation NLL against every searched key, one panel a key. trials: rows of `trials.csv`."""
-    trials = trials.dropna(subset=["validation_nll"])
-    keys = searched_keys(trials)
-    units = KEY_UNITS | {"radius_init": driver.unit}
-    columns = min(4, len(keys))
-    rows = math.ceil(len(keys) / columns)
-    figure = new_figure(0.8 + 2.6 * columns, 0.7 + 2.2 * rows)
-    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for axis, key in zip(axes.flat, keys, strict=False):
-        _draw_nll(axis, trials, key)
-        axis.set_xlabel(with_unit(key, units.get(key, "1")))
-    for axis in axes.flat[len(keys) :]:
-        axis.set_axis_off()
-    for axis in axes[:, 0]:
-        axis.set_ylabel(NLL_LABEL)
-    legend_below(figure, [axes[0, 0]])
-    return figure
+    return trials_figure(trials, trials_of(driver))
