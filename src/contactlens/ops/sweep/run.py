@@ -182,7 +182,7 @@ def _table(grid: "ResultGrid", search: "BatchSearch") -> SweepResult:
     repeats = choose(table, search.sweep)
     best = {key: repeats[0][key] for key in search.sweep.searched}
     metrics = {name: sum(float(row[name]) for row in repeats) / len(repeats) for name in ("epochs", *results)}
-    return SweepResult(pd.DataFrame(table, columns=search.sweep.columns), best, metrics)
+    return SweepResult(pd.DataFrame(table), best, metrics)
 
 
 def choose(rows: list[Row], sweep: Sweep) -> list[Row]:
