@@ -9,6 +9,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
+import tiny_fine_tuning
 import torch
 
 from by_value import sent_by_value
@@ -17,36 +18,15 @@ from contactlens.base.torch_setup import seed_everything
 from contactlens.dna.data.batch import WindowBatch
 from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig, SsmConfig
 from contactlens.dna.models.classifier import HeadConfig, WindowClassifier
-from contactlens.dna.training.config import FineTuneConfig, PretrainConfig, TrainerConfig
+from contactlens.dna.training.config import FineTuneConfig, PretrainConfig
 from contactlens.dna.training.fit import fine_tune
 from contactlens.dna.training.pretrain import pretrain
 from contactlens.training.workers import ALONE, Workers
 from gloo_processes import in_processes
 
 L = 48
-TRAINER = TrainerConfig(
-    learning_rate=5e-3,
-    weight_decay=0.01,
-    batch_size=4,
-    accumulate=1,
-    max_epochs=2,
-    patience=2,
-    warmup_share=0.1,
-    gradient_clip=0.1,
-    amp=False,
-    device="cpu",
-    threads=1,
-)
-FINE_TUNE = FineTuneConfig(
-    workers=2,
-    checkpoint_steps=0,
-    trainer=TRAINER,
-    unfrozen_layers=1,
-    cache_frozen=False,
-    cache_bfloat16=False,
-    dropout=0.0,
-    label_smoothing=0.0,
-)
+TRAINER = replace(tiny_fine_tuning.TRAINER, max_epochs=2, patience=2, gradient_clip=0.1)
+FINE_TUNE = replace(tiny_fine_tuning.CONFIG, workers=2, trainer=TRAINER)
 PRETRAIN = PretrainConfig(
     workers=2,
     checkpoint_steps=0,
