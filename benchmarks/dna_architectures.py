@@ -1,6 +1,6 @@
 """Caduceus, a dilated CNN given the same, and a scan of known motifs on simulated windows: AUROC over training seeds.
 
-python benchmarks/dna_architectures.py --profile profiles/arrangement.yaml --seeds 3 --table architectures.csv
+python benchmarks/dna_architectures.py --seeds 3 --table architectures.csv
 
 The windows are those of `seed` in params.yaml. Each training seed pre-trains and fine-tunes anew; a training that is in
 the folder --states is not repeated. Intervals resample test windows and seeds: each replicate is the mean over as many

@@ -189,7 +189,7 @@ def main() -> None:
         if options.splits is not None:
             windows = windows.select(read_json(options.splits)["test"])
         torch.manual_seed(options.seed + 1)
-        control = WindowClassifier(Caduceus(model.backbone.config), model.task, HeadConfig(model.head.n_hidden)).eval()
+        control = WindowClassifier(Caduceus(model.backbone.config), model.task, model.head.config).eval()
     variants = draw_variants(windows, options.variants, options.seed)
     for name, one in (("trained model", model), ("random weights", control)):
         print(f"{name}: {interval(effects(one, windows, variants), options.replicates, options.seed)}")

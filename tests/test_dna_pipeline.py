@@ -17,14 +17,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = {"max_epochs": 2, "threads": 1}
 TINY = {
     "dna": {
-        "simulate": {
-            "grammar": "arrangement",  # the default one goes through profiles/reduced.yaml
-            "sites_per_factor": [1, 4],
-            "n_chromosomes": 8,
-            "n_windows": 160,
-            "n_unlabelled": 40,
-        },
-        "head": {"pooling": "directed"},
+        "simulate": {"n_chromosomes": 8, "n_windows": 160, "n_unlabelled": 40},
         "checks": {"max_distance_ks": 0.5, "min_windows_per_label": 5},
         "split": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2},
         "backbone": {"d_model": 8, "n_layer": 1, "d_state": 2},

@@ -188,7 +188,7 @@ def test_what_the_pipeline_refused_stays_refused_and_its_range_of_logits_holds()
     assert found.method == "region_integrated_gradients" and len(found.refused) == 1
 
 
-def test_the_best_is_said_by_planted_bases_and_without_them_by_what_the_model_does() -> None:
+def test_the_best_is_said_by_planted_bases_and_by_what_the_model_does() -> None:
     columns = ["method", "metric", "estimate", "control"]
     gains = [(method, "deletion_gain", value, False) for method, value in zip(METHODS, (0.1, 0.3, 0.2), strict=True)]
     gains += [(method, "insertion_gain", 0.1, False) for method in METHODS]
@@ -196,6 +196,19 @@ def test_the_best_is_said_by_planted_bases_and_without_them_by_what_the_model_do
     assert best_first(METHODS, table) == ["region_integrated_gradients", "saliency", "integrated_gradients"]
     planted = [("saliency", "planted_auroc", 0.8, False), ("integrated_gradients", "planted_auroc", 0.7, False)]
     planted += [(METHODS[1], "planted_auroc", 0.6, False), (METHODS[1], "planted_auroc", 0.99, True)]
-    table = pd.DataFrame(gains + planted, columns=columns)
-    assert best_first(METHODS, table) == ["saliency", "integrated_gradients", "region_integrated_gradients"]
+    table = pd.DataFrame(gains + planted, columns=columns)  # ranks by bases 2, 3, 1 and by gains 3, 1, 2
+    assert best_first(METHODS, table) == ["saliency", "region_integrated_gradients", "integrated_gradients"]
     assert best_first(METHODS, table.iloc[:0]) == list(METHODS)
+
+
+def test_mutagenesis_comes_last_and_takes_no_rank_from_the_others() -> None:
+    methods = ("mutagenesis", "saliency", "integrated_gradients")
+    table = pd.DataFrame(
+        [
+            (method, metric, value, False)
+            for method, values in zip(methods, ((0.9, 0.5, 0.5), (0.8, 0.1, 0.1), (0.7, 0.2, 0.2)), strict=True)
+            for metric, value in zip(("planted_auroc", "deletion_gain", "insertion_gain"), values, strict=True)
+        ],
+        columns=["method", "metric", "estimate", "control"],
+    )
+    assert best_first(methods, table) == ["saliency", "integrated_gradients", "mutagenesis"]  # a tie: as given

@@ -35,10 +35,10 @@ CONFIGS = {
 }
 
 
-def classifier(task="pair", dtype=torch.float64, pooling="mean", **config) -> WindowClassifier:
+def classifier(task="pair", dtype=torch.float64, pooling="mean", detectors=0, **config) -> WindowClassifier:
     """Random weights large enough that every step is far from linear."""
     torch.manual_seed(1)
-    model = WindowClassifier(Caduceus(CaduceusConfig(d_model=16, **config)), task, HeadConfig(24, pooling))
+    model = WindowClassifier(Caduceus(CaduceusConfig(d_model=16, **config)), task, HeadConfig(24, pooling, detectors))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias") and "dt_proj" not in name:
@@ -73,6 +73,12 @@ def test_relevance_is_conserved_through_the_whole_model(name):
 
 def test_relevance_is_conserved_through_directed_pooling():
     assert gap(relevance(classifier(rcps=True, n_layer=2, pooling="directed"), *windows())) < 1e-10
+
+
+@pytest.mark.parametrize("pooling", ["mean", "directed"])
+def test_relevance_is_conserved_through_detectors_of_sites(pooling):
+    model = classifier(rcps=True, n_layer=2, pooling=pooling, detectors=7)
+    assert gap(relevance(model, *windows())) < 1e-10
 
 
 def test_conserved_in_single_precision_and_for_single_regions():

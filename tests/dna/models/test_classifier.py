@@ -175,11 +175,12 @@ def test_saving_draws_no_random_numbers(tmp_path: Path) -> None:
         (
             "classifier.json",
             b'{"task": "triple", "hidden": 6}',
-            "don't describe a head .task must be pair or region, hidden a number; found 'triple'",
+            "don't describe a head .task must be pair or region, hidden and detectors numbers; found 'triple'",
         ),
         ("classifier.json", b'{"task": "region", "hidden": 6}', "size mismatch for hidden.weight"),
         ("classifier.json", b'{"task": "pair", "hidden": 0}', "hidden must be at least 1"),
         ("classifier.json", b'{"task": "pair", "hidden": 6, "pooling": "max"}', "pooling must be"),
+        ("classifier.json", b'{"task": "pair", "hidden": 6, "detectors": -1}', "detectors must be at least 0"),
         ("config.json", None, "no such file"),
         ("model.safetensors", b"short", "truncated or not a checkpoint"),
     ],

@@ -18,9 +18,7 @@ from contactlens.dna.simulation.ceiling import ceiling_logits, config_of, has_ce
 from contactlens.dna.simulation.config import SimulationConfig
 from contactlens.dna.simulation.grammar import reverse_complement, score_instances
 from contactlens.dna.simulation.simulate import simulate_windows
-from contactlens.ops.params import Params
-from contactlens.ops.params.strict import from_mapping
-from contactlens.ops.workspace import overlaid
+from contactlens.ops.params import load_params
 
 CONFIG = SimulationConfig(grammar="arrangement", n_windows=4000, n_unlabelled=1500, sites_per_factor=(1, 4))
 ROOT = Path(__file__).parents[3]
@@ -266,10 +264,9 @@ def test_elements_too_short_for_one_site_of_each_are_named() -> None:
         simulate_windows(short, 0)
 
 
-def test_the_page_gives_the_bounds_of_the_profile() -> None:
+def test_the_page_gives_the_bounds_of_the_default() -> None:
     lines = (ROOT / "docs" / "grammar.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| ")]
     written = {row[1]: row[3] for row in cells if row[1] == "nothing" or row[1].startswith("factors")}
-    params = from_mapping(overlaid(ROOT / "params.yaml", [ROOT / "profiles/arrangement.yaml"]), Params, "", "")
-    bounds = {"nothing": 0.5, **knowable_aurocs(params.dna.simulate)}
+    bounds = {"nothing": 0.5, **knowable_aurocs(load_params(ROOT / "params.yaml").dna.simulate)}
     assert written == {known: f"{bound:.4f}" for known, bound in bounds.items()}

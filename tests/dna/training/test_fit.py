@@ -194,7 +194,7 @@ def test_with_a_cache_frozen_blocks_see_each_window_once() -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_the_head_starts_from_training_states_of_mean_0_and_variance_1(cached: bool) -> None:
+def test_the_head_starts_from_training_states_of_mean_0_and_variance_1_or_less(cached: bool) -> None:
     model, train = build(), windows(16)
     still = replace(TRAINER, learning_rate=1e-12, max_epochs=1)
     fine_tune(model, train, windows(8, 1), replace(CONFIG, cache_frozen=cached, trainer=still), 0)
@@ -202,7 +202,9 @@ def test_the_head_starts_from_training_states_of_mean_0_and_variance_1(cached: b
         v = model.head.pooled(model.states(train.ids), train.regions) * model.head.gain + model.head.bias
     sd, mean = torch.std_mean(v.flatten(0, 1), dim=0)
     torch.testing.assert_close(mean, torch.zeros(8), rtol=0, atol=1e-3)
-    torch.testing.assert_close(sd, torch.ones(8), rtol=1e-3, atol=0)
+    scaled = sd > 1 - 1e-3  # the others vary less than the median, whose scale they have
+    assert scaled.sum() >= len(sd) / 2 and len(torch.unique(model.head.gain[~scaled])) <= 1
+    torch.testing.assert_close(sd[scaled], torch.ones(int(scaled.sum())), rtol=1e-3, atol=0)
 
 
 def test_a_window_and_its_reverse_complement_train_the_same() -> None:

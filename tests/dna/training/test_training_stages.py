@@ -151,7 +151,7 @@ def test_the_stage_trains_with_the_best_values_of_the_sweep(project: Path, monke
     monkeypatch.setattr(pipeline, "stage_run", lambda *_: nullcontext(Run()))
     monkeypatch.setattr(pipeline, "provenance", lambda *_: {})
     pipeline.main()
-    assert load_classifier("models/dna/classifier").head.n_hidden == 5
+    assert load_classifier("models/dna/classifier").head.config.hidden == 5
     (config,) = used
     assert (config.trainer.learning_rate, config.label_smoothing, config.trainer.max_epochs) == (0.001, 0.1, 2)
 

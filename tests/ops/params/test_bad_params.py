@@ -96,7 +96,7 @@ def test_a_wrong_profile_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_missing_profile_and_a_folder_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, {"d.yaml/x": ""})
     for name in ("nope", "@nope.yaml", "@d.yaml"):
-        assert "no such profile; known are arrangement, ctcf" in refused_in_one_line(
+        assert "no such profile; known are ctcf, dilated_cnn" in refused_in_one_line(
             tmp_path, "run", "--workspace", "@w", "--profile", name
         )
 

@@ -1,6 +1,7 @@
 """The classifier of windows: a backbone under a head over regions, invariant under reverse complement."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class WindowClassifier(nn.Module):
         self.context_bp = context_bp
         self.window_bp: int | None = None  # bases of every window it was trained on, once it was
         self.backbone = backbone
-        self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling)
+        self.head = RegionHead(backbone.config.d_model, len(REGIONS[task]), head)
 
     def states(self, ids: Tensor) -> Tensor:
         """States per base, (B, L, d) or (B, L, 2 d), as the head takes them."""
@@ -88,7 +89,7 @@ def save_classifier(model: WindowClassifier, folder: Path | str) -> None:
             language_model = new_backbone(model.backbone.config)
         language_model.backbone = model.backbone
         save_backbone(language_model, aside)
-        head = {"hidden": model.head.n_hidden, "pooling": model.head.pooling}
+        head = asdict(model.head.config)
         lengths = {"window_bp": model.window_bp, "context_bp": model.context_bp}
         known = {name: length for name, length in lengths.items() if length is not None}
         write_json(aside / DESCRIPTION, {"task": model.task, **head, **known})
@@ -105,9 +106,7 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
         task, head = _described(description)
         tensors = load_tensors(folder / HEAD)
         with torch.device("meta"):  # no size claims memory before it is known to fit the file
-            RegionHead(backbone.config.d_model, len(REGIONS[task]), head.hidden, head.pooling).load_state_dict(
-                tensors, assign=True
-            )
+            RegionHead(backbone.config.d_model, len(REGIONS[task]), head).load_state_dict(tensors, assign=True)
         require_numbers(tensors, folder / HEAD)
         model = WindowClassifier(backbone, task, head, _length_of(description, "context_bp", 0))
         model.head.load_state_dict(tensors)
@@ -124,10 +123,12 @@ def load_classifier(folder: Path | str, dtype: torch.dtype = torch.float32) -> W
 
 def _described(description: Any) -> tuple[Task, HeadConfig]:
     task, hidden, pooling = description["task"], description["hidden"], description.get("pooling", "mean")
-    if task not in list(REGIONS) or type(hidden) is not int:
-        raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden a number; found {task!r}, {hidden!r}")
+    detectors = description.get("detectors", 0)
+    if task not in list(REGIONS) or type(hidden) is not int or type(detectors) is not int:
+        found = f"{task!r}, {hidden!r}, {detectors!r}"
+        raise ValueError(f"task must be {' or '.join(REGIONS)}, hidden and detectors numbers; found {found}")
     try:
-        return task, HeadConfig(hidden, pooling)
+        return task, HeadConfig(hidden, pooling, detectors)
     except InputError as error:
         raise ValueError(str(error)) from error  # the caller names the folder
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from contactlens.base.settings import PositiveInt, rule, settings
+from contactlens.base.settings import NonNegativeInt, PositiveInt, rule, settings
 from contactlens.dna.data.names import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class HeadConfig:
     """hidden: width of the head's one hidden layer
     pooling: of pairs. `mean`: an element's mean state. `directed`: the strands apart, and where in the element, read
         from enhancer to promoter: what orientation and order need
+    detectors: rectified sums of a base's state that are pooled in place of the state itself; 0: the state
     """
 
     hidden: PositiveInt
     pooling: Pooling = "mean"
+    detectors: NonNegativeInt = 0

@@ -1,12 +1,13 @@
-"""From states per base to one logit: means over the regions, their comparison, and a small MLP."""
+"""From states per base to one logit: detectors of sites, means over the regions, their comparison, and a small MLP."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from contactlens.dna.models.caduceus.operations import UsesOperations
-from contactlens.dna.models.config import Pooling
+from contactlens.dna.models.config import HeadConfig, Pooling
 
 Drop = Callable[[Tensor], Tensor]
 
@@ -14,37 +15,49 @@ Drop = Callable[[Tensor], Tensor]
 class RegionHead(nn.Module, UsesOperations):
     """States (B, L, d) or (B, L, 2 d) and regions (B, R, L) -> logit (B,).
 
-    `per_base` makes the states from those of both strands. What is pooled of a region is, by `pooling`:
+    `per_base` makes the states from those of both strands. With `detectors` a base's state on a strand is first turned
+    into that many rectified weighted sums: a site covers a tenth of its region, and a mean over what exceeds a threshold
+    is not drowned by the other bases as the mean of the states is; d is then their number. What is pooled of a region
+    is, by `pooling`:
 
     - `mean`: the mean over its bases and over both strands (d channels): it knows what is there, not how it lies
     - `directed`, of pairs: a window is read from the enhancer to the promoter. The mean and the first moment along that
       direction (weights from -1 at a region's first base to 1 at its last), of the strand that runs this way and of the
       other one (4 d channels): strand, order and place within an element are there to be learned
 
-    Pooled states are first brought to a common scale, channel by channel: a motif covers a tenth of its region, so what
-    sets one region's mean apart is small beside what all of them share, and smaller still in products. A single region
+    Pooled states are first brought to a common scale, channel by channel: what sets one region's mean apart is small
+    beside what all of them share, and smaller still in products. A single region
     (R = 1) then gives v; a pair (R = 2: enhancer E, promoter P) gives [v_E, v_P, |v_E - v_P|, v_E * v_P]. The reverse
     complement of a window has the strands' states exchanged and mirrored; its direction turns with it, and the logit
     stays the same. Where the elements have one centre, or one is empty, there is no direction: both strands
     count half, and the moments are 0.
     """
 
-    def __init__(self, d_model: int, n_regions: int, hidden: int, pooling: Pooling = "mean") -> None:
+    def __init__(self, d_model: int, n_regions: int, config: HeadConfig) -> None:
         super().__init__()
         if n_regions not in (1, 2):
             raise ValueError(f"a head takes 1 or 2 regions, not {n_regions}")
-        self.d_model, self.n_regions, self.n_hidden = d_model, n_regions, hidden
-        self.pooling: Pooling = pooling if n_regions == 2 else "mean"
-        width = d_model * (4 if self.pooling == "directed" else 1)
+        self.d_model, self.n_regions = d_model, n_regions
+        self.pooling: Pooling = config.pooling if n_regions == 2 else "mean"
+        self.config = replace(config, pooling=self.pooling)
+        self.detectors = nn.Linear(d_model, config.detectors) if config.detectors else None
+        hidden, width = config.hidden, (config.detectors or d_model) * (4 if self.pooling == "directed" else 1)
         self.gain, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
         self.hidden = nn.Linear(width * (4 if n_regions == 2 else 1), hidden)
         self.out = nn.Linear(hidden, 1)
 
     def per_base(self, forward: Tensor, reverse: Tensor) -> Tensor:
-        """States of both strands (B, L, d), each at the base's own place -> their mean, or both (B, L, 2 d)."""
+        """States of both strands (B, L, d_model), each at the base's own place -> the mean of what is pooled of them
+        (B, L, d), or both (B, L, 2 d)."""
+        forward, reverse = self._detected(forward), self._detected(reverse)
         if self.pooling == "mean":
             return torch.stack([forward, reverse]).mean(0)
         return torch.cat([forward, reverse], dim=-1)
+
+    def _detected(self, states: Tensor) -> Tensor:
+        if self.detectors is None:
+            return states
+        return torch.relu(self.operations.add_bias(states @ self.detectors.weight.T, self.detectors.bias))
 
     def pooled(self, states: Tensor, regions: Tensor, direction: Tensor | None = None) -> Tensor:
         """What is kept of each region, (B, R, d) or (B, R, 4 d); an empty region gives zero.
@@ -65,12 +78,14 @@ class RegionHead(nn.Module, UsesOperations):
 
     @torch.no_grad()
     def standardise(self, pooled: Tensor) -> None:
-        """Start with mean 0 and variance 1 of each channel over pooled states (N, R, C), and at one logit for all.
+        """Start with mean 0 and a variance of at most 1 of each channel over pooled states (N, R, C), and at one logit
+        for all. A channel that varies less than the median one is scaled as that is: blown up to a variance of 1 it
+        would be noise, and each step of the layers below would throw it about.
 
         Source: the data-dependent initialisation of Kingma & Dhariwal 2018 (Glow, "actnorm").
         """
         sd, mean = torch.std_mean(pooled.flatten(0, 1), dim=0)
-        self.gain.copy_(1 / sd.clamp(min=1e-6))
+        self.gain.copy_(1 / sd.clamp(min=max(1e-6, float(sd.median()))))
         self.bias.copy_(-mean * self.gain)
         self.out.weight.zero_()
 

@@ -21,6 +21,7 @@ SWEPT = {
     "unfrozen_layers": ("fine_tune", "unfrozen_layers"),
     "head_hidden": ("head", "hidden"),
     "head_pooling": ("head", "pooling"),
+    "head_detectors": ("head", "detectors"),
 }
 METRIC = CRITERION
 ECE = "validation_ece"
