@@ -16,9 +16,9 @@ class RegionHead(nn.Module, UsesOperations):
     """States (B, L, d) or (B, L, 2 d) and regions (B, R, L) -> logit (B,).
 
     `per_base` makes the states from those of both strands. With `detectors` a base's state on a strand is first turned
-    into that many rectified weighted sums: a site covers a tenth of its region, and a mean over what exceeds a threshold
-    is not drowned by the other bases as the mean of the states is; d is then their number. What is pooled of a region
-    is, by `pooling`:
+    into that many rectified weighted sums. A site covers a tenth of its region: the mean over what exceeds a threshold
+    is not drowned by the other bases, as the mean of the states is. d is then the number of detectors. What is pooled
+    of a region is, by `pooling`:
 
     - `mean`: the mean over its bases and over both strands (d channels): it knows what is there, not how it lies
     - `directed`, of pairs: a window is read from the enhancer to the promoter. The mean and the first moment along that
