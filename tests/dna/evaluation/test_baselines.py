@@ -252,7 +252,14 @@ def test_every_baseline_of_a_task_by_name():
     )
     train, validation, test = separable()
     fitted = fit_baselines(train, validation, config, 0)
-    assert list(fitted) == ["distance", "element_propensity", "kmer_logistic", "motif_scan", "cnn"]
+    assert list(fitted) == [
+        "distance",
+        "element_propensity",
+        "kmer_logistic",
+        "motif_scan",
+        "motif_arrangement",
+        "cnn",
+    ]
     of_regions = fit_baselines(regions(train), regions(validation), config, 0)
     assert list(of_regions) == ["gc_content", "kmer_logistic", "best_motif", "motif_scan", "cnn"]
     with_products = replace(config, kmer=replace(config.kmer, interaction_components=2))
@@ -264,8 +271,7 @@ def test_every_baseline_of_a_task_by_name():
         fair = applicable_baselines(task, named, settings)
         assert set(fair) == {f"{name}_recalibrated" for name in (*names, "unknown")}
     assert "kmer_products" not in applicable_baselines("pair", [*of_pairs], config)
-    pair_names = ["distance", "element_propensity", "kmer_logistic", "kmer_products", "motif_scan", "cnn"]
-    assert list(of_pairs) == pair_names
+    assert list(of_pairs) == [*list(fitted)[:3], "kmer_products", *list(fitted)[3:]]
     assert of_pairs["kmer_logistic"].predict(test).tobytes() == fitted["kmer_logistic"].predict(test).tobytes()
     assert all(np.isfinite(model.predict(regions(test))).all() for model in of_regions.values())
 

@@ -66,6 +66,7 @@ BASELINES: dict[str, Registration] = {  # the weakest first
     ),
     "best_motif": Registration("motif_scan", "BestMotif", lambda config: config.motif_scan, ("region",)),
     "motif_scan": Registration("motif_scan", "MotifScan", lambda config: config.motif_scan),
+    "motif_arrangement": Registration("motif_arrangement", "ArrangedScan", lambda config: config.motif_scan, ("pair",)),
     "cnn": Registration("cnn", "CnnBaseline", lambda config: config.cnn),
 }
 

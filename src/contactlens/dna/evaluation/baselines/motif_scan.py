@@ -34,27 +34,27 @@ def best_scores(sequences: Sequence[str], motifs: Sequence[Motif]) -> Array:
     by_width: dict[int, list[int]] = {}
     for column, motif in enumerate(motifs):
         by_width.setdefault(len(motif), []).append(column)
-    filters = {w: _filters([motifs[column] for column in columns]) for w, columns in by_width.items()}
+    filters = {w: strand_filters([motifs[column] for column in columns]) for w, columns in by_width.items()}
     order = np.argsort([len(bases) for bases in sequences], kind="stable")  # of like lengths: little padding
     for rows in np.array_split(order, max(1, -(-len(order) // WINDOWS_PER_PASS))) if len(order) else ():
-        x, length = _padded([sequences[row] for row in rows], max(by_width))
+        x, length = padded([sequences[row] for row in rows], max(by_width))
         for width, columns in by_width.items():
             found[np.ix_(rows, np.array(columns))] = _best(x, length, filters[width], width).numpy()
     return found
 
 
-def _filters(motifs: Sequence[Motif]) -> Tensor:
+def strand_filters(motifs: Sequence[Motif]) -> Tensor:
     """(2 M, 4, W): the motifs, then their reverse complements."""
     steps = np.round(STEPS_PER_BIT * np.stack([motif.scores for motif in motifs])) / STEPS_PER_BIT
     forward = torch.from_numpy(steps).float().transpose(1, 2)
     return torch.cat([forward, forward.flip(1, 2)])
 
 
-def _padded(sequences: Sequence[str], shortest: int) -> tuple[Tensor, Tensor]:
+def padded(sequences: Sequence[str], shortest: int) -> tuple[Tensor, Tensor]:
     """One-hot bases (N, 4, L) with L of at least `shortest`, and each sequence's own length (N,)."""
     lengths = [len(bases) for bases in sequences]
-    padded = [bases.ljust(max(shortest, *lengths), "N") for bases in sequences]
-    ids = torch.from_numpy(np.stack([encode(bases) for bases in padded]))
+    of_one_length = [bases.ljust(max(shortest, *lengths), "N") for bases in sequences]
+    ids = torch.from_numpy(np.stack([encode(bases) for bases in of_one_length]))
     return one_hot_bases(ids).transpose(1, 2), torch.tensor(lengths)
 
 
@@ -170,15 +170,15 @@ class MotifScan:
         for most in config.motifs:
             features = ScanFeatures.fit(train, enriched, most, config.max_correlation)
             x_validation = features(validation)
-            trees = _trees(config, seed).fit(features(train), y, X_val=x_validation, y_val=y_validation)
-            candidates.append((nll(trees, x_validation, y_validation), cls(features, trees)))
+            fitted = trees(config, seed).fit(features(train), y, X_val=x_validation, y_val=y_validation)
+            candidates.append((nll(fitted, x_validation, y_validation), cls(features, fitted)))
         return min(candidates, key=lambda candidate: candidate[0])[1]
 
     def predict(self, windows: WindowSet) -> Array:
         return positive(self.classifier, self.features(windows))
 
 
-def _trees(config: MotifScanConfig, seed: int) -> HistGradientBoostingClassifier:
+def trees(config: MotifScanConfig, seed: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
         learning_rate=config.learning_rate,
         max_iter=config.max_trees,

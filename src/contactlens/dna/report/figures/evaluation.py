@@ -29,6 +29,7 @@ NAMES = {
     "gc_content": "GC content",
     "kmer_logistic": "k-mers",
     "kmer_products": "k-mer products",
+    "motif_arrangement": "motif scan told strands and places",
     "motif_scan": "motif scan, boosted trees",
     "fpr": "false positive rate",
     "tpr": "true positive rate",
