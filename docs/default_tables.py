@@ -22,10 +22,12 @@ SIGNALS = {
     "boosted_trees": "boosted trees on windowed features",
 }
 WINDOWS = {
+    "ceiling": "ceiling, given the true sites",
     "network": "network",
+    "motif_arrangement": "motif scan told strands and places",
+    "cnn": "CNN",
     "motif_scan": "motif scan",
     "kmer_products": "k-mers, with products of enhancer and promoter",
-    "cnn": "CNN",
 }
 MORE_WINDOWS = {
     **WINDOWS,
