@@ -1,4 +1,4 @@
-"""Caduceus, a dilated CNN given the same, and a scan of known motifs on simulated windows: AUROC over training seeds.
+"""Caduceus, a dilated CNN given the same, and scans of known motifs on simulated windows: AUROC over training seeds.
 
 python benchmarks/dna_architectures.py --seeds 3 --table architectures.csv
 
@@ -27,6 +27,7 @@ from contactlens.dna.data.clusters import window_clusters
 from contactlens.dna.data.dataset import split_by_chromosome
 from contactlens.dna.data.names import CEILING
 from contactlens.dna.data.window_set import WindowSet
+from contactlens.dna.evaluation.baselines.motif_arrangement import ArrangedScan
 from contactlens.dna.evaluation.baselines.motif_scan import MotifScan
 from contactlens.dna.evaluation.config import EvaluateConfig
 from contactlens.dna.models.classifier import WindowClassifier
@@ -42,7 +43,7 @@ from contactlens.training.state import source_digest
 
 ROOT = Path(__file__).parents[1]
 NETWORKS: Mapping[str, list[Path]] = {"caduceus": [], "dilated_cnn": [ROOT / "profiles" / "dilated_cnn.yaml"]}
-SCAN = "motif_scan"
+SCANS: Mapping[str, type[MotifScan | ArrangedScan]] = {"motif_scan": MotifScan, "motif_arrangement": ArrangedScan}
 DECIDES = (
     "simulate",
     "split",
@@ -99,8 +100,10 @@ def replicates(y: Array, logits: Array, weights: Array, seeds: Array) -> Array:
     return np.asarray((drawn * scores).sum(axis=1) / drawn.sum(axis=1))
 
 
-def table_of(test: WindowSet, logits: Mapping[str, Array], config: EvaluateConfig, seed: int) -> pd.DataFrame:
-    """A row for each model and part of the windows (all, those of each rule): AUROC, lead over the scan,
+def table_of(
+    test: WindowSet, logits: Mapping[str, Array], config: EvaluateConfig, seed: int, against: str
+) -> pd.DataFrame:
+    """A row for each model and part of the windows (all, those of each rule): AUROC, lead over the model `against`,
     each with its interval, and the mean ECE of the logits as they are."""
     y = test.windows["label"].to_numpy(dtype=np.float64)
     cluster = window_clusters(test)
@@ -116,7 +119,7 @@ def table_of(test: WindowSet, logits: Mapping[str, Array], config: EvaluateConfi
     for part, inside in parts.items():
         found = {name: replicates(y[inside], one[:, inside], weights[:, inside], seeds) for name, one in logits.items()}
         for name, values in found.items():
-            intervals = [*_interval(values, config.confidence), *_interval(values - found[SCAN], config.confidence)]
+            intervals = [*_interval(values, config.confidence), *_interval(values - found[against], config.confidence)]
             ece = [_ece(y[inside], row[inside], config.calibration_bins) for row in logits[name]]
             rows.append([name, part, len(logits[name]), *intervals, float(np.mean(ece))])
     columns = ["auroc", "auroc_low", "auroc_high", "lead", "lead_low", "lead_high", "ece"]
@@ -137,6 +140,7 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, action="append", default=[], help="laid over params.yaml, in order")
     parser.add_argument("--seeds", type=int, default=3, help="training seeds of each network")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--against", default="motif_scan", choices=[*NETWORKS, *SCANS], help="which the lead is over")
     parser.add_argument("--states", type=Path, default=Path(".checkpoints/architectures"), help="what is done is there")
     parser.add_argument("--table", type=Path, required=True)
     options = parser.parse_args()
@@ -157,11 +161,12 @@ def main() -> None:
             runs.append(kept(options.states / f"{name}_{seed}.npz", described, train))
             print(f"{name}, seed {seed}: AUROC {auroc(y, runs[-1]):.4f}", flush=True)
         logits[name] = np.stack(runs)
-    scan = MotifScan.fit(parts["train"], parts["validation"], params.dna.baselines.motif_scan, params.seed)
-    logits[SCAN] = logit_of(scan.predict(parts["test"]))[None]
+    for name, kind in SCANS.items():
+        scan = kind.fit(parts["train"], parts["validation"], params.dna.baselines.motif_scan, params.seed)
+        logits[name] = logit_of(scan.predict(parts["test"]))[None]
     if has_ceiling(windows):
         logits[CEILING] = ceiling_logits(parts["test"])[None]
-    table = table_of(parts["test"], logits, params.dna.evaluate, params.seed)
+    table = table_of(parts["test"], logits, params.dna.evaluate, params.seed, options.against)
     with write_aside(options.table) as aside:
         table.to_csv(aside, index=False, float_format="%.4f", lineterminator="\n")
     print(table.to_string(index=False, float_format="%.3f"))

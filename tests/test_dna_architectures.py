@@ -35,7 +35,9 @@ def test_the_lead_is_paired_and_widens_with_seeds_that_differ() -> None:
     alike = np.stack([scan, scan])
     apart = np.stack([y * 4.0 + rng.standard_normal(200), rng.standard_normal(200)])
     logits = {"alike": alike, "apart": apart, "motif_scan": scan[None]}
-    table = SCRIPT["table_of"](test, logits, EvaluateConfig(200, 0.95, 10), 0).set_index(["model", "windows"])
+    table = SCRIPT["table_of"](test, logits, EvaluateConfig(200, 0.95, 10), 0, "motif_scan").set_index(
+        ["model", "windows"]
+    )
     assert set(table.index.get_level_values("windows")) == {"all", "orientation", "order", "spacing"}
     same = table.xs("alike")[["lead", "lead_low", "lead_high"]]
     assert np.allclose(same, 0, atol=1e-12)
