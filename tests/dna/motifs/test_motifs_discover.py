@@ -79,9 +79,9 @@ def test_planted_motifs_are_found_named_and_placed(tmp_path: Path) -> None:
     windows, peaks = peaks_of(0, 0.4)
     discovery = discover(peaks, CONFIG, 7, tmp_path / "modisco.h5")
     matches = match_patterns(discovery, jaspar_core())
-    table = recovery(*[seqlet_hits(discovery, peaks)] * 2, matches, windows.planted, CONFIG.max_q).set_index(
-        "matrix_id"
-    )
+    seqlets = seqlet_hits(discovery, peaks)
+    table = recovery(seqlets, seqlets, matches, windows.planted, CONFIG.max_q, CONFIG.top_matches)
+    table = table.set_index("matrix_id")
     assert table.loc[RAISES, "best_pattern"] == "pos_0" and table.loc[LOWERS, "best_pattern"] == "neg_0"
     assert called_names(matches, None, CONFIG.max_q) == {"pos_0": "pos_0:CTCF", "neg_0": "neg_0:Nrf1"}
     assert (table["tomtom_q"] < 0.01).all() and (table["rank"] == 1).all()

@@ -91,13 +91,13 @@ def test_recovery_counted_by_hand() -> None:
             ("pos_1", 1, "MA1.1", 1e-3),
             ("neg_0", 1, "MA2.1", 1e-5),
             ("neg_1", 1, "MA9.9", 1e-5),
-            ("neg_1", 40, "MA3.1", 0.6),
+            ("neg_1", 4, "MA3.1", 1e-3),  # behind three others: it is not this motif that was found
         ],
         columns=["pattern", "rank", "matrix_id", "q"],
     )
     # called: what the seqlets have, and the second site in place
     called = pd.concat([hits, pd.DataFrame([("pos_0", "w0", 50, 60)], columns=list(hits))])
-    table = recovery(hits, called, matches, planted, 0.05).set_index("TF")
+    table = recovery(hits, called, matches, planted, 0.05, 3).set_index("TF")
     assert table["hit_recall"].to_dict() == {"AAA": 1.0, "BBB": 1.0, "CCC": 0.0}
     assert table["hit_precision"].to_dict()["AAA"] == 0.8 and table["n_hits"].to_dict()["AAA"] == 5
     assert table["patterns"].to_dict() == {"AAA": "pos_0,pos_1", "BBB": "neg_0", "CCC": ""}
@@ -116,5 +116,5 @@ def test_recovery_without_any_pattern() -> None:
     none = Discovery([], "too few")
     hits = seqlet_hits(none, peak_windows(["ACGT" * 10]))
     matches = pd.DataFrame({"pattern": [], "rank": [], "matrix_id": [], "q": []})
-    table = recovery(hits, hits, matches, planted, 0.05)
+    table = recovery(hits, hits, matches, planted, 0.05, 3)
     assert table[["recall", "n_sites", "n_seqlets"]].to_numpy().tolist() == [[0.0, 1, 0]]

@@ -154,7 +154,7 @@ def write_patterns(windows: WindowSet, folder: Path) -> MotifAnalysis:
     control = [match(f"pos_{n}~{copy}", "MA0506.3", 0.02 + 0.3 * copy) for n in (0, 1) for copy in (0, 1)]
     hits, planted = seqlet_hits(discovery, peaks), windows.planted
     tables = [pd.DataFrame(rows, columns=list(MATCHES)) for rows in (matches, control)]
-    recovered = None if planted is None else recovery(hits, hits, tables[0], planted, MOTIFS.max_q)
+    recovered = None if planted is None else recovery(hits, hits, tables[0], planted, MOTIFS.max_q, MOTIFS.top_matches)
     names = {"pos_0": "pos_0:SPI1", "pos_1": "pos_1:CTCF"}
     found = MotifAnalysis(MOTIFS, peaks, discovery, *tables, hits, hits, recovered, names)
     (folder / "motifs").mkdir()

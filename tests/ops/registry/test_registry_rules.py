@@ -91,15 +91,19 @@ def test_a_missing_number_is_never_a_pass() -> None:
     assert all(reason.startswith("failed") for reason in RULES.decide({}, None).reasons)
 
 
+LEAD = "AUROC of network_recalibrated less that of cnn"
 CLASSIFIER = ClassifierRules("dna", "network_recalibrated", ("distance", "cnn"), min_auroc=0.8, max_ece=0.1)
 
 
-def scores(auroc: float | None = 0.9, ece: float | None = 0.05, cnn: float | None = 0.85) -> Any:
-    return {
-        "network_recalibrated": {"auroc": {"estimate": auroc, "low": 0.1, "high": 1.0}, "ece": {"estimate": ece}},
-        "distance": {"auroc": {"estimate": 0.5}},
-        "cnn": {"auroc": {"estimate": cnn}},
+def scores(auroc: float | None = 0.9, ece: float | None = 0.05, cnn: float | None = 0.02) -> Any:
+    """cnn: the lower end of the network's AUROC less that of the CNN."""
+    own = {
+        "auroc": {"estimate": auroc, "low": 0.1, "high": 1.0},
+        "ece": {"estimate": ece},
+        "auroc_minus_distance": {"estimate": 0.4, "low": 0.3, "high": 0.5},
+        "auroc_minus_cnn": {"estimate": 0.05, "low": cnn, "high": 0.08},
     }
+    return {"network_recalibrated": own}
 
 
 @pytest.mark.parametrize("champion", [None, 0.9, 0.2])
@@ -113,11 +117,12 @@ def test_a_classifier_that_meets_every_rule_and_equals_the_champion_is_promoted(
 @pytest.mark.parametrize(
     ("values", "champion", "reason"),
     [
-        ({"cnn": 0.9}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, 0.9"),
-        ({"cnn": math.inf}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, nan"),
-        ({"cnn": None}, None, "failed: AUROC of network_recalibrated, 0.9, is not above that of cnn, nan"),
+        ({"cnn": 0.0}, None, f"failed: {LEAD}, 0.0500 [0.0000, 0.0800], does not lie above 0"),
+        ({"cnn": -0.01}, None, f"failed: {LEAD}, 0.0500 [-0.0100, 0.0800], does not lie above 0"),
+        ({"cnn": math.inf}, None, f"failed: {LEAD}, 0.0500 [nan, 0.0800], does not lie above 0"),
+        ({"cnn": None}, None, f"failed: {LEAD}, 0.0500 [nan, 0.0800], does not lie above 0"),
         (
-            {"auroc": 0.8, "cnn": 0.6},
+            {"auroc": 0.8},
             None,
             "failed: AUROC of network_recalibrated, 0.8, is not above the limit, 0.8",
         ),
@@ -141,7 +146,7 @@ def test_each_rule_alone_stops_a_classifier(values: Any, champion: float | None,
 @pytest.mark.parametrize("auroc", [None, math.nan, math.inf, -math.inf])
 def test_an_auroc_that_is_no_number_fails_every_rule_on_it(auroc: float | None) -> None:
     decision = CLASSIFIER.decide(scores(auroc=auroc), 0.1)
-    assert [reason.split(":")[0] for reason in decision.reasons] == ["failed"] * 4 + ["passed"]
+    assert [reason.split(":")[0] for reason in decision.reasons] == ["passed"] * 2 + ["failed"] * 2 + ["passed"]
     assert not CLASSIFIER.decide({}, None).promote
 
 

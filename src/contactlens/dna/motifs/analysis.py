@@ -73,7 +73,7 @@ def analyse_motifs(
     recovered = None
     if windows.planted is not None:
         searched = windows.planted[windows.planted["window_id"].isin(contributions.window_ids)]
-        recovered = recovery(seqlets, hits, matches, searched, config.max_q)
+        recovered = recovery(seqlets, hits, matches, searched, config.max_q, config.top_matches)
     names = called_names(matches, control, config.max_q)
     return MotifAnalysis(config, peaks, discovery, matches, control, seqlets, hits, recovered, names)
 

@@ -26,7 +26,7 @@ class MotifConfig:
     trim_share: a pattern is trimmed to the bases whose contribution is at least this share of its largest
     min_width_bp: patterns whose core is shorter are dropped: single bases of extreme contribution, not motifs
     max_q: a database match with a larger q is not called a match, nor is one that a shuffled copy of the pattern equals
-    top_matches: database matches listed per pattern
+    top_matches: database matches listed per pattern; a planted motif that comes later was not found
     random_motifs: column-shuffled copies of each pattern that are matched as a control
     hit_p: largest p-value, in random sequence, of the score of a site that is called a hit of a pattern
     hit_similarity: least cosine between the contributions of a hit and those of its pattern

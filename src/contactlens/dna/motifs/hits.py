@@ -70,21 +70,28 @@ def write_bed(hits: pd.DataFrame, path: Path | str, names: Mapping[str, str]) ->
 
 
 def recovery(
-    seqlets: pd.DataFrame, hits: pd.DataFrame, matches: pd.DataFrame, planted: pd.DataFrame, max_q: float
+    seqlets: pd.DataFrame,
+    hits: pd.DataFrame,
+    matches: pd.DataFrame,
+    planted: pd.DataFrame,
+    max_q: float,
+    max_rank: int,
 ) -> pd.DataFrame:
     """How well each planted motif was found, one row each in the order of matrix ids.
 
     seqlets: `seqlet_hits`; hits: `call_hits`; matches: `match_patterns` (every database motif, not only the best);
     planted: the window set's truth, of the windows that were searched.
 
-    A pattern belongs to the planted matrix that it matches best, if with q of `max_q` or less; several may belong to
-    one (`patterns`, best first). `tomtom_q` and `rank` are the matrix's among the matches of `best_pattern` (rank 1 =
-    nothing in the database fits better; a relative of the factor may). `recall` is the share of the `n_sites` sites in
-    enhancers, promoters and regions that a seqlet of these patterns covers by half or more; `precision` the share of
-    these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the background too. `hit_recall` and
-    `hit_precision` are the same of the `n_hits` hits. Without a pattern recall is 0; precision, q and rank are missing.
+    A pattern belongs to the planted matrix that it matches best, if with q of `max_q` or less and where fewer than
+    `max_rank` motifs of the database match it better (relatives of the factor may); several may belong to one
+    (`patterns`, best first). `tomtom_q` and `rank` are the matrix's among the matches of `best_pattern`. `recall` is the
+    share of the `n_sites` sites in enhancers, promoters and regions that a seqlet of these patterns covers by half or
+    more; `precision` the share of these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the background
+    too. `hit_recall` and `hit_precision` are the same of the `n_hits` hits. Without a pattern recall is 0; precision, q
+    and rank are missing.
     """
-    of_planted = matches[matches["matrix_id"].isin(planted["motif_id"]) & (matches["q"] <= max_q)]
+    good = (matches["q"] <= max_q) & (matches["rank"] <= max_rank)
+    of_planted = matches[good & matches["matrix_id"].isin(planted["motif_id"])]
     best = of_planted.sort_values(["q", "rank"], kind="stable").drop_duplicates("pattern")
     rows = [
         _recovered(str(matrix_id), sites.reset_index(drop=True), (seqlets, hits), best[best["matrix_id"] == matrix_id])

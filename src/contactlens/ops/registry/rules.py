@@ -116,7 +116,8 @@ class ClassifierRules:
 
     registered_model: name in the MLflow registry
     evaluated: row of metrics.json that is evaluated, `network` or `network_recalibrated`
-    must_beat: rows whose AUROC must be lower
+    must_beat: rows whose AUROC must be lower: the interval of the difference, paired by window or track, must lie above
+        0; rows that were recalibrated as the evaluated one was
     min_auroc: AUROC that must be exceeded
     max_ece: largest expected calibration error
     """
@@ -130,8 +131,7 @@ class ClassifierRules:
     def decide(self, metrics: Metrics, champion: Beside | None) -> Decision:
         """See `Rules.decide`."""
         what, auroc = f"AUROC of {self.evaluated}", estimate(metrics, self.evaluated, "auroc")
-        baselines = {name: estimate(metrics, name, "auroc") for name in self.must_beat}
-        checks = [_check(what, auroc, "above", f"that of {name}", other) for name, other in baselines.items()]
+        checks = [_paired_check(metrics, self.evaluated, "auroc", name, above=True) for name in self.must_beat]
         checks.append(_check(what, auroc, "above", "the limit", self.min_auroc))
         checks += _beside_champion(what, auroc, "at least", champion)
         ece = estimate(metrics, self.evaluated, "ece")
