@@ -84,11 +84,11 @@ def recovery(
 
     A pattern belongs to the planted matrix that it matches best, if with q of `max_q` or less and where fewer than
     `max_rank` motifs of the database match it better (relatives of the factor may); several may belong to one
-    (`patterns`, best first). `tomtom_q` and `rank` are the matrix's among the matches of `best_pattern`. `recall` is the
-    share of the `n_sites` sites in enhancers, promoters and regions that a seqlet of these patterns covers by half or
-    more; `precision` the share of these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the background
-    too. `hit_recall` and `hit_precision` are the same of the `n_hits` hits. Without a pattern recall is 0; precision, q
-    and rank are missing.
+    (`patterns`, best first). `tomtom_q` and `rank` are the matrix's among the matches of `best_pattern`. `recall` is
+    the share of the `n_sites` sites in enhancers, promoters and regions that a seqlet of these patterns covers by half
+    or more; `precision` the share of these `n_seqlets` seqlets that so cover a site of the motif anywhere, in the
+    background too. `hit_recall` and `hit_precision` are the same of the `n_hits` hits. Without a pattern recall is 0;
+    precision, q and rank are missing.
     """
     good = (matches["q"] <= max_q) & (matches["rank"] <= max_rank)
     of_planted = matches[good & matches["matrix_id"].isin(planted["motif_id"])]
