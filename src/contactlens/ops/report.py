@@ -17,7 +17,7 @@ from contactlens.base.files import write_aside
 from contactlens.reporting.blocks import Block, FigureBlock, HtmlBlock, Report, TableBlock, TextBlock
 
 PLAIN_CSV_BYTES = 30_000  # a larger table is carried compressed
-CSV_LIMIT_BYTES = 120_000  # one that is still larger then is named but not carried along
+CSV_LIMIT_BYTES = 100_000  # one that is still larger then is named but not carried along
 CSS_DPI = 96
 MISSING = "–"
 

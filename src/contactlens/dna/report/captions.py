@@ -60,8 +60,8 @@ CAPTIONS = {
         The same helix to turn and zoom. Drag to turn, scroll to zoom after a click, point at a rung to
         read it.""",
     "motifs": """
-        Patterns that TF-MoDISco finds in the attributions of the model, beside the JASPAR
-        motif that each matches best. Left the mean contribution of each base, right the information of
+        The first patterns that TF-MoDISco finds in the attributions of the model, at most six (the table has all),
+        beside the JASPAR motif that each matches best. Left the mean contribution of each base, right the information of
         the match; a pale match has q above {max_q:g} and is none.""",
     "patterns": """
         The patterns and their best matches. q is Tomtom's, after Benjamini and Hochberg over all motifs

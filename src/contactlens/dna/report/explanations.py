@@ -18,7 +18,7 @@ from contactlens.reporting.tables import with_interval
 
 ZOOM_BP = 80
 MOST_REGIONS = 200
-MOST_PATTERNS = 12
+MOST_PATTERNS = 6
 HELIX_HEIGHT_PX = 520
 
 
