@@ -61,8 +61,8 @@ CAPTIONS = {
         read it.""",
     "motifs": """
         The first patterns that TF-MoDISco finds in the attributions of the model, at most six (the table has all),
-        beside the JASPAR motif that each matches best. Left the mean contribution of each base, right the information of
-        the match; a pale match has q above {max_q:g} and is none.""",
+        beside the JASPAR motif that each matches best. Left the mean contribution of each base, right the
+        information of the match; a pale match has q above {max_q:g} and is none.""",
     "patterns": """
         The patterns and their best matches. q is Tomtom's, after Benjamini and Hochberg over all motifs
         of the database; the last column is the smallest q among copies of the pattern with shuffled
