@@ -6,6 +6,7 @@ attributions are searched as well -> motifs/challenger, and the patterns of both
 from pathlib import Path
 
 from contactlens.base.files import read_json, write_aside
+from contactlens.dna.data.genome_tracks import chromosome_sizes
 from contactlens.dna.data.motif_database import jaspar_core
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import read_attributions_by
@@ -29,13 +30,13 @@ def analysed(model: Path, windows: Path, config: MotifConfig, seed: int, out: Pa
     """The patterns in the attributions that lie in the folder `model`, of windows in the folder `windows`; the tables
     of the analysis -> the new folder `out`."""
     out.mkdir()
-    own = WindowSet.read(windows)
     method, refused = usable_method(config.method, read_checks(model))
     for sentence in refused:
         print(f"{sentence}; {method} takes its place")
     contributions = read_attributions_by(model / ATTRIBUTIONS, method)
-    found = analyse_motifs(contributions, own, config, seed, out / "modisco.h5")
-    write_motifs(found, contributions, own, out)
+    own = WindowSet.read(windows).select([str(name) for name in contributions.window_ids])
+    found = analyse_motifs(contributions, own.windows, own.planted, config, seed, out / "modisco.h5")
+    write_motifs(found, contributions, own.windows, chromosome_sizes(own), out)
     return found.discovery
 
 

@@ -258,6 +258,13 @@ def test_a_bare_checkpoint_is_explained_without_a_pipeline(
     assert "".join(table["base"][:60]) == fasta.read_text().splitlines()[1][100:160]
     drawn = pd.read_csv(tmp_path / "out" / "attributions.bedgraph", sep="\t", header=None)
     assert (drawn[2] - drawn[1]).sum() == 100
+    intervals = pd.read_csv(tmp_path / "out" / "intervals.tsv", sep="\t")
+    assert intervals[["chrom", "start", "end", "name"]].to_numpy().tolist() == [
+        ["chr1", 100, 160, "mine"],
+        ["chr2", 10, 50, "yours"],
+    ]
+    assert run(monkeypatch, "dna", "motifs", tmp_path / "out", "--window-bp", 40, "--out", tmp_path / "motifs") == 0
+    assert "No motif found, because 2 windows around attribution peaks, fewer" in capsys.readouterr().out
     assert run(monkeypatch, "dna", "attribute", *flags, "--method", "lpr") == 1
     assert "no attribution method 'lpr'" in capsys.readouterr().err
     halved = [*flags, "--method", "saliency", "--precision", "bfloat16", "--out", tmp_path / "halved"]

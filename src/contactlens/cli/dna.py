@@ -4,6 +4,7 @@ import inspect
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from contactlens.cli import options
 from contactlens.dna.data.importing import PAIR_FORMATS, PairFormat
 from contactlens.dna.data.names import CHECKPOINT
 from contactlens.dna.explanation.methods import BEST, FLOAT32, METHODS
+from contactlens.dna.motifs.config import USUAL
 
 if TYPE_CHECKING:
     from contactlens.dna.data.importing.report import ImportedWindows
@@ -340,3 +342,38 @@ def attribute_dna(
         )
         paths = found.write(out, hdf5)
     typer.echo(f"{len(found.intervals):,} intervals by {found.method}; written to {', '.join(map(str, paths))}")
+
+
+@dna.command("motifs")
+def interval_motifs(
+    folder: Annotated[Path, typer.Argument(help="Folder of `contactlens dna attribute`.")],
+    method: Annotated[str | None, typer.Option(help="Of several in the file, the one to search.")] = None,
+    window_bp: Annotated[int, typer.Option(help="Bases around each peak of contribution that are searched.")] = (
+        USUAL.window_bp
+    ),
+    peaks: Annotated[int, typer.Option(help="Most peaks of an interval.", min=1)] = USUAL.peaks_per_window,
+    smoothing_bp: Annotated[int, typer.Option(help="Bases over which |contribution| is averaged for its peaks.")] = (
+        USUAL.smoothing_bp
+    ),
+    max_seqlets: Annotated[int, typer.Option(help="Most seqlets of one sign.")] = USUAL.max_seqlets,
+    max_q: Annotated[float, typer.Option(help="Largest q at which a JASPAR motif names a pattern.")] = USUAL.max_q,
+    seed: Annotated[int, typer.Option(help="Of clustering and of shuffled patterns.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for patterns, their names, hits and tracks.")] = Path("motifs"),
+) -> None:
+    """Find the motifs in the contributions of `dna attribute`, name them by JASPAR, and call their hits."""
+    from contactlens.dna.motifs import intervals
+    from contactlens.ops.progress import progress_shown
+
+    config = replace(
+        USUAL,
+        window_bp=window_bp,
+        peaks_per_window=peaks,
+        smoothing_bp=smoothing_bp,
+        max_seqlets=max_seqlets,
+        max_q=max_q,
+    )
+    with progress_shown("motifs"):
+        found = intervals.interval_motifs(folder, method, config, seed, out)
+    for sentence in found.sentences():
+        typer.echo(sentence)
+    typer.echo(f"{len(found.hits):,} hits in {len(found.peaks):,} windows around peaks; written to {out}")

@@ -46,7 +46,7 @@ def test_a_hit_reads_as_the_pattern_and_contributes_as_it_does() -> None:
     broken = "A" * 10 + "ACTTTGCA" + "A" * 22  # one base off: a p-value above 1e-4
     sequences = [one, other, one, one, broken]
     windows, found = contributions_of(sequences, [{10: 1.0}, {20: 2.0}, {}, {10: -1.0}, {10: 1.0}])
-    hits = call_hits(Discovery([PATTERN]), found, windows, 1e-4, 0.5)
+    hits = call_hits(Discovery([PATTERN]), found, windows.windows, 1e-4, 0.5)
     # The third says nothing of the site, the fourth the contrary.
     assert hits[["window_id", "start", "end", "strand"]].to_numpy().tolist() == [
         ["w0", 10, 18, "+"],
@@ -55,7 +55,7 @@ def test_a_hit_reads_as_the_pattern_and_contributes_as_it_does() -> None:
     assert hits[["chrom", "genome_start", "genome_end"]].to_numpy().tolist() == [["chr1", 10, 18], ["chr1", 1020, 1028]]
     np.testing.assert_allclose(hits["contribution"], [8 * 0.75, 16 * 0.75], rtol=0.01)  # less the mean of the letters
     assert (hits["similarity"] > 0.8).all()
-    assert "w4" in set(call_hits(Discovery([PATTERN]), found, windows, 1e-2, 0.5)["window_id"])
+    assert "w4" in set(call_hits(Discovery([PATTERN]), found, windows.windows, 1e-2, 0.5)["window_id"])
 
 
 def test_of_overlapping_hits_the_most_similar_stays_and_no_pattern_has_no_hit() -> None:
@@ -63,11 +63,11 @@ def test_of_overlapping_hits_the_most_similar_stays_and_no_pattern_has_no_hit() 
     core = np.eye(4)[[LETTERS.index(base) for base in palindrome]]
     pattern = Pattern("pos_0", core, core, (0, 8), PATTERN.seqlets)
     windows, found = contributions_of(["T" * 10 + palindrome + "T" * 22], [{10: 1.0}])
-    hits = call_hits(Discovery([pattern]), found, windows, 1e-4, 0.5)
+    hits = call_hits(Discovery([pattern]), found, windows.windows, 1e-4, 0.5)
     assert hits[["start", "end"]].to_numpy().tolist() == [[10, 18]]
-    assert list(call_hits(Discovery(), found, windows, 1e-4, 0.5)) == list(HITS)
+    assert list(call_hits(Discovery(), found, windows.windows, 1e-4, 0.5)) == list(HITS)
 
 
 def test_unknown_bases_are_in_no_hit() -> None:
     windows, found = contributions_of(["A" * 10 + "ACGNTGCA" + "A" * 22], [{10: 1.0}])
-    assert call_hits(Discovery([PATTERN]), found, windows, 1e-2, 0.1).empty
+    assert call_hits(Discovery([PATTERN]), found, windows.windows, 1e-2, 0.1).empty

@@ -6,36 +6,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from planted_contributions import CONFIG, EXPLAINED, PLANTED, L, simulated
 
 from contactlens.base.files import read_json
-from contactlens.dna.data.genome import Genome
-from contactlens.dna.data.motif_database import motif
+from contactlens.dna.data.genome_tracks import chromosome_sizes
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.analysis import MotifAnalysis, analyse_motifs, write_motifs
-from contactlens.dna.motifs.config import MotifConfig
 
-L, EXPLAINED, UNEXPLAINED = 200, 130, 4
-PLANTED = "MA0139.2"  # CTCF
-CONFIG = MotifConfig(
-    method="lrp",
-    window_bp=200,
-    peaks_per_window=1,
-    smoothing_bp=101,
-    min_sequences=80,
-    sliding_window_bp=20,
-    flank_bp=5,
-    seqlet_fdr=0.2,
-    leiden_runs=2,
-    max_seqlets=5000,
-    trim_share=0.3,
-    min_width_bp=5,
-    max_q=0.05,
-    top_matches=3,
-    random_motifs=4,
-    hit_p=0.0001,
-    hit_similarity=0.5,
-)
 TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "seqlets", "hits", "recovery")
 OTHERS = (
     "positive.meme",
@@ -50,40 +28,11 @@ OTHERS = (
 )
 
 
-def simulated(effect: float) -> tuple[WindowSet, Attributions]:
-    """CTCF twice in every window, its bases' contributions `effect` x information; the last windows not explained."""
-    rng, one, n = np.random.default_rng(0), motif(PLANTED), EXPLAINED + UNEXPLAINED
-    bases, hypothetical, planted = rng.integers(0, 4, (n, L)), np.zeros((n, L, 4)), []
-    if effect:
-        hypothetical = rng.normal(0, 0.02, (n, L, 4))
-    for row in range(n):
-        for start in (50 + rng.integers(0, 20), 110 + rng.integers(0, 20)):
-            reverse = bool(rng.random() < 0.5)
-            p = one.probabilities[::-1, ::-1] if reverse else one.probabilities
-            place = slice(int(start), int(start) + len(p))
-            bases[row, place] = [rng.choice(4, p=share / share.sum()) for share in p]
-            hypothetical[row, place] += effect * (p - 0.25)
-            strand = "-" if reverse else "+"
-            planted.append((f"w{row}", PLANTED, one.name, place.start, place.stop, strand, "region"))
-    starts = 1000 + (L + 50) * np.arange(n)
-    table = pd.DataFrame({"window_id": [f"w{row}" for row in range(n)], "chrom": "sim1", "win_start": starts})
-    table["win_end"] = table["win_start"] + L
-    table["label"], table["record"], table["record_start"] = 1, "sim1", 0
-    truth = pd.DataFrame(planted, columns=["window_id", "motif_id", "name", "start", "end", "strand", "element"])
-    letters = np.full(starts[-1] + L + 300, "A")
-    for start, row in zip(starts, bases, strict=True):
-        letters[start : start + L] = np.array(list("ACGT"))[row]
-    windows = WindowSet("region", table, Genome.of({"sim1": "".join(letters)}), "test", {}, truth)
-    explained = rng.permutation(EXPLAINED)
-    ids = table["window_id"].to_numpy(dtype=str)[explained]
-    one_hot = np.eye(4, dtype=np.uint8)[bases[explained]]
-    return windows, Attributions(ids, np.zeros(EXPLAINED), hypothetical[explained].astype(np.float32), one_hot)
-
-
 def analysed(windows: WindowSet, contributions: Attributions, folder: Path) -> MotifAnalysis:
     folder.mkdir()
-    found = analyse_motifs(contributions, windows, CONFIG, 7, folder / "modisco.h5")
-    write_motifs(found, contributions, windows, folder)
+    own = windows.select([str(name) for name in contributions.window_ids])
+    found = analyse_motifs(contributions, own.windows, own.planted, CONFIG, 7, folder / "modisco.h5")
+    write_motifs(found, contributions, own.windows, chromosome_sizes(own), folder)
     return found
 
 

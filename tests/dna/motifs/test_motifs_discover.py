@@ -71,7 +71,9 @@ def simulated(seed: int, effect: float) -> tuple[WindowSet, Attributions]:
 
 def peaks_of(seed: int, effect: float) -> tuple[WindowSet, PeakWindows]:
     windows, contributions = simulated(seed, effect)
-    return windows, cut_peaks(contributions, windows, CONFIG.window_bp, CONFIG.peaks_per_window, CONFIG.smoothing_bp)
+    return windows, cut_peaks(
+        contributions, windows.windows, CONFIG.window_bp, CONFIG.peaks_per_window, CONFIG.smoothing_bp
+    )
 
 
 @pytest.mark.slow

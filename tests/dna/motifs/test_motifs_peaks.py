@@ -68,15 +68,15 @@ def test_window_is_shifted_aside_of_one_that_is_taken() -> None:
 
 
 def test_short_windows_are_taken_whole() -> None:
-    peaks = cut_peaks(contributions(np.full((2, L), 0.5)), window_set([0, L]), L, 3, 11)
+    peaks = cut_peaks(contributions(np.full((2, L), 0.5)), window_set([0, L]).windows, L, 3, 11)
     assert peaks.width == L and peaks.table["start"].tolist() == [0, 0]
-    assert cut_peaks(contributions(np.full((2, L), 0.5)), window_set([0, L]), 2 * L, 3, 11).width == L
+    assert cut_peaks(contributions(np.full((2, L), 0.5)), window_set([0, L]).windows, 2 * L, 3, 11).width == L
 
 
 def test_cut_arrays_are_the_bases_of_the_table() -> None:
     rng = np.random.default_rng(2)
     given = contributions(rng.normal(size=(6, L)))
-    peaks = cut_peaks(given, window_set([n * L for n in range(6)]), 120, 2, 9)
+    peaks = cut_peaks(given, window_set([n * L for n in range(6)]).windows, 120, 2, 9)
     assert len(peaks) == 12
     for row, place in peaks.table.iterrows():
         n, start = int(place["window_id"][1:]), place["start"]
@@ -87,7 +87,7 @@ def test_cut_arrays_are_the_bases_of_the_table() -> None:
 def test_a_place_shared_by_two_windows_counts_once() -> None:
     actual = np.zeros((2, L))
     actual[0, 300], actual[1, 100] = 1.0, 2.0  # the same base of the genome, seen by both
-    peaks = cut_peaks(contributions(actual), window_set([0, 200]), 100, 1, 1)
+    peaks = cut_peaks(contributions(actual), window_set([0, 200]).windows, 100, 1, 1)
     assert peaks.table[["window_id", "genome_start", "peak"]].to_numpy().tolist() == [["w1", 250, 100]]
 
 
@@ -125,7 +125,7 @@ def test_bad_contributions_are_named(tmp_path: Path) -> None:
 
 
 def test_unknown_window_is_an_error() -> None:
-    with pytest.raises(InputError, match="w2"):
-        cut_peaks(contributions(np.ones((3, L))), window_set([0, L]), 100, 1, 1)
+    with pytest.raises(InputError, match="contributions of 3 windows, and places of 2"):
+        cut_peaks(contributions(np.ones((3, L))), window_set([0, L]).windows, 100, 1, 1)
     with pytest.raises(InputError, match="1 windows missing, first w9"):
         contributions(np.ones((3, 20))).select(["w0", "w9"])

@@ -13,6 +13,7 @@ import torch
 from contactlens.base.files import write_json
 from contactlens.dna.data.checks import check_windows
 from contactlens.dna.data.config import CheckLimits
+from contactlens.dna.data.genome_tracks import chromosome_sizes
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.evaluation.config import EvaluateConfig
@@ -146,7 +147,8 @@ def match(name: str, matrix_id: str, q: float) -> tuple:
 
 def write_patterns(windows: WindowSet, folder: Path) -> MotifAnalysis:
     contributions = read_attributions_by(folder / "attributions.npz", "lrp")
-    peaks = cut_peaks(contributions, windows, MOTIFS.window_bp, 2, MOTIFS.smoothing_bp)
+    explained = windows.select([str(name) for name in contributions.window_ids])
+    peaks = cut_peaks(contributions, explained.windows, MOTIFS.window_bp, 2, MOTIFS.smoothing_bp)
     discovery = Discovery(
         [pattern(n, matrix_id) for n, matrix_id in enumerate(FOUND)], "no negative pattern: few seqlets"
     )
@@ -158,7 +160,7 @@ def write_patterns(windows: WindowSet, folder: Path) -> MotifAnalysis:
     names = {"pos_0": "pos_0:SPI1", "pos_1": "pos_1:CTCF"}
     found = MotifAnalysis(MOTIFS, peaks, discovery, *tables, hits, hits, recovered, names)
     (folder / "motifs").mkdir()
-    write_motifs(found, contributions, windows, folder / "motifs")
+    write_motifs(found, contributions, explained.windows, chromosome_sizes(explained), folder / "motifs")
     return found
 
 

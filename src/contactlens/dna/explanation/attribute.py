@@ -35,6 +35,8 @@ from contactlens.dna.models.caduceus.operations import UsesOperations
 from contactlens.dna.models.caduceus.strands import MaskedLanguageModel
 from contactlens.dna.models.classifier import DESCRIPTION, WindowClassifier, load_classifier
 
+INTERVALS = "intervals.tsv"
+INTERVAL_COLUMNS = ("window_id", "chrom", "start", "end", "name")  # and `score`
 PASSES = 7  # hides every seventh base, about the 15 % of the pre-training
 
 
@@ -106,8 +108,8 @@ class IntervalAttributions:
             yield Attributions(names[row : row + 1], self.scores[row : row + 1], *arrays)
 
     def write(self, folder: Path | str, hdf5: bool = False) -> list[Path]:
-        """Write attributions.npz, or in its place attributions.h5, attributions.tsv and, for genome browsers,
-        attributions.bedgraph (where intervals overlap, their mean).
+        """Write attributions.npz, or in its place attributions.h5, attributions.tsv, for genome browsers
+        attributions.bedgraph (where intervals overlap, their mean), and intervals.tsv, a row an interval, in order.
         """
         kinds = ("h5" if hdf5 else "npz", "tsv", "bedgraph")
         arrays, tsv, bedgraph = (Path(folder) / f"attributions.{kind}" for kind in kinds)
@@ -117,7 +119,11 @@ class IntervalAttributions:
                 form: dict[str, Any] = {"sep": "\t", "index": False, "float_format": "%.6g", "lineterminator": "\n"}
                 self.table([row]).to_csv(out, header=row == 0, **form)
         write_bedgraph(bedgraph, self._stretches())
-        return [arrays, tsv, bedgraph]
+        places = [(one.id, one.chrom, one.start, one.end, one.name) for one in self.intervals]
+        with write_aside(intervals := Path(folder) / INTERVALS) as aside:
+            table = pd.DataFrame(places, columns=list(INTERVAL_COLUMNS)).assign(score=self.scores)
+            table.to_csv(aside, sep="\t", index=False, float_format="%.6g", lineterminator="\n")
+        return [arrays, tsv, bedgraph, intervals]
 
     def _stretches(self) -> Iterator[Stretch]:
         """Means over intervals, one group of overlapping or adjoining ones in memory at a time."""

@@ -9,18 +9,19 @@ import pandas as pd
 
 from contactlens.base.files import write_aside, write_json
 from contactlens.base.progress import counting
-from contactlens.dna.data.genome_tracks import (
-    chromosome_sizes,
-    stretches,
-    write_bedgraph,
-    write_bigwig,
-    write_igv_session,
-)
+from contactlens.dna.data.genome_tracks import stretches, write_bedgraph, write_bigwig, write_igv_session
 from contactlens.dna.data.motif_database import jaspar_core
-from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attributions import Attributions
+from contactlens.dna.explanation.attributions import InPieces
 from contactlens.dna.motifs.config import MotifConfig
-from contactlens.dna.motifs.discover import BASES, Discovery, Pattern, discover, matrix_table, pattern_table
+from contactlens.dna.motifs.discover import (
+    BASES,
+    Discovery,
+    Pattern,
+    discover,
+    matrix_table,
+    pattern_table,
+    why_no_motif,
+)
 from contactlens.dna.motifs.hit_calling import call_hits
 from contactlens.dna.motifs.hits import recovery, seqlet_hits, write_bed
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
@@ -35,6 +36,14 @@ strands: + -
 Background letter frequencies
 A 0.25 C 0.25 G 0.25 T 0.25
 """
+
+
+TABLES = ("patterns", "matrices", "tomtom", "tomtom_random", "seqlets", "hits", "recovery")
+WRITTEN = (
+    *(f"{name}.csv" for name in TABLES),
+    *("modisco.h5", "summary.json", "positive.meme", "negative.meme", "seqlets.bed", "hits.bed"),
+    *("contributions.bw", "contributions.bedgraph", "igv_session.xml", "genome.chrom.sizes"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,36 @@ class MotifAnalysis:
     recovered: pd.DataFrame | None
     names: dict[str, str]
 
+    def sentences(self) -> list[str]:
+        """Each pattern with its name or without one, the most seqlets first; or why there is none."""
+        if not len(self.discovery):
+            return [why_no_motif(self.discovery.reason, self.discovery.failed)]
+        best = self.matches[self.matches["rank"] == 1].set_index("pattern")
+        found = []
+        for one in sorted(self.discovery.patterns, key=lambda pattern: -pattern.n_seqlets):
+            head = f"{one.name} ({one.n_seqlets:,} seqlets, {one.consensus})"
+            if one.name in self.names:
+                match = best.loc[one.name]
+                found.append(f"{head}: {match['name']} ({match['matrix_id']}), q = {match['q']:.1e}")
+            else:
+                found.append(f"{head}: named by no motif of JASPAR")
+        return [*found, self.discovery.reason] if self.discovery.reason else found
+
 
 def analyse_motifs(
-    contributions: Attributions, windows: WindowSet, config: MotifConfig, seed: int, hdf5: Path | str
+    contributions: InPieces,
+    places: pd.DataFrame,
+    planted: pd.DataFrame | None,
+    config: MotifConfig,
+    seed: int,
+    hdf5: Path | str,
 ) -> MotifAnalysis:
-    """Cut windows around peaks, find patterns, name them by the JASPAR vertebrate motifs; TF-MoDISco's file -> hdf5."""
-    peaks = cut_peaks(contributions, windows, config.window_bp, config.peaks_per_window, config.smoothing_bp)
+    """Cut windows around peaks, find patterns, name them by the JASPAR vertebrate motifs; TF-MoDISco's file -> hdf5.
+
+    places: `window_id`, `chrom` and `win_start` of the contributions' windows, in their order
+    planted: the truth of these windows, as of `WindowSet`, where it is known
+    """
+    peaks = cut_peaks(contributions, places, config.window_bp, config.peaks_per_window, config.smoothing_bp)
     targets = jaspar_core()
     with counting(f"searches in {len(peaks)} windows", 3) as count:
         count.to(0, "TF-MoDISco")
@@ -69,17 +102,21 @@ def analyse_motifs(
         count.to(2, f"Tomtom of {config.random_motifs} shuffles of each")
         control = random_matches(discovery, targets, config.random_motifs, seed)
     seqlets = seqlet_hits(discovery, peaks)
-    hits = call_hits(discovery, contributions, windows, config.hit_p, config.hit_similarity)
+    hits = call_hits(discovery, contributions, places, config.hit_p, config.hit_similarity)
     recovered = None
-    if windows.planted is not None:
-        searched = windows.planted[windows.planted["window_id"].isin(contributions.window_ids)]
-        recovered = recovery(seqlets, hits, matches, searched, config.max_q, config.top_matches)
+    if planted is not None:
+        recovered = recovery(seqlets, hits, matches, planted, config.max_q, config.top_matches)
     names = called_names(matches, control, config.max_q)
     return MotifAnalysis(config, peaks, discovery, matches, control, seqlets, hits, recovered, names)
 
 
-def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: WindowSet, folder: Path) -> None:
-    """Tables (CSV), MEME files, hits (BED), contributions (bigWig, bedGraph) and an IGV session -> `folder`."""
+def write_motifs(
+    found: MotifAnalysis, contributions: InPieces, places: pd.DataFrame, sizes: dict[str, int], folder: Path
+) -> None:
+    """Tables (CSV), MEME files, hits (BED), contributions (bigWig, bedGraph) and an IGV session -> `folder`.
+
+    contributions, places: as of `analyse_motifs`; sizes: of the chromosomes, in bp
+    """
     tables = {
         "patterns": pattern_table(found.discovery),
         "matrices": matrix_table(found.discovery),
@@ -95,10 +132,9 @@ def write_motifs(found: MotifAnalysis, contributions: Attributions, windows: Win
     write_meme(found.discovery, folder / "positive.meme", folder / "negative.meme")
     write_bed(found.seqlets, folder / "seqlets.bed", found.names)
     write_bed(found.hits, folder / "hits.bed", found.names)
-    explained = windows.select([str(name) for name in contributions.window_ids])
-    attributed = np.asarray(contributions.hypothetical.any(axis=-1))
-    pieces = stretches(explained.windows, contributions.actual, attributed)
-    sizes = chromosome_sizes(explained)
+    both = [(piece.actual, piece.hypothetical.any(axis=-1)) for piece in contributions.pieces()]
+    actual, attributed = (np.concatenate(arrays) for arrays in zip(*both, strict=True))
+    pieces = stretches(places, actual, attributed)
     write_bigwig(folder / "contributions.bw", pieces, sizes)
     write_bedgraph(folder / "contributions.bedgraph", pieces)
     write_igv_session(folder / "igv_session.xml", ("contributions.bw", "hits.bed", "seqlets.bed"), sizes)

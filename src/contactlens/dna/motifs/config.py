@@ -74,3 +74,25 @@ class MotifConfig:
             trim_share=self.trim_share,
             min_width=self.min_width_bp,
         )
+
+
+USUAL = MotifConfig(
+    method="best",
+    window_bp=200,
+    peaks_per_window=2,
+    smoothing_bp=100,
+    min_sequences=80,
+    sliding_window_bp=20,
+    flank_bp=5,
+    seqlet_fdr=0.1,
+    leiden_runs=2,
+    max_seqlets=20_000,
+    trim_share=0.2,
+    min_width_bp=5,
+    max_q=0.05,
+    top_matches=3,
+    random_motifs=10,
+    hit_p=1e-4,
+    hit_similarity=0.5,
+)
+"""The values of params.yaml, for contributions from outside of the pipeline."""

@@ -12,12 +12,19 @@ from contactlens.attribution.modisco import Discovery, Pattern, core_of, find_pa
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.motifs.peaks import PeakWindows
 
-__all__ = ["BASES", "Discovery", "Pattern", "core_of", "discover", "matrix_table", "pattern_table"]
+__all__ = ["BASES", "Discovery", "Pattern", "core_of", "discover", "matrix_table", "pattern_table", "why_no_motif"]
 
 
 def discover(peaks: PeakWindows, config: MotifConfig, seed: int, hdf5: Path | str | None = None) -> Discovery:
     """The patterns of the peak windows as `find_patterns` finds them; rows are those of `peaks.table`."""
     return find_patterns(peaks.hypothetical, peaks.one_hot, config.modisco, seed, hdf5)
+
+
+def why_no_motif(reason: str, failed: bool) -> str:
+    """Where there is no pattern, or where the search for one broke off; reason, failed: as of `Discovery`."""
+    if failed:
+        return f"Motifs were not found out, because the search broke off: {reason}."
+    return f"No motif found, because {reason or 'no pattern recurs'}."
 
 
 def pattern_table(discovery: Discovery) -> pd.DataFrame:

@@ -11,29 +11,37 @@ import pandas as pd
 
 from contactlens.attribution.centring import centred
 from contactlens.dna.data.motif_database import threshold_bits
-from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attributions import Attributions
+from contactlens.dna.explanation.attributions import Attributions, InPieces
 from contactlens.dna.motifs.discover import Discovery, Pattern
 from contactlens.dna.motifs.hits import HITS
+from contactlens.dna.motifs.peaks import require_places
 
 Array = np.ndarray
 PSEUDO_SHARE = 0.01  # of each base, so that a base that no seqlet has is improbable and not impossible
 
 
 def call_hits(
-    discovery: Discovery, contributions: Attributions, windows: WindowSet, hit_p: float, min_similarity: float
+    discovery: Discovery, contributions: InPieces, places: pd.DataFrame, hit_p: float, min_similarity: float
 ) -> pd.DataFrame:
     """A row a hit, as `seqlet_hits` has a row a seqlet, in genome order within each pattern.
 
-    contributions: of the windows that are searched, some of `windows`
+    contributions: of the windows that are searched
+    places: `window_id`, `chrom` and `win_start` of these windows, in their order
     hit_p: largest p-value of a site's score, each base of random sequence having probability 1/4
     min_similarity: least cosine between the site's hypothetical contributions and those of the pattern
 
     Of hits of one pattern that overlap, on either strand, the most similar stays.
     """
-    places = windows.select([str(name) for name in contributions.window_ids]).windows
-    found = [_hits_of(pattern, contributions, places, hit_p, min_similarity) for pattern in discovery.patterns]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(HITS))
+    require_places(contributions, places)
+    found: list[list[pd.DataFrame]] = [[] for _ in discovery.patterns]
+    first = 0
+    for piece in contributions.pieces() if found else ():
+        own = places.iloc[first : first + len(piece.logits)]
+        for pattern, parts in zip(discovery.patterns, found, strict=True):
+            parts.append(_hits_of(pattern, piece, own, hit_p, min_similarity))
+        first += len(own)
+    tables = [table for parts in found for table in parts]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(HITS))
 
 
 def _hits_of(

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from contactlens.attribution.centring import centred
-from contactlens.dna.data.window_set import WindowSet
-from contactlens.dna.explanation.attributions import Attributions
+from contactlens.base.errors import InputError
+from contactlens.dna.explanation.attributions import Attributions, InPieces
 
 PEAK_COLUMNS = ("window_id", "start", "peak", "height", "chrom", "genome_start")
 
@@ -84,16 +84,47 @@ def _each_place_once(table: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def cut_peaks(
-    contributions: Attributions, windows: WindowSet, window_bp: int, peaks_per_window: int, smoothing_bp: int
+    contributions: InPieces, places: pd.DataFrame, window_bp: int, peaks_per_window: int, smoothing_bp: int
 ) -> PeakWindows:
     """The windows of `window_bp` around the peaks of smoothed |contribution|.
 
+    places: `window_id`, `chrom` and `win_start` of the contributions' windows, in their order
+
     No two overlap on the genome; of those that would, the higher is kept. A labelled window of `window_bp` or less is
-    taken whole. Raises InputError where `windows` lacks one of the contributions' windows.
+    taken whole. Raises InputError where `places` are not those of the contributions' windows.
     """
+    require_places(contributions, places)
     width = min(window_bp, contributions.length)
-    height = smoothed(np.abs(contributions.actual), smoothing_bp)
-    places = windows.select([str(name) for name in contributions.window_ids]).windows
+    found, first = [], 0
+    for piece in contributions.pieces():
+        own = places.iloc[first : first + len(piece.logits)]
+        found.append(_cut(piece, own, width, peaks_per_window, smoothing_bp))
+        first += len(own)
+    every = pd.concat([table for table, _, _ in found], ignore_index=True)
+    kept = _each_place_once(every.assign(row=np.arange(len(every))), width)
+    rows = kept.pop("row").to_numpy(dtype=np.int64)
+    hypothetical, one_hot = (np.concatenate([piece[at] for piece in found])[rows] for at in (1, 2))
+    return PeakWindows(kept, hypothetical, one_hot)
+
+
+def require_places(contributions: InPieces, places: pd.DataFrame) -> None:
+    """InputError where the rows of `places` have other names than the contributions' windows."""
+    names = contributions.window_ids
+    if len(places) != len(names):
+        raise InputError(f"contributions of {len(names)} windows, and places of {len(places)}")
+    other = np.flatnonzero(places["window_id"].to_numpy(dtype=str) != names)
+    if len(other):
+        row = int(other[0])
+        raise InputError(
+            f"contributions of {names[row]} in row {row + 1}, and places of {places['window_id'].iloc[row]}"
+        )
+
+
+def _cut(
+    piece: Attributions, places: pd.DataFrame, width: int, peaks_per_window: int, smoothing_bp: int
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Table and arrays of `PeakWindows`, of one piece."""
+    height = smoothed(np.abs(piece.actual), smoothing_bp)
     rows = [
         (window_id, start, peak, height[n, peak], chrom, win_start + start, n)
         for n, (window_id, chrom, win_start) in enumerate(
@@ -101,8 +132,7 @@ def cut_peaks(
         )
         for start, peak in window_peaks(height[n], width, peaks_per_window)
     ]
-    table = _each_place_once(pd.DataFrame(rows, columns=[*PEAK_COLUMNS, "row"]), width)
+    table = pd.DataFrame(rows, columns=[*PEAK_COLUMNS, "row"])
     source = table.pop("row").to_numpy(dtype=np.int64)[:, None]
     bases = table["start"].to_numpy(dtype=np.int64)[:, None] + np.arange(width)
-    hypothetical = centred(contributions.hypothetical[source, bases].astype(np.float32))
-    return PeakWindows(table, hypothetical, contributions.one_hot[source, bases])
+    return table, centred(piece.hypothetical[source, bases].astype(np.float32)), piece.one_hot[source, bases]

@@ -1,12 +1,11 @@
 """The parts of the DNA report that explain: which bases and motifs the model relies on, and whether to believe it."""
 
-from typing import Any
-
 import pandas as pd
 
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.explanation.checks import refusal_of, refusals
 from contactlens.dna.motifs.compare import comparison_sentence
+from contactlens.dna.motifs.discover import why_no_motif
 from contactlens.dna.report.captions import caption
 from contactlens.dna.report.figures import attribution, helix, helix_html, trust
 from contactlens.dna.report.figures.motifs import motif_figure, motif_frame
@@ -75,7 +74,7 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
     patterns, matches = inputs.table("motifs/patterns"), inputs.table("motifs/tomtom")
     reason = f"{str(summary['reason']).capitalize()}." if summary["reason"] else ""
     if patterns is None or matches is None:
-        return [TextBlock(_why_no_motif(summary))]
+        return [TextBlock(why_no_motif(summary["reason"], summary.get("failed", False)))]
     targets = [motif(matrix_id) for matrix_id in matches.loc[matches["rank"] == 1, "matrix_id"].unique()]
     frame = motif_frame(inputs.discovery(), matches, targets, MOST_PATTERNS)
     control, recovery = inputs.table("motifs/tomtom_random"), inputs.table("motifs/recovery")
@@ -101,13 +100,6 @@ def motif_section(inputs: DnaReportInputs) -> list[Block]:
         }
         blocks.append(TableBlock(recovery, caption("recovery"), formats))
     return [*blocks, TextBlock(reason)] if reason else blocks
-
-
-def _why_no_motif(summary: dict[str, Any]) -> str:
-    """The section's first line where there is no pattern, or where the search for one broke off."""
-    if summary.get("failed"):
-        return f"Motifs were not found out, because the search broke off: {summary['reason']}."
-    return f"No motif found, because {summary['reason'] or 'no pattern recurs'}."
 
 
 def _by_chance(control: pd.DataFrame, max_q: float) -> str:
