@@ -144,8 +144,11 @@ def write_motifs(
 
 
 def meme_text(patterns: Sequence[Pattern]) -> str:
-    """The cores of the patterns; without patterns a header alone, which is still a valid file."""
-    return "\n".join([MEME_HEADER, *(_motif(pattern) for pattern in patterns)])
+    """The cores of the patterns; without patterns a header alone, which is still a valid file.
+
+    An empty line ends each motif, the last one too: some readers leave out a motif without it.
+    """
+    return "\n".join([MEME_HEADER, *(_motif(pattern) for pattern in patterns), ""])
 
 
 def _motif(pattern: Pattern) -> str:
