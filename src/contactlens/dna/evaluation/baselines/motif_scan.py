@@ -100,10 +100,18 @@ def enrichment(windows: WindowSet, seed: int) -> list[Array]:
         of_label = aurocs(scan[y], scan[~y])
         best = np.maximum(of_label, 1 - of_label)
         if windows.task == "pair":
-            rng = np.random.default_rng(seed)
-            shuffled = tuple(dinucleotide_shuffle(bases, rng) for bases in dict.fromkeys(sequences))
-            best = np.maximum(best, aurocs(scan, _scanned(shuffled)))
+            best = np.maximum(best, _above_shuffles(tuple(sequences), seed))
         found.append(best)
+    return found
+
+
+@lru_cache(maxsize=2)
+def _above_shuffles(sequences: tuple[str, ...], seed: int) -> Array:
+    """`aurocs` of the sequences' scores over those of their dinucleotide shuffles, (M,); kept, as `_scanned` is."""
+    rng = np.random.default_rng(seed)
+    shuffled = tuple(dinucleotide_shuffle(bases, rng) for bases in dict.fromkeys(sequences))
+    found = aurocs(_scanned(sequences), _scanned(shuffled))
+    found.flags.writeable = False
     return found
 
 
