@@ -84,10 +84,11 @@ def _pairs(folder: Path) -> None:
 
 
 def _peaks(folder: Path, rng: np.random.Generator) -> None:
-    with gzip.open(folder / "ctcf_gm12878.fa.gz", "wt") as file:
-        for i in range(40):
-            chrom, start = f"chr{(1, 2, 8, 9)[i % 4]}", 1_000 * i + 5_000
-            file.write(f">{chrom}:{start}-{start + 200}\n{''.join(rng.choice(list('ACGT'), 200))}\n")
+    for name, first in (("ctcf_gm12878.fa.gz", 5_000), ("tap73_peaks.fa.gz", 5_500)):
+        with gzip.open(folder / name, "wt") as file:
+            for i in range(40):
+                chrom, start = f"chr{(1, 2, 8, 9)[i % 4]}", 1_000 * i + first
+                file.write(f">{chrom}:{start}-{start + 200}\n{''.join(rng.choice(list('ACGT'), 200))}\n")
     peaks = [("chr1", 4_000 * i + 10_000, 4_000 * i + 10_400, f"p{i}", 100, ".", 5.0, 3.0, 2.0, 200) for i in range(12)]
     pd.DataFrame(peaks).to_csv(folder / "peaks.narrowPeak", sep="\t", header=False, index=False)
     unbound = [("chr2", start, end) for _, start, end, *_ in peaks]
