@@ -307,7 +307,8 @@ def test_bed_intervals_of_a_bare_checkpoint(genome, tmp_path):
     assert [one.name for one in found.intervals] == ["peak1", "chr2:0-40", "peak3"]
     assert [(one.start, one.end) for one in found.intervals] == [(80, 140), (0, 50), (110, 160)]
     paths = found.write(tmp_path / "out")
-    assert [path.name for path in paths] == ["attributions.npz", "attributions.tsv", "attributions.bedgraph"]
+    tables = ["attributions.tsv", "attributions.bedgraph", "intervals.tsv"]
+    assert [path.name for path in paths] == ["attributions.npz", *tables]
     arrays, table = read_attributions_by(paths[0], "lrp"), pd.read_csv(paths[1], sep="\t")
     assert arrays.hypothetical.shape == (3, 60, 4) and not arrays.one_hot[1, 50:].any()
     np.testing.assert_allclose(table["contribution"][:60], arrays.actual[0], rtol=1e-4, atol=1e-7)

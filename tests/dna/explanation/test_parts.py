@@ -119,14 +119,16 @@ def intervals(folder: Path, n: int = 60) -> list[str]:
 def test_tables_written_interval_by_interval_are_those_of_all_intervals(tmp_path: Path) -> None:
     checkpoint, fasta, bed = intervals(tmp_path, 30)
     found = attribute_windows(checkpoint, fasta, bed, "saliency", context_bp=3, settings=SETTINGS)
-    _, tsv, bedgraph = found.write(tmp_path / "out")
+    _, tsv, bedgraph, places = found.write(tmp_path / "out")
     table = found.table()
     assert len(table) == sum(one.end - one.start for one in found.intervals)
     assert tsv.read_text() == table.to_csv(sep="\t", index=False, float_format="%.6g", lineterminator="\n")
     write_bedgraph(tmp_path / "whole.bedgraph", _stretches(table))
     assert bedgraph.read_bytes() == (tmp_path / "whole.bedgraph").read_bytes()
     h5 = found.write(tmp_path / "h5", hdf5=True)[0]
-    assert sorted(path.name for path in h5.parent.iterdir()) == ["attributions.bedgraph", h5.name, "attributions.tsv"]
+    names = ["attributions.bedgraph", h5.name, "attributions.tsv", places.name]
+    assert sorted(path.name for path in h5.parent.iterdir()) == names
+    assert len(places.read_text().splitlines()) == 1 + len(found.intervals)
     with h5py.File(h5) as file:
         for row, one in enumerate(found.intervals):
             values = file["saliency"][row]
@@ -177,7 +179,7 @@ def test_an_attribution_killed_twice_goes_on_to_the_bytes_of_an_undisturbed_one(
         for other in ("killed", "by_two"):
             assert (tmp_path / other / path.name).read_bytes() == path.read_bytes(), path.name
     names = [path.name for path in sorted((tmp_path / "killed").iterdir())]
-    assert names == ["attributions.bedgraph", "attributions.npz", "attributions.tsv"]
+    assert names == ["attributions.bedgraph", "attributions.npz", "attributions.tsv", "intervals.tsv"]
 
 
 def test_another_process_gets_the_model_and_opens_the_genome_itself(tmp_path: Path) -> None:
