@@ -1,5 +1,7 @@
 """Windows with CTCF planted, and contributions that point at it: what the analysis of motifs is tried on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -7,28 +9,19 @@ from contactlens.dna.data.genome import Genome
 from contactlens.dna.data.motif_database import motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
-from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.motifs.config import USUAL
 
 L, EXPLAINED, UNEXPLAINED = 200, 130, 4
 PLANTED = "MA0139.2"  # CTCF
-CONFIG = MotifConfig(
+CONFIG = replace(
+    USUAL,
     method="lrp",
-    window_bp=200,
     peaks_per_window=1,
     smoothing_bp=101,
-    min_sequences=80,
-    sliding_window_bp=20,
-    flank_bp=5,
     seqlet_fdr=0.2,
-    leiden_runs=2,
     max_seqlets=5000,
     trim_share=0.3,
-    min_width_bp=5,
-    max_q=0.05,
-    top_matches=3,
     random_motifs=4,
-    hit_p=0.0001,
-    hit_similarity=0.5,
 )
 
 

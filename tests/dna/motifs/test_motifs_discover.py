@@ -13,7 +13,7 @@ from contactlens.dna.data.motif_database import jaspar_core, motif
 from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.explanation.attributions import Attributions
 from contactlens.dna.motifs.analysis import write_meme
-from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.motifs.config import USUAL
 from contactlens.dna.motifs.discover import core_of, discover, matrix_table, pattern_table
 from contactlens.dna.motifs.hits import recovery, seqlet_hits
 from contactlens.dna.motifs.peaks import PeakWindows, cut_peaks
@@ -21,24 +21,16 @@ from contactlens.dna.motifs.tomtom import called_names, match_patterns, random_m
 
 N, L = 150, 200
 RAISES, LOWERS = "MA0139.2", "MA0506.3"  # CTCF and NRF1: long, and unlike each other
-CONFIG = MotifConfig(
+CONFIG = replace(
+    USUAL,
     method="saliency",
-    window_bp=200,
     peaks_per_window=1,
     smoothing_bp=101,
-    min_sequences=80,
-    sliding_window_bp=20,
-    flank_bp=5,
     seqlet_fdr=0.2,
-    leiden_runs=2,
     max_seqlets=5000,
     trim_share=0.3,
-    min_width_bp=5,
-    max_q=0.05,
     top_matches=5,
     random_motifs=4,
-    hit_p=0.0001,
-    hit_similarity=0.5,
 )
 
 

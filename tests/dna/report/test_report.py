@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from contactlens.dna.models.caduceus import CaduceusConfig, CaduceusForMaskedLM,
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.motifs.analysis import MotifAnalysis, write_motifs
-from contactlens.dna.motifs.config import MotifConfig
+from contactlens.dna.motifs.config import USUAL
 from contactlens.dna.motifs.discover import Discovery, Pattern
 from contactlens.dna.motifs.hits import recovery, seqlet_hits
 from contactlens.dna.motifs.peaks import cut_peaks
@@ -69,25 +70,7 @@ EXPLAIN = ExplainConfig(
     precision="float32",
     gpus_per_worker=1.0,
 )
-MOTIFS = MotifConfig(
-    method="lrp",
-    window_bp=200,
-    peaks_per_window=2,
-    smoothing_bp=100,
-    min_sequences=80,
-    sliding_window_bp=20,
-    flank_bp=5,
-    seqlet_fdr=0.05,
-    leiden_runs=2,
-    max_seqlets=2000,
-    trim_share=0.3,
-    min_width_bp=5,
-    max_q=0.05,
-    top_matches=3,
-    random_motifs=2,
-    hit_p=0.0001,
-    hit_similarity=0.5,
-)
+MOTIFS = replace(USUAL, method="lrp", seqlet_fdr=0.05, max_seqlets=2000, trim_share=0.3, random_motifs=2)
 REASONS = ["passed: AUROC of network, 0.9, is above the limit, 0.7", "failed: ECE of network, 0.2, is not below 0.1"]
 FOUND = ("MA0080.7", "MA0139.2")  # of four planted factors
 
