@@ -15,6 +15,7 @@ from contactlens.reporting.figure_style import (
     CYCLE,
     GREY,
     ORANGE,
+    legend_below,
     new_figure,
     plain,
     spread,
@@ -122,7 +123,6 @@ def _draw_classes(axis: Axes, values: pd.Series, label: pd.Series, edges: list[f
         axis.hist(some, bins=edges, weights=weights, histtype="stepfilled", color=color, alpha=0.4, linewidth=0)
         axis.hist(some, bins=edges, weights=weights, histtype="step", color=color, label=f"{name} ({len(some):,})")
     axis.set_ylabel(with_unit("share of the class", "fraction"))
-    axis.legend()
 
 
 @styled
@@ -142,6 +142,7 @@ def distance_figure(predictions: pd.DataFrame, bins: int = 30) -> Figure:
     _draw_classes(axis, distance / size, predictions["label"], edges.tolist())
     axis.set(xscale="log" if wide else "linear", xlabel=with_unit("enhancer-promoter distance", unit))
     axis.xaxis.set_major_formatter("{x:,g}")
+    legend_below(figure, [axis])  # the bars leave it no room
     return figure
 
 
@@ -156,12 +157,11 @@ def score_figure(predictions: pd.DataFrame, models: Sequence[str], bins: int = 2
         _draw_classes(axis, predictions[model], predictions["label"], np.linspace(0, 1, bins + 1).tolist())
         axis.set(title=model_name(model), xlabel=with_unit("predicted probability", "1"))
         axis.tick_params(labelbottom=True)
-        if axis is not axes.flat[0]:
-            axis.get_legend().remove()
         if axis not in axes[:, 0]:
             axis.set_ylabel("")
     for axis in axes.flat[len(models) :]:
         axis.set_axis_off()
+    legend_below(figure, list(axes.flat))
     return figure
 
 
