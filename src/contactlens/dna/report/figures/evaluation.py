@@ -161,7 +161,7 @@ def score_figure(predictions: pd.DataFrame, models: Sequence[str], bins: int = 2
             axis.set_ylabel("")
     for axis in axes.flat[len(models) :]:
         axis.set_axis_off()
-    legend_below(figure, list(axes.flat))
+    axes.flat[0].legend()
     return figure
 
 
