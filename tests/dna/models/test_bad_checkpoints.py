@@ -198,4 +198,4 @@ def test_a_backbone_is_no_classifier_and_of_a_classifier_the_backbone_is_taken(
 def test_a_sound_backbone_is_explained(folder: Path) -> None:
     given = ("--checkpoint", "@backbone", "--fasta", "@g.fa", "--bed", "@p.bed", "--out", "@out")
     assert run(folder, "dna", "attribute", *given, "--method", "saliency")[0] == 0
-    assert sorted(path.suffix for path in (folder / "out").iterdir()) == [".bedgraph", ".npz", ".tsv"]
+    assert sorted(path.suffix for path in (folder / "out").iterdir()) == [".bedgraph", ".npz", ".tsv", ".tsv"]
