@@ -97,7 +97,19 @@ def run_fine_tune(folder: Path, length: int) -> None:
     splits = splits_of(windows)
     train = stored(windows, [one for name in SPLITS[:3] for one in splits[name]])
     trainer = TrainerConfig(0.01, 0.0, BATCH, 1, 1, 1.0, False, "cpu", 1, accumulate=1, warmup_share=0.0)
-    config = FineTuneConfig(1, 0, trainer, 0, True, False, 0.0, 0.0)
+    config = FineTuneConfig(
+        workers=1,
+        checkpoint_steps=0,
+        trainer=trainer,
+        unfrozen_layers=0,
+        adapter_rank=0,
+        layer_decay=1.0,
+        class_weights="none",
+        cache_frozen=True,
+        cache_bfloat16=False,
+        dropout=0.0,
+        label_smoothing=0.0,
+    )
     fine_tune(tiny_classifier(), train, stored(windows, splits["test"]), config, 0, folder / "checkpoints")
 
 

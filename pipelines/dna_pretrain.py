@@ -1,5 +1,5 @@
-"""Pre-train a small backbone on the training chromosomes, or take one that is not, or a checkpoint ->
-models/dna/pretrained.
+"""Pre-train a small backbone on the training chromosomes with the sweep's best values, or take one that is not, or a
+checkpoint -> models/dna/pretrained.
 """
 
 from functools import partial
@@ -14,30 +14,28 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.backbone import load_backbone, new_backbone, save_backbone
 from contactlens.dna.models.config import PRETRAIN, RANDOM
 from contactlens.dna.training.pretrain import context_loss, pretrain
-from contactlens.ops.params import DnaParams, load_params
+from contactlens.ops.params import DnaParams, apply_best_pretraining, load_params
+from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.ray_training import run_training
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.training.state import kept_until_done
 
-INPUTS = ["data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"]
+INPUTS = [
+    *("data/dna", "models/dna/splits.json", "data/import_dna", "reports/dna/validation.json"),
+    "models/dna/best_pretraining.yaml",
+]
 MODEL, REPORTS = "models/dna/pretrained", Path("reports/dna")
 CHECKPOINTS = ".checkpoints/pretrain"  # one an epoch while the stage is unfinished
 HISTORY = ["epoch", "train_loss", "validation_loss", "validation_perplexity", "validation_accuracy"]
 FLANKS = (0, 1, 2, 3, 4, 5)  # bases on either side that the baselines see
 
 
-def record_sequences(windows: WindowSet, window_ids: list[str]) -> list[str]:
-    """The whole records that hold these windows."""
-    records = dict.fromkeys(windows.select(window_ids).windows["record"])
-    return [windows.genome.fetch(record, 0, windows.genome.lengths[record]) for record in records]
-
-
 def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
-    sequences, held_out = (record_sequences(windows, splits[name]) for name in ("train", "validation"))
-    config = params.pretrain
+    sequences, held_out = (windows.record_sequences(splits[name]) for name in ("train", "validation"))
+    config = apply_best_pretraining(params, read_yaml(INPUTS[4]), INPUTS[4]).pretrain
     seed_everything(seed, config.trainer.threads)
     with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run:
         log = run.epoch_logger()

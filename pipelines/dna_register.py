@@ -25,7 +25,7 @@ from contactlens.dna.serving.description import Description
 from contactlens.dna.serving.served import log_served_classifier
 from contactlens.dna.training.config import TrainerConfig
 from contactlens.dna.training.fit import predict
-from contactlens.ops.params import Params, apply_best, load_params
+from contactlens.ops.params import Params, apply_best, apply_best_pretraining, load_params
 from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.registry.champion import ANALYSIS, standing, write_champion, write_registered
 from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, split_digest, write_fitted_to
@@ -36,7 +36,8 @@ from contactlens.ops.stage import stage
 EXPERIMENT = "dna"
 DATA, SPLITS = "data/dna", "models/dna/splits.json"
 CLASSIFIER, RECALIBRATION = Path("models/dna/classifier"), Path("models/dna/recalibration.json")
-BEST, REPORTS = "models/dna/best_params.yaml", Path("reports/dna")
+PRETRAINING, BEST = "models/dna/best_pretraining.yaml", "models/dna/best_params.yaml"
+REPORTS = Path("reports/dna")
 ATTRIBUTIONS, METHOD_CHECKS = REPORTS / "attributions.npz", REPORTS / "method_checks.csv"
 ARTIFACTS = {
     "tables": [
@@ -46,7 +47,11 @@ ARTIFACTS = {
 }
 FILES = [path for paths in ARTIFACTS.values() for path in paths]
 EXPLAINED = [ATTRIBUTIONS, METHOD_CHECKS]
-INPUTS: list[Path | str] = [DATA, SPLITS, CLASSIFIER, BEST, RECALIBRATION, REPORTS / "metrics.json", *FILES, *EXPLAINED]
+INPUTS: list[Path | str] = [
+    *(DATA, SPLITS, CLASSIFIER, PRETRAINING, BEST, RECALIBRATION, REPORTS / "metrics.json"),
+    *FILES,
+    *EXPLAINED,
+]
 AFTERWARDS = "motifs"  # the one section that no part of a version depends on
 
 
@@ -84,7 +89,8 @@ def test_auroc(weights: Path, test: WindowSet, trainer: TrainerConfig, evaluated
 def register(params: Params, windows: WindowSet, kept: Path) -> Registered:
     """Register what the pipeline has made and write the champion's folder; `kept` takes the attributed windows."""
     trainer, splits = params.dna.fine_tune.trainer, read_json(SPLITS)
-    chosen = apply_best(params.dna, read_yaml(BEST), BEST)
+    pretrained = apply_best_pretraining(params.dna, read_yaml(PRETRAINING), PRETRAINING)
+    chosen = apply_best(pretrained, read_yaml(BEST), BEST)
     test = windows.select(splits["test"])
     rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")

@@ -158,7 +158,7 @@ def test_it_is_pretrained_fine_tuned_and_explained() -> None:
     ids, regions = windows(12)
     batch = WindowBatch(ids, regions, torch.tensor([0.0, 1.0] * 6), [str(i) for i in range(12)])
     model = WindowClassifier(done.model.backbone, "pair", HeadConfig(6))
-    fine_tune(model, batch, batch, FineTuneConfig(1, 0, TRAINER, 1, True, False, 0.0, 0.0), 0)
+    fine_tune(model, batch, batch, FineTuneConfig(1, 0, TRAINER, 1, 0, 1.0, "none", True, False, 0.0, 0.0), 0)
     after = list(model.backbone.layers.parameters())
     moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
     assert moved == [False] * 6 + [True] * 3  # the last block alone: norm, weight, bias

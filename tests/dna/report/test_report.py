@@ -104,6 +104,8 @@ def write_scores(windows: WindowSet, folder: Path) -> None:
     trials = pd.DataFrame({"trial": [0, 1, 2], "kind": ["fixed", "search", "search"], "dropout": [0.0, 0.1, 0.2]})
     trials = trials.assign(budget=[4, 2, 4], epochs=[4, 2, 4], validation_loss=[0.5, 0.1, 0.4], validation_ece=0.1)
     trials.to_csv(folder / "trials.csv", index=False)
+    before = trials.drop(columns=["dropout", "validation_ece"]).assign(crop_bp=[256, 128, 64], validation_accuracy=0.4)
+    before.to_csv(folder / "pretraining_trials.csv", index=False)
 
 
 def write_explanation(windows: WindowSet, folder: Path) -> None:
@@ -194,6 +196,7 @@ def test_every_figure_is_written_with_its_csv_and_embedded(report: Report, html:
     assert names == {
         *("distance", "comparison", "curves", "scores", "reliability", "distribution", "zoom", "regions", "helix"),
         *("motifs", "deletion", "faithfulness", "conservation", "pretraining", "training", "roc_epochs", "sweep"),
+        "pretraining_sweep",
     }
     assert all(figure.csv and figure.csv.is_file() for figure in figures)
     assert html.count('<img src="data:image/webp;base64,') == len(figures)

@@ -87,7 +87,10 @@ def test_trials_that_freeze_as_much_share_what_the_frozen_blocks_give(
     assert len(fills) == 4
 
 
-@pytest.mark.parametrize(("key", "value"), [*zip(SWEPT, (0.01, 0.3, 0.2, 0.1, 2, 9, "directed", 3), strict=True)])
+OTHERS = (0.01, 0.3, 0.2, 0.1, 2, 4, 0.5, 9, "directed", 3)
+
+
+@pytest.mark.parametrize(("key", "value"), [*zip(SWEPT, OTHERS, strict=True)])
 def test_a_value_changes_its_own_field_alone(key: str, value: object) -> None:
     changed = with_values(TRAINING, {key: value})
     assert swept_values(changed) == swept_values(TRAINING) | {key: value}

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.utils.class_weight import compute_sample_weight
 from tiny_fine_tuning import CONFIG, TRAINER, L, build, windows
 
 from contactlens.base.errors import InputError
@@ -21,7 +22,7 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import SsmConfig
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.config import HeadConfig
-from contactlens.dna.training.fit import auroc, dropping, fine_tune, freeze, predict, refined_loss
+from contactlens.dna.training.fit import _FineTuning, auroc, dropping, fine_tune, freeze, predict, refined_loss
 from contactlens.dna.training.frozen import free_bytes
 from contactlens.training.loop import Trainer
 
@@ -311,21 +312,28 @@ def altered(batch: WindowBatch, part: str) -> WindowBatch:
     return other
 
 
-@pytest.mark.parametrize("part", ["backbone", "head", "depth", "ids", "label", "regions", "validation", "function"])
+OPTIONS = {
+    "depth": {"unfrozen_layers": 2},
+    "adapters": {"adapter_rank": 1},
+    "rates": {"layer_decay": 0.5},
+    "weights": {"class_weights": "balanced"},
+}
+
+
+@pytest.mark.parametrize("part", ["backbone", "head", *OPTIONS, "ids", "label", "regions", "validation", "function"])
 def test_checkpoints_of_other_weights_or_windows_are_ignored(part: str, tmp_path: Path) -> None:
     """Such as those of a run before the backbone was trained anew, under the same names of windows."""
     train, validation = windows(16), windows(8, 1)
     fine_tune(build(), train, validation, CONFIG, 0, tmp_path)
-    model, config = build(1 if part == "backbone" else 0), CONFIG
+    model = build(1 if part == "backbone" else 0)
+    config = replace(CONFIG, **OPTIONS.get(part, {}))
     if part == "head":
         model = WindowClassifier(model.backbone, "pair", HeadConfig(9))
     elif part == "function":
         model = build(fused_add_norm=False)
-    elif part == "depth":
-        config = replace(CONFIG, unfrozen_layers=2)
     elif part == "validation":
         validation = altered(validation, "ids")
-    else:
+    elif part not in OPTIONS:
         train = altered(train, part)
     with patch.object(Trainer, "epoch", autospec=True, side_effect=Trainer.epoch) as epoch:
         fine_tune(model, train, validation, config, 0, tmp_path)
@@ -398,3 +406,58 @@ def test_smoothed_labels_hold_the_logits_at_the_best_value_that_they_have() -> N
         largest[smoothing] = float(np.abs(predict(model, train, 8)).max())
     best = np.log(2 / 0.2 - 1)
     assert largest[0.2] < 2 * best < largest[0.0]
+
+
+@pytest.mark.parametrize(("decay", "unfrozen"), [(0.5, 3), (0.5, 1), (1.0, 3)])
+def test_blocks_train_at_rates_that_fall_from_the_head_down(decay: float, unfrozen: int) -> None:
+    model = build(n_layer=3)
+    train = windows(16)
+    tuning = _FineTuning(model, train, train, replace(CONFIG, unfrozen_layers=unfrozen, layer_decay=decay))
+    rates = {id(p): group["lr"] for group in tuning.optimizer().param_groups for p in group["params"]}
+    found = {name: rates[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    lr = TRAINER.learning_rate
+    expected = {"head.": lr, "backbone.norm_f.": lr, "backbone.embedding.": lr * decay**4}
+    expected |= {f"backbone.layers.{i}.": lr * decay ** (3 - i) for i in range(3)}
+    assert len(found) > 10
+    for name, rate in found.items():
+        (prefix,) = (one for one in expected if name.startswith(one))
+        assert rate == pytest.approx(expected[prefix]), name
+
+
+def rare(n: int, share: int) -> WindowBatch:
+    """Windows of which one in `share` is a positive."""
+    batch = windows(n)
+    return replace(batch, label=(torch.arange(n) % share == 0).float())
+
+
+def test_balanced_weights_count_both_labels_the_same_and_are_sklearns() -> None:
+    train = rare(24, 8)
+    tuning = _FineTuning(build(), train, train, replace(CONFIG, class_weights="balanced"))
+    rows = torch.arange(24)
+    with torch.no_grad():
+        logit = tuning.logit(train, rows).double().numpy()
+        loss = float(tuning.terms(rows, torch.Generator(), 0)["loss"])
+    label = train.label.numpy()
+    weight = compute_sample_weight("balanced", label)
+    probability = 1 / (1 + np.exp(-(logit - np.log(3 / 21))))
+    assert loss == pytest.approx(log_loss(label, probability, sample_weight=weight), rel=1e-5)
+    assert weight[label > 0.5].sum() == pytest.approx(weight[label < 0.5].sum())
+
+
+def test_with_balanced_weights_logits_stay_those_of_the_windows_as_they_are() -> None:
+    """Windows alike in all but their label: the best logit is the labels' log odds, which is where training starts."""
+    train = rare(32, 8)
+    train.ids[:] = train.ids[0]
+    for weights in ("none", "balanced"):
+        trainer = replace(TRAINER, learning_rate=0.02, max_epochs=30, patience=30, batch_size=32)
+        model = build()
+        done = fine_tune(model, train, train, replace(CONFIG, class_weights=weights, trainer=trainer), 0)
+        np.testing.assert_allclose(predict(model, train, 8), np.log(1 / 7), atol=0.05)
+        if weights == "balanced":
+            np.testing.assert_allclose(done.validation_logits[0], np.log(1 / 7), atol=0.02)
+
+
+def test_balanced_weights_of_one_label_are_refused() -> None:
+    train = replace(windows(8), label=torch.ones(8))
+    with pytest.raises(InputError, match=r"dna\.fine_tune\.class_weights: balanced needs training windows of both"):
+        fine_tune(build(), train, windows(8, 1), replace(CONFIG, class_weights="balanced"), 0)

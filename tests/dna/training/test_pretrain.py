@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binom, chisquare
+from tiny_pretraining import CONFIG, SIZE, genome
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.tokens import BASES, MASK, PAD, N, encode
-from contactlens.dna.models.caduceus import CaduceusConfig, SsmConfig
 from contactlens.dna.training import pretrain as pretraining
-from contactlens.dna.training.config import PretrainConfig, TrainerConfig
 from contactlens.dna.training.pretrain import (
     IGNORED,
     Masked,
@@ -31,36 +30,9 @@ from contactlens.dna.training.pretrain import (
 )
 from contactlens.training.loop import Trainer
 
-CONFIG = PretrainConfig(
-    workers=1,
-    checkpoint_steps=0,
-    crop_bp=64,
-    crops_per_epoch=16,
-    validation_crops=8,
-    mask_fraction=0.15,
-    trainer=TrainerConfig(
-        learning_rate=1e-2,
-        weight_decay=0.01,
-        batch_size=8,
-        accumulate=1,
-        max_epochs=2,
-        patience=2,
-        warmup_share=0.1,
-        gradient_clip=1.0,
-        amp=False,
-        device="cpu",
-        threads=1,
-    ),
-)
-SIZE = CaduceusConfig(d_model=8, n_layer=1, ssm_cfg=SsmConfig(d_state=2))
-
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def genome(seed: int, n: int = 500) -> list[str]:
-    return ["".join(np.random.default_rng(seed).choice(list("ACGT"), n))]
 
 
 def run(train: list[str], validation: list[str], seed: int = 0, folder: Path | None = None, **changes) -> Pretrained:

@@ -57,6 +57,21 @@ class Section:
     window_bp: int
 
 
+FINE_TUNE = FineTuneConfig(
+    workers=1,
+    checkpoint_steps=0,
+    trainer=TRAINER,
+    unfrozen_layers=1,
+    adapter_rank=0,
+    layer_decay=1.0,
+    class_weights="none",
+    cache_frozen=False,
+    cache_bfloat16=False,
+    dropout=0.0,
+    label_smoothing=0.0,
+)
+
+
 @dataclass(frozen=True)
 class Dna:
     fine_tune: FineTuneConfig
@@ -81,7 +96,7 @@ class Params:
 
 def params(name: str, seed: int = 1, **rules: Any) -> Params:
     promotion = replace(RULES, registered_model=name, **rules)
-    return Params(seed, Dna(FineTuneConfig(1, 0, TRAINER, 1, False, False, 0.0, 0.0), promotion, Section(200)))
+    return Params(seed, Dna(FINE_TUNE, promotion, Section(200)))
 
 
 def a_model(seed: int, task: Any = "pair") -> WindowClassifier:
@@ -124,7 +139,8 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     write_json(reports / "metrics.json", {"network_recalibrated": row})
     history = pd.DataFrame({"epoch": [0, 1], "train_loss": [0.7, 0.6], "validation_auroc": [0.5, float("nan")]})
     history.to_csv(reports / "history.csv", index=False)
-    (models / "best_params.yaml").write_text("{}\n")
+    for name in ("best_pretraining", "best_params"):
+        (models / f"{name}.yaml").write_text("{}\n")
     for name in ("metrics", "trials", "roc_per_epoch", "faithfulness", "method_checks"):
         (reports / f"{name}.csv").write_text(f"{name}\n")
     write_json(reports / "validation.json", {"passed": True})

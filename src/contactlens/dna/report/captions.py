@@ -97,6 +97,12 @@ CAPTIONS = {
     "sweep": """
         Validation loss against every searched key. Lower is better, at equal epochs: hollow points were
         stopped before the filled ones. The fixed trial has the values of params.yaml.""",
+    "pretraining_sweep": """
+        Loss of the same held-out masked bases against every searched key of pre-training. Lower is better, at equal
+        epochs: hollow points were stopped before the filled ones. The fixed trial has the values of params.yaml.""",
+    "best_pretraining": """
+        The {best} best of {all} trials of pre-training. Those that were given the most epochs (budget) before all
+        others, then by loss. Pre-training takes the searched keys of the best (models/dna/best_pretraining.yaml).""",
     "best_trials": """
         The {best} best of {all} trials. Those that were given the most epochs (budget) before all others, then by
         validation loss. Fine-tuning takes the searched keys of the best (models/dna/best_params.yaml) where its loss

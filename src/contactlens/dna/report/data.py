@@ -88,12 +88,26 @@ def sweep_section(inputs: DnaReportInputs) -> list[Block]:
     return trial_blocks(trials, training.TRIALS, block, caption)
 
 
+def pretraining_sweep_blocks(inputs: DnaReportInputs) -> list[Block]:
+    trials = inputs.table("pretraining_trials")
+    if trials is None:
+        return []
+
+    def block(figure: Figure) -> FigureBlock:
+        return inputs.figure("pretraining_sweep", figure, trials, caption("pretraining_sweep"))
+
+    return trial_blocks(
+        trials, training.PRETRAINING_TRIALS, block, lambda _, **counts: caption("best_pretraining", **counts)
+    )
+
+
 def training_section(inputs: DnaReportInputs) -> list[Block]:
     before, history, roc = (inputs.table(name) for name in ("pretrain_history", "history", "roc_per_epoch"))
     blocks: list[Block] = []
     if before is not None:
         frame = training.pretraining_frame(before, inputs.table("pretrain_loss"))
         blocks.append(inputs.figure("pretraining", training.pretraining_figure(frame), frame, caption("pretraining")))
+        blocks += pretraining_sweep_blocks(inputs)
     elif history is not None:
         blocks.append(TextBlock("The backbone was taken from a given checkpoint; nothing was pre-trained here."))
     if history is not None:

@@ -28,6 +28,10 @@ NOTES = {
         "ROC curves on validation windows, thin ones of each epoch, a thick one of the epoch that was kept.",
         "Few validation windows make the curves jump between epochs.",
     ),
+    "pretraining_sweep": FigureNotes(
+        "A panel a searched key: loss of the held-out masked bases of every trial as points over the key's values.",
+        "A backbone that predicts masked bases better need not tell windows apart better: see the comparison.",
+    ),
     "sweep": FigureNotes(
         "A panel a searched key: validation loss of every trial as points over the key's values.",
         "Few trials of few windows: another seed moves a point as far as another value does.",

@@ -29,10 +29,10 @@ class DnaReportInputs:
     """The outputs of the stages before the report, with the windows that they are about.
 
     windows: all of them, with the truth where it is known
-    reports: the folder of validation.json, pretrain_history.csv, pretrain_loss.csv, trials.csv, history.csv,
-        roc_per_epoch.csv, metrics.csv, roc.csv, pr.csv, reliability.csv, predictions.parquet, attributions.npz,
-        faithfulness.csv, curves.csv, conservation.csv, method_checks.csv and motifs/; what is missing leaves its part
-        of the report out
+    reports: the folder of validation.json, pretrain_history.csv, pretrain_loss.csv, pretraining_trials.csv,
+        trials.csv, history.csv, roc_per_epoch.csv, metrics.csv, roc.csv, pr.csv, reliability.csv, predictions.parquet,
+        attributions.npz, faithfulness.csv, curves.csv, conservation.csv, method_checks.csv and
+        motifs/; what is missing leaves its part of the report out
     figures: the folder that PNG and CSV of every figure are written to
     method: attribution method that is drawn; max_q: largest q-value at which a motif counts as matched
     splits: window ids of each split

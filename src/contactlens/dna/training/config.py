@@ -1,9 +1,11 @@
 """Settings of both trainings of the DNA branch; imports no torch, so that reading params stays quick."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from contactlens.base.settings import Field, NonNegativeInt, OpenUnit, PositiveInt, rule, settings
 from contactlens.training.config import LoopConfig
+
+ClassWeights = Literal["none", "balanced"]
 
 
 @settings
@@ -48,8 +50,14 @@ class FineTuneConfig(RunConfig):
 
     unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
         or more also train the embedding
+    adapter_rank: of the low-rank adapters by which the frozen blocks learn too (Hu et al. 2021, arXiv 2106.09685): each
+        of their weights then has that many times rows + columns numbers to train; 0: they stay as they are
+    layer_decay: learning rate of a block over that of the block above it; head and final norm have the rate itself
+        (Howard & Ruder 2018, ACL, arXiv 1801.06146, "discriminative fine-tuning", where it is 1 / 2.6)
+    class_weights: `balanced`, windows of either label weigh as much as those of the other in all, which helps where one
+        is rare; logits stay those of the windows as they are, which the weights alone would shift
     cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
-        running them again in every epoch
+        running them again in every epoch; with adapters nothing of them stays the same
     cache_bfloat16: keep it in half of the disk, each number rounded to 3 digits
     dropout: of the head's features and of its hidden units, in training
     label_smoothing: labels s / 2 and 1 - s / 2 are trained on in place of 0 and 1: the logit then has a best value,
@@ -57,6 +65,9 @@ class FineTuneConfig(RunConfig):
     """
 
     unfrozen_layers: NonNegativeInt
+    adapter_rank: NonNegativeInt
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    class_weights: ClassWeights
     cache_frozen: bool
     cache_bfloat16: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]

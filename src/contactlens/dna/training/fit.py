@@ -1,6 +1,7 @@
 """Fine-tuning of the window classifier. Needs torch and numpy alone."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +19,8 @@ from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.pair_head import Drop
 from contactlens.dna.models.pieces import Pieces
+from contactlens.dna.training.adapters import adapters
+from contactlens.dna.training.balance import Balance
 from contactlens.dna.training.config import FineTuneConfig
 from contactlens.dna.training.frozen import FrozenStates, base_bytes, cached_lengths, is_whole, require_room
 from contactlens.dna.training.trainer import adamw, code_digest, trainer_of
@@ -112,7 +115,10 @@ class _FineTuning:
         self.train, self.validation = train, validation
         self.n_rows = len(train)
         self.amp = config.trainer.amp and self.device.type == "cuda"
-        self.n_frozen = freeze(model, config.unfrozen_layers)
+        n_frozen = freeze(model, config.unfrozen_layers)
+        self.adapted = list(model.backbone.layers[:n_frozen]) if config.adapter_rank else []
+        self.n_frozen = n_frozen - len(self.adapted)
+        self.balance = Balance.of(train.label.double()) if config.class_weights == "balanced" else None
         self.cached: dict[int, FrozenStates] = {}
 
     def cache(self, folder: Path, data: str) -> None:
@@ -167,19 +173,32 @@ class _FineTuning:
             if own:
                 pooled[rows.to(self.device)] = found
         self.model.head.standardise(self.workers.sum(pooled))
+        if self.balance is not None:
+            self.model.head.out.bias.add_(self.balance.log_odds)
 
     def logit(self, windows: Windows, rows: Tensor, drop: Drop | None = None) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.amp):
             return self.model.head.score(self.pooled(windows, rows), drop).float()
 
+    def rate(self, name: str) -> float:
+        """Share of the learning rate that a parameter of this name trains at."""
+        place = re.match(r"backbone\.(?:layers\.(\d+)|embedding)\.", name)
+        if place is None:
+            return 1.0
+        blocks_above = len(self.model.backbone.layers) - int(place[1] or -1)
+        return self.config.layer_decay**blocks_above
+
     def optimizer(self) -> torch.optim.Optimizer:
-        return adamw(self.model, self.config.trainer)
+        return adamw(self.model, self.config.trainer, self.rate)
 
     def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
         smoothing, label = self.config.label_smoothing, self.train.label[rows].to(self.device)
         drop = dropping(self.config.dropout, random) if self.config.dropout else None
-        target = label * (1 - smoothing) + smoothing / 2
-        return {"loss": F.binary_cross_entropy_with_logits(self.logit(self.train, rows, drop), target)}
+        target, logit = label * (1 - smoothing) + smoothing / 2, self.logit(self.train, rows, drop)
+        if self.balance is None:
+            return {"loss": F.binary_cross_entropy_with_logits(logit, target)}
+        weight = self.balance.weight(label)
+        return {"loss": F.binary_cross_entropy_with_logits(logit - self.balance.log_odds, target, weight)}
 
     @torch.no_grad()
     def validate(self) -> Validation:
@@ -242,13 +261,17 @@ def fine_tune(
         tuning.standardise_head()
         described = [
             config.unfrozen_layers,
+            config.adapter_rank,
+            config.layer_decay,
+            config.class_weights,
             config.dropout,
             config.label_smoothing,
             model.backbone.config.to_mapping(),
             model.context_bp,
             data,
         ]
-        result = trainer_of(tuning, config, seed, described, workers).run(checkpoints, on_epoch, until=until)
+        with adapters(tuning.adapted, config.adapter_rank, seed):
+            result = trainer_of(tuning, config, seed, described, workers).run(checkpoints, on_epoch, until=until)
     return FineTuned(model, result, torch.stack(result.validation_outputs).numpy())
 
 

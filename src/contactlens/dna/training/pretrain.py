@@ -95,7 +95,8 @@ class _Pretraining:
         model: MaskedLanguageModel,
         config: PretrainConfig,
         seed: int,
-        workers: Workers = ALONE,
+        workers: Workers,
+        scored: PretrainConfig,
     ) -> None:
         self.device = resolve_device(config.trainer.device)
         self.model, self.config, self.workers = model.to(self.device), config, workers
@@ -103,8 +104,8 @@ class _Pretraining:
         self.sequences = [unknown_as_pad(encode(sequence)) for sequence in train]
         random = torch.Generator().manual_seed(seed)
         held_out = [unknown_as_pad(encode(sequence)) for sequence in validation]
-        crops = draw_crops(held_out, config.validation_crops, config.crop_bp, random)
-        self.validation = all_hidden(mask_bases(crops, config.mask_fraction, random))
+        crops = draw_crops(held_out, scored.validation_crops, scored.crop_bp, random)
+        self.validation = all_hidden(mask_bases(crops, scored.mask_fraction, random))
         self.amp = config.trainer.amp and self.device.type == "cuda"
 
     def losses(self, masked: Masked) -> tuple[Tensor, Tensor]:
@@ -152,17 +153,22 @@ def pretrain(
     checkpoints: Path | None = None,
     on_epoch: Callable[[EpochLog], None] | None = None,
     workers: Workers = ALONE,
+    scored: PretrainConfig | None = None,
+    until: int | None = None,
 ) -> Pretrained:
     """Train a new backbone to predict masked bases of the `train` sequences; scored on the `validation` ones.
 
     checkpoints: folder of the states to go on from, one for all workers
+    scored: by which crops and masks of the validation sequences are drawn, so that trainings of other crops and masks
+        are scored on the same bases; None: `config`
+    until: epochs after which to stop, on the schedule of all; None: all
     """
     torch.manual_seed(seed)
     model = new_backbone(architecture)
-    task = _Pretraining(train, validation, model, config, seed, workers)
+    task = _Pretraining(train, validation, model, config, seed, workers, scored or config)
     data = fingerprint([*map(torch.from_numpy, task.sequences), *task.validation])
     described = [architecture.to_mapping(), config.crop_bp, config.mask_fraction, data]
-    return Pretrained(model, trainer_of(task, config, seed, described, workers).run(checkpoints, on_epoch))
+    return Pretrained(model, trainer_of(task, config, seed, described, workers).run(checkpoints, on_epoch, until=until))
 
 
 def _codes(ids: np.ndarray, flank: int) -> np.ndarray:

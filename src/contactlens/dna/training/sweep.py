@@ -3,7 +3,7 @@
 `SWEPT` names where each swept key stands in the `dna` section of params.yaml. Imports no torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from contactlens.dna.data.names import CRITERION
 from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.training.config import FineTuneConfig
 from contactlens.training.search import SearchConfig, Sweep, Values
+from contactlens.training.swept import changes_at, values_at, with_values_at
 
 SWEPT = {
     "learning_rate": ("fine_tune", "trainer", "learning_rate"),
@@ -19,6 +20,8 @@ SWEPT = {
     "dropout": ("fine_tune", "dropout"),
     "label_smoothing": ("fine_tune", "label_smoothing"),
     "unfrozen_layers": ("fine_tune", "unfrozen_layers"),
+    "adapter_rank": ("fine_tune", "adapter_rank"),
+    "layer_decay": ("fine_tune", "layer_decay"),
     "head_hidden": ("head", "hidden"),
     "head_pooling": ("head", "pooling"),
     "head_detectors": ("head", "detectors"),
@@ -60,26 +63,17 @@ def fine_tuning_sweep(config: SweepConfig, training: ClassifierTraining) -> Swee
 
 def swept_values(training: ClassifierTraining) -> Values:
     """The training's own value of each key that a sweep may change."""
-    return {key: _value(training, path) for key, path in SWEPT.items()}
+    return values_at(training, SWEPT)
 
 
-def section_changes(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def section_changes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Section -> what of it, nested as in params.yaml, `values` of swept keys ask for."""
-    changes: dict[str, dict[str, Any]] = {}
-    for key, value in values.items():
-        *sections, name = SWEPT[key]
-        inner = changes
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[name] = value
-    return changes
+    return changes_at(SWEPT, values)
 
 
 def with_values(training: ClassifierTraining, values: Mapping[str, Any]) -> ClassifierTraining:
     """The training with the values of a trial."""
-    for key, value in values.items():
-        training = _replaced(training, SWEPT[key], value)
-    return training
+    return with_values_at(training, SWEPT, values)
 
 
 def of_trial(training: ClassifierTraining, config: SearchConfig) -> ClassifierTraining:
@@ -87,15 +81,3 @@ def of_trial(training: ClassifierTraining, config: SearchConfig) -> ClassifierTr
     tuned = training.fine_tune
     trainer = replace(tuned.trainer, max_epochs=config.max_epochs, threads=config.cpus_per_trial)
     return replace(training, fine_tune=replace(tuned, workers=1, trainer=trainer))
-
-
-def _value(section: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        section = getattr(section, name)
-    return section
-
-
-def _replaced(section: Any, path: Sequence[str], value: Any) -> Any:
-    """A copy of a section, and of those inside it on the way, with another value at `path`."""
-    name, *rest = path
-    return replace(section, **{name: _replaced(getattr(section, name), rest, value) if rest else value})

@@ -1,5 +1,7 @@
 """How both trainings of the DNA branch run in the loop of both branches. Needs torch and numpy alone."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,20 @@ def code_digest() -> str:
     return source_digest(Path(__file__).parents[1], CODE)
 
 
-def adamw(model: nn.Module, config: TrainerConfig) -> torch.optim.AdamW:
-    """For what `model` trains. Weight decay acts on matrices; rates, norms and biases of a Mamba are kept."""
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    decays = {name: p.ndim > 1 and not name.endswith("A_log") for name, p in trained.items()}
-    groups = [
-        {"params": [p for name, p in trained.items() if decays[name]], "weight_decay": config.weight_decay},
-        {"params": [p for name, p in trained.items() if not decays[name]], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS)
+def adamw(
+    model: nn.Module, config: TrainerConfig, rate: Callable[[str], float] = lambda name: 1.0
+) -> torch.optim.AdamW:
+    """For what `model` trains. Weight decay acts on matrices; rates, norms and biases of a Mamba are kept.
+
+    rate: of a parameter's name, its learning rate as a share of the configured one
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not name.endswith("A_log")
+            groups[rate(name) * config.learning_rate, config.weight_decay * decays].append(parameter)
+    given = [{"params": found, "lr": lr, "weight_decay": decay} for (lr, decay), found in groups.items()]
+    return torch.optim.AdamW(given, lr=config.learning_rate, betas=BETAS)
 
 
 def trainer_of(

@@ -1,6 +1,6 @@
 """params.yaml, typed: every value the pipeline uses, once, with nothing unknown and nothing missing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from contactlens.dna.explanation.config import ExplainConfig as DnaExplainConfig
 from contactlens.dna.models.config import BackboneConfig, HeadConfig
 from contactlens.dna.motifs.config import MotifConfig
 from contactlens.dna.simulation.config import SimulationConfig as DnaSimulationConfig
+from contactlens.dna.training import pretraining_sweep
 from contactlens.dna.training import sweep as dna_sweep
 from contactlens.dna.training.config import FineTuneConfig, PretrainConfig
 from contactlens.ops.params.strict import from_mapping, load_section, overlay, suggestion
@@ -164,6 +165,7 @@ class DnaParams:
     split: DnaSplitConfig
     backbone: BackboneConfig
     pretrain: PretrainConfig
+    pretrain_sweep: SearchConfig
     head: HeadConfig
     context_bp: NonNegativeInt | None
     fine_tune: FineTuneConfig
@@ -183,6 +185,11 @@ class DnaParams:
     @rule
     def _searched_keys_are_swept(self) -> None:
         _require_swept(self.sweep, dna_sweep.SWEPT)
+        _require_swept(self.pretrain_sweep, pretraining_sweep.SWEPT, "pretrain_sweep")
+
+    @property
+    def pretraining_search(self) -> Sweep:
+        return pretraining_sweep.pretraining_sweep(self.pretrain_sweep, self.pretrain)
 
     @property
     def training(self) -> dna_sweep.ClassifierTraining:
@@ -224,10 +231,10 @@ def load_params(path: Path | str = PARAMS_FILE) -> Params:
     return load_section(path, Params)
 
 
-def _require_swept(config: SearchConfig, swept: Collection[str]) -> None:
+def _require_swept(config: SearchConfig, swept: Collection[str], section: str = "sweep") -> None:
     for key in config.space:
         if key not in swept:
-            raise ValueError(f"sweep.space.{key}: unknown key{suggestion(key, list(swept))}")
+            raise ValueError(f"{section}.space.{key}: unknown key{suggestion(key, list(swept))}")
 
 
 BranchParams = TypeVar("BranchParams", TracksParams, DnaParams)
@@ -238,11 +245,26 @@ def apply_best(params: BranchParams, best: Mapping[str, Any], name: str = "best_
 
     Raises InputError for a key that is not swept and a value that its section would refuse.
     """
+    return _with_best(params, best, params.swept, params.section_changes, name)
+
+
+def apply_best_pretraining(params: DnaParams, best: Mapping[str, Any], name: str) -> DnaParams:
+    """The same with what the sweep of pre-training found, as read from best_pretraining.yaml."""
+    return _with_best(params, best, pretraining_sweep.SWEPT, pretraining_sweep.section_changes, name)
+
+
+def _with_best(
+    params: BranchParams,
+    best: Mapping[str, Any],
+    swept: Collection[str],
+    section_changes: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    name: str,
+) -> BranchParams:
     for key in best:
-        if key not in params.swept:
-            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(params.swept))}")
+        if key not in swept:
+            raise InputError(f"{name}: {key}: unknown key{suggestion(key, list(swept))}")
     sections = {}
-    for section, changed in params.section_changes(best).items():
+    for section, changed in section_changes(best).items():
         own = getattr(params, section)
         content = {section: overlay(asdict(own), changed, type(own), name)}
         sections[section] = from_mapping(content, type(own), section, name)

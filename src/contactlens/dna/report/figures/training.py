@@ -19,6 +19,12 @@ TRIALS = Trials(
     frozenset({CRITERION, "validation_refined_loss", "validation_auroc", "validation_ece"}),
     {"unfrozen_layers": "blocks", "head_hidden": "units"},
 )
+PRETRAINING_TRIALS = Trials(
+    "validation_loss",
+    with_unit("loss of masked bases", "nats"),
+    frozenset({"validation_loss", "validation_accuracy"}),
+    {"crop_bp": "bp", "batch_size": "crops", "crops_per_epoch": "crops"},
+)
 SERIES = {"train_loss": ("training", GREY), "validation_loss": ("validation", BLUE)}
 
 
