@@ -63,16 +63,11 @@ def trained_logits(params: Params, parts: Splits, seed: int) -> Array:
     dna = params.dna
     train, validation = parts["train"], parts["validation"]
     seed_everything(seed, dna.pretrain.trainer.threads)
-    backbone = pretrain(_records(train), _records(validation), dna.backbone.network, dna.pretrain, seed).model.backbone
+    backbone = pretrain(train.records(), validation.records(), dna.backbone.network, dna.pretrain, seed).model.backbone
     seed_everything(seed, dna.fine_tune.trainer.threads)
     model = WindowClassifier(backbone, train.task, dna.head, dna.context_bp)
     fine_tune(model, batch_of(train), batch_of(validation), dna.fine_tune, seed)
     return predict(model, batch_of(parts["test"]), dna.fine_tune.trainer.batch_size)
-
-
-def _records(windows: WindowSet) -> list[str]:
-    records = dict.fromkeys(windows.windows["record"])
-    return [windows.genome.fetch(record, 0, windows.genome.lengths[record]) for record in records]
 
 
 def kept(path: Path, described: Any, compute: Callable[[], Array]) -> Array:

@@ -13,7 +13,7 @@ from contactlens.dna.evaluation.evaluate import roc_by_epoch
 from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.models.classifier import WindowClassifier, save_classifier
 from contactlens.dna.training.fit import fine_tune
-from contactlens.ops.params import apply_best, load_params
+from contactlens.ops.params import apply_best, apply_best_pretraining, load_params
 from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.ray_training import run_training
 from contactlens.ops.runs.provenance import provenance
@@ -21,7 +21,10 @@ from contactlens.ops.runs.tracking import stage_run
 from contactlens.ops.stage import stage
 from contactlens.training.state import kept_until_done
 
-INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained", "models/dna/best_params.yaml"]
+INPUTS = [
+    *("data/dna", "models/dna/splits.json", "models/dna/pretrained", "models/dna/best_params.yaml"),
+    "models/dna/best_pretraining.yaml",
+]
 CHECKPOINTS = ".checkpoints/fine_tune"  # one an epoch while the stage is unfinished
 
 
@@ -32,7 +35,8 @@ def main() -> None:
 
 def train_classifier(checkpoints: Path) -> None:
     params = load_params()
-    chosen = apply_best(params.dna, read_yaml(INPUTS[3]), INPUTS[3])
+    pretrained = apply_best_pretraining(params.dna, read_yaml(INPUTS[4]), INPUTS[4])
+    chosen = apply_best(pretrained, read_yaml(INPUTS[3]), INPUTS[3])
     config = chosen.fine_tune
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
     train, validation = (stored(windows, splits[name]) for name in ("train", "validation"))

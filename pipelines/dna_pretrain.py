@@ -34,12 +34,12 @@ FLANKS = (0, 1, 2, 3, 4, 5)  # bases on either side that the baselines see
 
 def train(params: DnaParams, seed: int, checkpoints: Path) -> None:
     windows, splits = WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
-    sequences, held_out = (windows.record_sequences(splits[name]) for name in ("train", "validation"))
+    sequences, held_out = (windows.select(splits[name]).records() for name in ("train", "validation"))
     config = apply_best_pretraining(params, read_yaml(INPUTS[4]), INPUTS[4]).pretrain
     seed_everything(seed, config.trainer.threads)
     with stage_run("pretrain", config, provenance(seed, INPUTS), "dna") as run:
         log = run.epoch_logger()
-        job = partial(pretrain, sequences, held_out, params.backbone.network, config, seed)
+        job = partial(pretrain, sequences, held_out, params.backbone.network, config, seed, scored=params.pretrain)
         done = run_training(job, config, seed, checkpoints, log, "dna.pretrain.workers")
         log.flush()
     save_backbone(done.model, MODEL)

@@ -22,7 +22,7 @@ STATES = Path(".sweeps")
 
 def sweep(params: Params) -> SweepResult:
     dna, windows, splits = params.dna, WindowSet.read(INPUTS[0]), read_json(INPUTS[1])
-    train, validation = (windows.record_sequences(splits[name]) for name in ("train", "validation"))
+    train, validation = (windows.select(splits[name]).records() for name in ("train", "validation"))
     pretrain = of_trial(dna.pretrain, dna.pretrain_sweep)
     return run_sweep(
         pretrain_trial,

@@ -41,7 +41,8 @@ REPORTS = Path("reports/dna")
 ATTRIBUTIONS, METHOD_CHECKS = REPORTS / "attributions.npz", REPORTS / "method_checks.csv"
 ARTIFACTS = {
     "tables": [
-        REPORTS / name for name in ("metrics.csv", "trials.csv", "history.csv", "roc_per_epoch.csv", "faithfulness.csv")
+        REPORTS / f"{name}.csv"
+        for name in ("metrics", "pretraining_trials", "trials", "history", "roc_per_epoch", "faithfulness")
     ],
     "validation": [REPORTS / "validation.json", REPORTS / "data_docs"],
 }

@@ -12,14 +12,15 @@ from contactlens.dna.models.backbone import load_backbone
 from contactlens.dna.training.sweep import of_trial
 from contactlens.dna.training.trial import TrialData, cache_before, drawn, train_trial
 from contactlens.ops.cluster_address import cluster_address
-from contactlens.ops.params import Params, load_params
+from contactlens.ops.params import Params, apply_best_pretraining, load_params
+from contactlens.ops.params.strict import read_yaml
 from contactlens.ops.runs.provenance import code_hash, dvc_hash, provenance
 from contactlens.ops.stage import stage
 from contactlens.ops.sweep.run import SweepResult, SweepTracking, run_sweep
 from contactlens.training.search import Values
 from contactlens.training.state import kept_until_done
 
-INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained"]
+INPUTS = ["data/dna", "models/dna/splits.json", "models/dna/pretrained", "models/dna/best_pretraining.yaml"]
 STATES = Path(".sweeps")
 FROZEN = STATES / "dna_frozen"  # what the frozen blocks give, while the sweep is unfinished
 
@@ -44,6 +45,7 @@ def sweep(params: Params, frozen: Path) -> SweepResult:
     data = data_of_trials(params, frozen)
     if cluster_address() is None:  # elsewhere a worker may have another device, whose states are its own
         cache_before(data)
+    described = apply_best_pretraining(params.dna, read_yaml(INPUTS[3]), INPUTS[3])
     code = code_hash("dna", "training", "calibration", "base", "ops")
     return run_sweep(
         train_trial,
@@ -52,7 +54,7 @@ def sweep(params: Params, frozen: Path) -> SweepResult:
         params.seed,
         states=STATES,
         identity=[*map(dvc_hash, INPUTS), code, repr(params.dna.training), str(data.calibration_bins)],
-        tracking=SweepTracking("dna", params.dna, provenance(params.seed, INPUTS)),
+        tracking=SweepTracking("dna", described, provenance(params.seed, INPUTS)),
     )
 
 

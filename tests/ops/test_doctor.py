@@ -113,9 +113,10 @@ def test_the_plan_says_what_the_defaults_resolve_to() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert f"tracks.fit: {device}, 1 thread" in rows["will be used: tracks"].found
     assert "scan by" in rows["will be used: dna fine-tuning"].found
-    sweeps = [rows[f"will be used: {branch} sweep"].found for branch in ("tracks", "dna")]
+    sweeps = [rows[f"will be used: {branch} sweep"].found for branch in ("tracks", "dna", "dna pre-training")]
     assert sweeps[0].startswith("33 trials")  # 15 of the curve, 2 starts, 16 searched
     assert sweeps[1].startswith("3 trials")  # the given values, 2 searched
+    assert sweeps[2].startswith("0 trials")
 
 
 def test_a_plan_that_does_not_fit_the_machine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

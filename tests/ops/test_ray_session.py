@@ -50,7 +50,7 @@ def test_a_trial_that_fits_on_one_node_is_taken(cpus: int, gpus: float, nodes: l
     require_room(toy_sweep.config(cpus_per_trial=cpus, gpus_per_trial=gpus), nodes)
     with pytest.raises(InputError) as refused:
         require_room(toy_sweep.config(cpus_per_trial=cpus + 1, gpus_per_trial=gpus), nodes)
-    assert f"sweep.cpus_per_trial: {cpus + 1} and" in str(refused.value)
+    assert f"the sweep's cpus_per_trial: {cpus + 1} and" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_trial_that_fits_on_one_node_is_taken(cpus: int, gpus: float, nodes: l
     ],
 )
 def test_a_trial_that_fits_on_no_node_is_refused(cpus: int, gpus: float, nodes: list[dict[str, float]]) -> None:
-    with pytest.raises(InputError, match=f"sweep.cpus_per_trial: {cpus} and sweep.gpus_per_trial: {gpus:g} asked"):
+    with pytest.raises(InputError, match=f"the sweep's cpus_per_trial: {cpus} and gpus_per_trial: {gpus:g} asked"):
         require_room(toy_sweep.config(cpus_per_trial=cpus, gpus_per_trial=gpus), nodes)
 
 

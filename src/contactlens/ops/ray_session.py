@@ -23,7 +23,7 @@ PRIORITY = {"worker_niceness": 0}  # as the rest of the pipeline, which runs bes
 FORWARDED = ("CUBLAS_WORKSPACE_CONFIG",)  # decides a trial's result; a cluster's workers have their node's environment
 CONNECT_SECONDS, SEEN_SECONDS, PROBE_SECONDS = 5.0, 5.0, 60.0
 HELP = "see cluster/README.md"
-ASKED_BY_SWEEP = "sweep.cpus_per_trial: {cpus} and sweep.gpus_per_trial: {gpus:g}"
+ASKED_BY_SWEEP = "the sweep's cpus_per_trial: {cpus} and gpus_per_trial: {gpus:g}"
 # The address of a socket holds 107 bytes (103 on macOS), of which Ray's own names take up to 69.
 LONGEST_TEMP_DIR = 34
 SHORT_PLACES = ("/tmp", "/var/tmp", "/dev/shm")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from torch import nn
 from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
 from contactlens.dna.models.config import HeadConfig
 from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
-from contactlens.dna.training.adapters import adapted_layers, adapters
+from contactlens.dna.training.adapters import LowRank, adapted_layers, adapters
 from contactlens.dna.training.fit import fine_tune, predict
+from contactlens.training.loop import Trainer
 
 FROZEN = replace(CONFIG, unfrozen_layers=0, adapter_rank=2)
 
@@ -76,9 +78,15 @@ def test_adapters_are_drawn_by_the_seed_and_a_killed_training_goes_on(tmp_path: 
     train, validation = windows(16), windows(8, 1)
     whole = fine_tune(build(), train, validation, FROZEN, 0)
     fine_tune(build(), train, validation, FROZEN, 0, tmp_path, until=1)
+    model = build()
     torch.manual_seed(99)
-    again = fine_tune(build(), train, validation, FROZEN, 0, tmp_path)
+    with patch.object(Trainer, "epoch", autospec=True, side_effect=Trainer.epoch) as epoch:
+        again = fine_tune(model, train, validation, FROZEN, 0, tmp_path)
+    assert epoch.call_count == FROZEN.trainer.max_epochs - 1
     assert again.validation_logits.tobytes() == whole.validation_logits.tobytes()
+    layer = nn.Linear(4, 3)
+    drawn = [LowRank(layer.weight, 2, torch.Generator().manual_seed(seed)).down for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
 
 def test_adapters_learn_and_leave_the_strands_alike() -> None:

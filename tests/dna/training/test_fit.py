@@ -22,6 +22,7 @@ from contactlens.dna.data.window_set import WindowSet
 from contactlens.dna.models.caduceus import SsmConfig
 from contactlens.dna.models.classifier import WindowClassifier
 from contactlens.dna.models.config import HeadConfig
+from contactlens.dna.training.balance import Balance
 from contactlens.dna.training.fit import _FineTuning, auroc, dropping, fine_tune, freeze, predict, refined_loss
 from contactlens.dna.training.frozen import free_bytes
 from contactlens.training.loop import Trainer
@@ -455,6 +456,15 @@ def test_with_balanced_weights_logits_stay_those_of_the_windows_as_they_are() ->
         np.testing.assert_allclose(predict(model, train, 8), np.log(1 / 7), atol=0.05)
         if weights == "balanced":
             np.testing.assert_allclose(done.validation_logits[0], np.log(1 / 7), atol=0.02)
+
+
+def test_smoothing_bounds_the_same_logits_with_balanced_weights_as_without() -> None:
+    """One positive in a hundred: a sure one has the logit log(2 / s - 1), whatever the weights."""
+    balance, smoothing = Balance(0.01), 0.1
+    label = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    best = torch.logit(balance.target(label, smoothing)) + balance.log_odds
+    np.testing.assert_allclose(best, [np.log(2 / smoothing - 1), -np.log(2 / smoothing - 1)])
+    assert torch.equal(balance.target(label, 0.0), label)
 
 
 def test_balanced_weights_of_one_label_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from contactlens.dna.training.pretraining_sweep import RESULTS, SWEPT, of_trial,
 from contactlens.dna.training.pretraining_trial import PretrainingTrialData, pretrain_trial
 from contactlens.ops.params import apply_best_pretraining, load_params
 from contactlens.ops.runs.tracking import ensure_experiment, mlflow_client
+from contactlens.training.loop import Trainer
 from contactlens.training.swept import values_at, with_values_at
 from contactlens.training.workers import ALONE
 from stage_script import load_script
@@ -44,7 +46,9 @@ def test_a_trial_that_goes_on_ends_as_one_that_never_stopped(tmp_path: Path) -> 
     values = {"mask_fraction": 0.3, "crop_bp": 32}
     whole = pretrain_trial(values, data(), lambda _: None, tmp_path / "whole", 2)
     pretrain_trial(values, data(), lambda _: None, tmp_path / "parts", 1)
-    assert pretrain_trial(values, data(), lambda _: None, tmp_path / "parts", 2) == whole
+    with patch.object(Trainer, "epoch", autospec=True, side_effect=Trainer.epoch) as epoch:
+        assert pretrain_trial(values, data(), lambda _: None, tmp_path / "parts", 2) == whole
+    assert epoch.call_count == 1
 
 
 def test_every_trial_is_scored_on_the_bases_that_the_given_settings_draw() -> None:

@@ -63,9 +63,13 @@ def fine_tuned(workers: Workers, config: FineTuneConfig, folder: Path) -> Any:
     return done.training.history, done.validation_logits, weights
 
 
-@pytest.mark.parametrize("cached", [False, True])
-def test_two_processes_fine_tune_as_one(cached: bool, tmp_path: Path) -> None:
-    config = replace(FINE_TUNE, cache_frozen=cached)
+@pytest.mark.parametrize(
+    ("cached", "changes"),
+    [(False, {}), (True, {}), (False, {"unfrozen_layers": 0, "adapter_rank": 2, "class_weights": "balanced"})],
+    ids=["again", "cached", "adapters"],
+)
+def test_two_processes_fine_tune_as_one(cached: bool, changes: dict[str, object], tmp_path: Path) -> None:
+    config = replace(FINE_TUNE, cache_frozen=cached, **changes)
     history, logits, weights = fine_tuned(ALONE, config, tmp_path / "alone")
     both = in_processes(2, fine_tuned, tmp_path, config, tmp_path / "both")
     for own_history, own_logits, own_weights in both:

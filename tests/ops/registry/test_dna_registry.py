@@ -141,7 +141,7 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     history.to_csv(reports / "history.csv", index=False)
     for name in ("best_pretraining", "best_params"):
         (models / f"{name}.yaml").write_text("{}\n")
-    for name in ("metrics", "trials", "roc_per_epoch", "faithfulness", "method_checks"):
+    for name in ("metrics", "pretraining_trials", "trials", "roc_per_epoch", "faithfulness", "method_checks"):
         (reports / f"{name}.csv").write_text(f"{name}\n")
     write_json(reports / "validation.json", {"passed": True})
     (reports / "data_docs").mkdir(exist_ok=True)

@@ -98,10 +98,10 @@ class WindowSet:
         windows = self.windows.iloc[rows].reset_index(drop=True)
         return WindowSet(self.task, windows, self.genome, self.source, self.settings, planted)
 
-    def record_sequences(self, window_ids: Sequence[str]) -> list[str]:
-        """The whole records of the genome that hold the named windows, each once."""
-        records = dict.fromkeys(self.select(window_ids).windows["record"])
-        return [self.genome.fetch(record, 0, self.genome.lengths[record]) for record in records]
+    def records(self) -> list[str]:
+        """The whole sequences that the windows lie in, each once."""
+        names = dict.fromkeys(self.windows["record"])
+        return [self.genome.fetch(name, 0, self.genome.lengths[name]) for name in names]
 
     def write(self, folder: Path | str) -> None:
         """Write the folder, with the records that hold windows; nothing appears unless all could be written.

@@ -30,7 +30,7 @@ NOTES = {
     ),
     "pretraining_sweep": FigureNotes(
         "A panel a searched key: loss of the held-out masked bases of every trial as points over the key's values.",
-        "A backbone that predicts masked bases better need not tell windows apart better: see the comparison.",
+        "A backbone that predicts masked bases better need not tell windows apart better: that takes a run of each.",
     ),
     "sweep": FigureNotes(
         "A panel a searched key: validation loss of every trial as points over the key's values.",

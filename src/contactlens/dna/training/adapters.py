@@ -1,4 +1,5 @@
-"""Low-rank adapters: frozen blocks learn by a product of two thin matrices that is added to each of their weights.
+"""Low-rank adapters: frozen blocks learn by a product of two thin matrices that is added to the weights of their
+projections.
 
 W + B A with A (rank, columns) drawn and B (rows, rank) 0 at the start, so that training starts from the network as it
 is. Source: Hu et al. 2021, "LoRA" (arXiv 2106.09685), with alpha = rank. Needs torch alone.
@@ -13,7 +14,7 @@ from torch.nn.utils.parametrize import register_parametrization, remove_parametr
 
 
 class LowRank(nn.Module):
-    """What is added to a weight (rows, ...), whose further axes count as one."""
+    """A weight (rows, ...) with the product added; its further axes count as one."""
 
     def __init__(self, weight: Tensor, rank: int, random: torch.Generator) -> None:
         super().__init__()

@@ -50,12 +50,13 @@ class FineTuneConfig(RunConfig):
 
     unfrozen_layers: blocks, counted from the last, that are trained with the final norm; as many as there are blocks
         or more also train the embedding
-    adapter_rank: of the low-rank adapters by which the frozen blocks learn too (Hu et al. 2021, arXiv 2106.09685): each
-        of their weights then has that many times rows + columns numbers to train; 0: they stay as they are
+    adapter_rank: of the low-rank adapters by which the frozen blocks' projections learn too (Hu et al. 2021, arXiv
+        2106.09685): each then has that many times rows + columns numbers to train; 0: they stay as they are
     layer_decay: learning rate of a block over that of the block above it; head and final norm have the rate itself
         (Howard & Ruder 2018, ACL, arXiv 1801.06146, "discriminative fine-tuning", where it is 1 / 2.6)
     class_weights: `balanced`, windows of either label weigh as much as those of the other in all, which helps where one
-        is rare; logits stay those of the windows as they are, which the weights alone would shift
+        is rare; logits stay those of the windows as they are, which the weights alone would shift. The training loss
+        is then weighted, that of validation is not
     cache_frozen: keep what the frozen blocks give on disk (2 d_model floats for each base that is seen) instead of
         running them again in every epoch; with adapters nothing of them stays the same
     cache_bfloat16: keep it in half of the disk, each number rounded to 3 digits

@@ -43,7 +43,7 @@ class FineTuned(NamedTuple):
 def freeze(model: WindowClassifier, unfrozen_layers: int) -> int:
     """Leave the last `unfrozen_layers` blocks, the final norm and the head trainable; the number of frozen blocks.
 
-    What is frozen runs without a graph, as nothing before it needs a gradient.
+    Without adapters, what is frozen runs without a graph, as nothing before it needs a gradient.
     """
     backbone = model.backbone
     n_frozen = max(0, len(backbone.layers) - unfrozen_layers)
@@ -194,10 +194,11 @@ class _FineTuning:
     def terms(self, rows: Tensor, random: torch.Generator, epoch: int) -> dict[str, Tensor]:
         smoothing, label = self.config.label_smoothing, self.train.label[rows].to(self.device)
         drop = dropping(self.config.dropout, random) if self.config.dropout else None
-        target, logit = label * (1 - smoothing) + smoothing / 2, self.logit(self.train, rows, drop)
+        logit = self.logit(self.train, rows, drop)
         if self.balance is None:
+            target = label * (1 - smoothing) + smoothing / 2
             return {"loss": F.binary_cross_entropy_with_logits(logit, target)}
-        weight = self.balance.weight(label)
+        target, weight = self.balance.target(label, smoothing), self.balance.weight(label)
         return {"loss": F.binary_cross_entropy_with_logits(logit - self.balance.log_odds, target, weight)}
 
     @torch.no_grad()

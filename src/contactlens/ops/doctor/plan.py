@@ -39,6 +39,7 @@ def examine(root: Path) -> list[Check]:
         shared_training("will be used: dna pre-training", "dna.pretrain", dna.pretrain),
         shared_training("will be used: dna fine-tuning", "dna.fine_tune", dna.fine_tune),
         sweep("will be used: tracks sweep", "tracks.sweep", params.tracks.search),
+        sweep("will be used: dna pre-training sweep", "dna.pretrain_sweep", dna.pretraining_search),
         sweep("will be used: dna sweep", "dna.sweep", dna.search),
     ]
 
