@@ -34,8 +34,9 @@ endif
 systems: install
 	contactlens tracks systems $(if $(PROFILE),--profile $(PROFILE) --out workspaces/$(PROFILE),--profile unsearched --page docs/systems.md)
 
+# Two workers on two processors: OpenMP's second thread of either would wait for the other's processor.
 test: install
-	python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # The tests that inject faults, and the table of what they saw.
 reliability: install

@@ -21,63 +21,15 @@ from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
 from same_prediction import assert_same_prediction
-from stage_script import run_stages
+from tiny_pipeline import TINY, registered
 
 ROOT = Path(__file__).parents[1]
-TINY = {
-    "tracks": {
-        "simulate": {"n_tracks": 60, "n_frames": 101},
-        "radius": {"tracks": 16, "simulations": 45, "predictive": 9, "shuffles": 1},
-        "sweep": {
-            "n_trials": 2,
-            "max_epochs": 2,
-            "fixed_epochs": 1,
-            "min_epochs": 1,
-            "reduction_factor": 2,
-            "lambda_contact_grid": [0.0, 0.1],
-            "lambda_contact_seeds": 2,
-            "radius_starts": [120.0, 500.0],
-            "space": {"width": {"choice": [4, 8]}, "depth": {"choice": [1, 2]}},
-        },
-        "fit": {"max_epochs": 2, "threads": 1},
-        "train": {"n_seeds": 2},
-        "explain": {
-            "n_tracks": 1,
-            "profile_tracks": 4,
-            "sensitivity_tracks": 2,
-            "ig_steps": 4,
-            "noise_samples": 2,
-            "lag_max_s": 300.0,
-            "bootstrap_replicates": 50,
-        },
-        "evaluate": {
-            "recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10},
-            "ceiling": {"samples": 50},
-        },
-        "promotion": {"registered_model": "tiny"},
-    }
-}
 
 
 def lock_of(workspace: Path) -> dict[str, str]:
     """Path -> hash of everything that a stage wrote."""
     stages = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
-
-
-def registered(store: Path) -> dict[str, dict[str, str]]:
-    """Aliases and tags of every version in a store, read in a process of its own."""
-    code = (
-        "import json, mlflow, sys\n"
-        "client = mlflow.MlflowClient(sys.argv[1], sys.argv[1])\n"
-        "found = {v.version: dict(v.tags) for v in client.search_model_versions(\"name='tiny'\")}\n"
-        "aliases = client.get_registered_model('tiny').aliases\n"
-        "print(json.dumps({'versions': found, 'aliases': {k: str(v) for k, v in aliases.items()}}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, f"sqlite:///{store}"], capture_output=True, text=True, check=True
-    )
-    return yaml.safe_load(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -178,31 +130,6 @@ def test_from_scratch_every_output_has_the_same_hash(finished: Path) -> None:
     first, second = lock_of(finished), lock_of(again)
     assert {path for path in first if first[path] != second.get(path)} == set()
     assert set(first) == set(second)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("task", "name", "changes"),
-    [
-        ("epms2_to_ms2", "unet", {"decoder_depth": 3}),
-        ("epms2_to_states", "transformer", {}),
-        ("ms2_to_ms2_vae", "bernoulli_vae", {}),
-        ("toy", "unet_resnet", {}),
-    ],
-)
-def test_another_task_and_model_by_parameters_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, name: str, changes: dict[str, int]
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    other = {"tracks": {"task": task, "model": {"name": name, **changes}}}
-    named = {"tracks": {rules: {"registered_model": "tiny"} for rules in ("state_promotion", "loading_promotion")}}
-    workspace = create_workspace(tmp_path / "workspace", [TINY, other, named], ROOT, "tracks")
-    run_stages(workspace)
-    assert "<h1" in (workspace / "reports/report.html").read_text()
-    _, spec = load_model(workspace / "models/tracks/model.safetensors")
-    assert (spec.task, spec.model.name) == (task, name)
-    assert spec.model.decoder_depth - spec.model.encoder_depth == bool(changes)
-    assert list(registered(tmp_path / "mlflow.db")["versions"]) == ["1"]
 
 
 @pytest.mark.slow
