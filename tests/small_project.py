@@ -20,6 +20,7 @@ SMALL = {
             "recalibration": {"sd_bins": 5, "residual_bins": 2, "residual_groups": 10},
             "ceiling": {"samples": 50},
         },
+        "baselines": {"boosted_trees": {"max_trees": 10, "max_leaves": [15], "min_leaf_frames": [100]}},
         "promotion": {"registered_model": "small"},
     }
 }
