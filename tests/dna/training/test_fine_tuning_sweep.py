@@ -135,6 +135,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     architecture = CaduceusConfig(d_model=8, n_layer=2, ssm_cfg=SsmConfig(d_state=2))
     save_caduceus(CaduceusForMaskedLM(architecture), "models/dna/pretrained")
+    Path("models/dna/best_pretraining.yaml").write_text("{}\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     for name in ("MLFLOW_RUN_ID", "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)

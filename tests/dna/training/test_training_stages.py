@@ -64,7 +64,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     windows.write("data/dna")
     by_chromosome = [group["window_id"].tolist() for _, group in windows.windows.groupby("chrom")]
     write_json("models/dna/splits.json", dict(zip(("train", "validation"), by_chromosome, strict=True)))
-    Path("models/dna/best_params.yaml").write_text("{}\n")
+    for name in ("best_pretraining", "best_params"):
+        Path(f"models/dna/{name}.yaml").write_text("{}\n")
     torch.manual_seed(0)
     architecture = CaduceusConfig(d_model=8, n_layer=1, ssm_cfg=SsmConfig(d_state=2))
     save_caduceus(CaduceusForMaskedLM(architecture), "models/dna/pretrained")
