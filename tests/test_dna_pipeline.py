@@ -31,7 +31,11 @@ TINY = {
             "train_windows": 24,
             "min_gain": 0.0,
         },
-        "baselines": {"kmer": {"lengths": [3]}, "motif_scan": {"motifs": [4], "max_trees": 20}, "cnn": {"max_epochs": 1, "starts": 1}},
+        "baselines": {
+            "kmer": {"lengths": [3]},
+            "motif_scan": {"motifs": [4], "max_trees": 20},
+            "cnn": {"max_epochs": 1, "starts": 1},
+        },
         "evaluate": {"bootstrap_replicates": 50},
         "explain": {
             "min_windows": 60,
