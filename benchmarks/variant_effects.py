@@ -11,6 +11,7 @@ windows, of the model and of its control, the same architecture with random weig
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,9 +33,11 @@ from contactlens.dna.serving.variants import SCORED, variant_effects
 from contactlens.dna.serving.vcf import read_variants
 from contactlens.dna.serving.windows import intervals_of
 from contactlens.dna.simulation.grammar import HUMAN_GC, background, draw_instances, reverse_complement
-from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+from contactlens.dna.training.config import TrainerConfig
 from contactlens.dna.training.fit import auroc, fine_tune, predict
+from contactlens.ops.params import PARAMS_FILE, load_params
 
+ROOT = Path(__file__).parents[1]
 CTCF, WINDOW_BP = "MA0139.2", 120
 LETTERS = np.array(list("ACGT"))
 HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -98,19 +101,8 @@ def trained(options: argparse.Namespace) -> tuple[WindowClassifier, WindowSet]:
         device="cpu",
         threads=options.threads,
     )
-    config = FineTuneConfig(
-        workers=1,
-        checkpoint_steps=0,
-        trainer=trainer,
-        unfrozen_layers=2,
-        adapter_rank=0,
-        layer_decay=1.0,
-        class_weights="none",
-        cache_frozen=False,
-        cache_bfloat16=False,
-        dropout=0.0,
-        label_smoothing=0.0,
-    )
+    defaults = load_params(ROOT / PARAMS_FILE).dna.fine_tune
+    config = replace(defaults, trainer=trainer, unfrozen_layers=2, cache_frozen=False, dropout=0.0)
     fine_tune(model, batch_of(train), batch_of(validation), config, seed)
     held_out = batch_of(test)
     print(f"AUROC of {len(held_out)} held-out peaks: {auroc(held_out.label.numpy(), predict(model, held_out, 16)):.3f}")

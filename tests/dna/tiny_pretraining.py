@@ -1,9 +1,12 @@
 """A tiny pre-training, its network and sequence for it."""
 
+from dataclasses import replace
+
 import numpy as np
+from tiny_fine_tuning import TRAINER
 
 from contactlens.dna.models.caduceus import CaduceusConfig, SsmConfig
-from contactlens.dna.training.config import PretrainConfig, TrainerConfig
+from contactlens.dna.training.config import PretrainConfig
 
 CONFIG = PretrainConfig(
     workers=1,
@@ -12,19 +15,7 @@ CONFIG = PretrainConfig(
     crops_per_epoch=16,
     validation_crops=8,
     mask_fraction=0.15,
-    trainer=TrainerConfig(
-        learning_rate=1e-2,
-        weight_decay=0.01,
-        batch_size=8,
-        accumulate=1,
-        max_epochs=2,
-        patience=2,
-        warmup_share=0.1,
-        gradient_clip=1.0,
-        amp=False,
-        device="cpu",
-        threads=1,
-    ),
+    trainer=replace(TRAINER, learning_rate=1e-2, batch_size=8, max_epochs=2, patience=2),
 )
 SIZE = CaduceusConfig(d_model=8, n_layer=1, ssm_cfg=SsmConfig(d_state=2))
 

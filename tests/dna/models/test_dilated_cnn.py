@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_fine_tuning import CONFIG
+from tiny_fine_tuning import TRAINER as USUAL
 
 from contactlens.base.errors import InputError
 from contactlens.dna.data.batch import WindowBatch
@@ -16,24 +18,12 @@ from contactlens.dna.models.backbone import load_backbone, new_backbone, save_ba
 from contactlens.dna.models.classifier import WindowClassifier, load_classifier, save_classifier
 from contactlens.dna.models.config import BackboneConfig, DilatedCnnSizes, HeadConfig
 from contactlens.dna.models.dilated_cnn import DilatedCnn, DilatedCnnConfig
-from contactlens.dna.training.config import FineTuneConfig, PretrainConfig, TrainerConfig
+from contactlens.dna.training.config import PretrainConfig
 from contactlens.dna.training.fit import fine_tune, predict
 from contactlens.dna.training.pretrain import pretrain
 
 SIZES = DilatedCnnConfig(d_model=8, n_layer=3, kernel_size=3)
-TRAINER = TrainerConfig(
-    learning_rate=0.01,
-    weight_decay=0.01,
-    batch_size=4,
-    max_epochs=2,
-    patience=2,
-    gradient_clip=1.0,
-    amp=False,
-    device="cpu",
-    threads=1,
-    accumulate=1,
-    warmup_share=0.1,
-)
+TRAINER = replace(USUAL, learning_rate=0.01, max_epochs=2, patience=2)
 
 
 def windows(n: int = 6, length: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -158,7 +148,7 @@ def test_it_is_pretrained_fine_tuned_and_explained() -> None:
     ids, regions = windows(12)
     batch = WindowBatch(ids, regions, torch.tensor([0.0, 1.0] * 6), [str(i) for i in range(12)])
     model = WindowClassifier(done.model.backbone, "pair", HeadConfig(6))
-    fine_tune(model, batch, batch, FineTuneConfig(1, 0, TRAINER, 1, 0, 1.0, "none", True, False, 0.0, 0.0), 0)
+    fine_tune(model, batch, batch, replace(CONFIG, trainer=TRAINER, cache_frozen=True), 0)
     after = list(model.backbone.layers.parameters())
     moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
     assert moved == [False] * 6 + [True] * 3  # the last block alone: norm, weight, bias

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tiny_fine_tuning import CONFIG, TRAINER
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
@@ -25,7 +26,7 @@ from contactlens.dna.models.caduceus import Caduceus, CaduceusConfig
 from contactlens.dna.models.caduceus.config import SsmConfig
 from contactlens.dna.models.classifier import WindowClassifier, save_classifier
 from contactlens.dna.models.config import HeadConfig
-from contactlens.dna.training.config import FineTuneConfig, TrainerConfig
+from contactlens.dna.training.config import FineTuneConfig
 from contactlens.dna.training.fit import predict
 from contactlens.ops.registry.register import Registered
 from contactlens.ops.registry.rules import ClassifierRules
@@ -36,40 +37,14 @@ LENGTH, N = 60, 40
 IDS = [f"w{i}" for i in range(N)]
 TEST, EXPLAINED = IDS[10:], [IDS[k] for k in (31, 7, 12)]
 RULES = ClassifierRules("dna", "network_recalibrated", ("cnn_recalibrated",), min_auroc=0.3, max_ece=0.9)
-TRAINER = TrainerConfig(
-    learning_rate=0.01,
-    weight_decay=0.0,
-    batch_size=8,
-    accumulate=1,
-    max_epochs=1,
-    patience=1,
-    warmup_share=0.0,
-    gradient_clip=1.0,
-    amp=False,
-    device="cpu",
-    threads=1,
-)
+OWN = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 8, "max_epochs": 1, "patience": 1, "warmup_share": 0.0}
+FINE_TUNE = replace(CONFIG, trainer=replace(TRAINER, **OWN))
 GOOD, POOR = 5, 2  # seeds of networks
 
 
 @dataclass(frozen=True)
 class Section:
     window_bp: int
-
-
-FINE_TUNE = FineTuneConfig(
-    workers=1,
-    checkpoint_steps=0,
-    trainer=TRAINER,
-    unfrozen_layers=1,
-    adapter_rank=0,
-    layer_decay=1.0,
-    class_weights="none",
-    cache_frozen=False,
-    cache_bfloat16=False,
-    dropout=0.0,
-    label_smoothing=0.0,
-)
 
 
 @dataclass(frozen=True)
@@ -132,7 +107,7 @@ def write_outputs(folder: Path, seed: int, task: Any = "pair", splits: Any = Non
     save_classifier(model, models / "classifier")
     write_json(models / "recalibration.json", platt.to_json())
     test = windows.select(TEST)
-    logit = platt(predict(model, batch_of(test), TRAINER.batch_size))
+    logit = platt(predict(model, batch_of(test), FINE_TUNE.trainer.batch_size))
     scores = classification_scores(test.windows["label"].to_numpy(), logit, 5)
     row = {name: {"estimate": float(score(np.ones((1, logit.size)))[0]), "low": None} for name, score in scores.items()}
     row["auroc_minus_cnn_recalibrated"] = {"estimate": 0.2, "low": 0.1, "high": 0.3}
