@@ -85,3 +85,17 @@ def test_only_the_report_runs_again_when_its_wording_changes() -> None:
     declared = {name: [ROOT / path for path in stage["deps"]] for name, stage in STAGES.items()}
     for room in rooms:
         assert {name for name, paths in declared.items() if room in paths or PACKAGE in paths} == {"report"}, room
+
+
+def test_the_lock_is_of_this_pipeline() -> None:
+    """A whole dvc.lock: every stage, with the command and the outputs that dvc.yaml has."""
+    locked = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    assert set(locked) == set(EVERY_STAGE)
+    for name, stage in EVERY_STAGE.items():
+        declared = {path_of(out) for kind in ("outs", "metrics") for out in stage.get(kind, [])}
+        assert locked[name]["cmd"] == stage["cmd"] and {out["path"] for out in locked[name]["outs"]} == declared, name
+
+
+def path_of(out: str | dict[str, object]) -> str:
+    """An output of dvc.yaml: a path, or a path with its settings."""
+    return out if isinstance(out, str) else next(iter(out))
