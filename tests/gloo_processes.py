@@ -18,7 +18,7 @@ def in_processes(count: int, work: Callable[..., Any], folder: Path, *args: Any)
     """What `work(workers, *args)` gives in each process; of one that raised, the error."""
     folder.mkdir(parents=True, exist_ok=True)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "contactlens.training.loop"])
+    context.set_forkserver_preload(["torch._dynamo", "contactlens.training.loop"])  # the first is for any optimizer
     sent = cloudpickle.dumps((work, args))
     processes = [context.Process(target=_child, args=(sent, rank, count, folder)) for rank in range(count)]
     for process in processes:
