@@ -26,9 +26,13 @@ AFTER = (
 )
 
 
-@pytest.mark.parametrize(
-    ("mark", "written", "workers"), [("xfail", AFTER, []), ("xfail", AFTER, ["-n", "2"]), ("slow", BEFORE, ["-n", "2"])]
-)
+IN_PROCESSES = [
+    pytest.param(mark, written, ["-n", "2"], marks=pytest.mark.slow)
+    for mark, written in (("xfail", AFTER), ("slow", BEFORE))
+]
+
+
+@pytest.mark.parametrize(("mark", "written", "workers"), [("xfail", AFTER, []), ("slow", BEFORE, []), *IN_PROCESSES])
 def test_only_faults_of_passing_tests_are_rows_and_none_if_one_fails(
     pytester: pytest.Pytester, mark: str, written: str, workers: list[str]
 ) -> None:
@@ -38,5 +42,5 @@ def test_only_faults_of_passing_tests_are_rows_and_none_if_one_fails(
     pytester.makepyfile(**helpers, test_it=TESTS.replace("MARK", mark))
     page = pytester.path / "page.md"
     page.write_text(BEFORE)
-    pytester.runpytest_subprocess("--slow", "--fault-table", str(page), "-p", "no:cacheprovider", *workers)
+    pytester.runpytest_inprocess("--slow", "--fault-table", str(page), "-p", "no:cacheprovider", *workers)
     assert page.read_text() == written
