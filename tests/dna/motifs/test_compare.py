@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from drawn_matches import drawn_matches
 
 from contactlens.dna.data.motif_database import jaspar_core, motif
 from contactlens.dna.motifs.compare import compare_patterns, comparison_sentence
@@ -19,7 +21,12 @@ def pattern(name: str, frequencies: np.ndarray, n_seqlets: int = 50) -> Pattern:
     return Pattern(name, pwm, pwm, (5, 5 + len(frequencies)), seqlets)
 
 
-def test_shared_patterns_are_found_on_either_strand_and_never_across_signs() -> None:
+@pytest.mark.parametrize("matched", [drawn_matches, pytest.param(None, id="tomtom", marks=pytest.mark.slow)])
+def test_shared_patterns_are_found_on_either_strand_and_never_across_signs(
+    matched: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if matched:
+        monkeypatch.setattr("memelite.tomtom", matched)
     config = load_params().dna.motifs
     champion = Discovery([pattern("pos_0", CTCF), pattern("pos_1", SPI1), pattern("neg_0", GATA1)])
     challenger = Discovery([pattern("pos_0", HNF4A), pattern("pos_1", CTCF[::-1, ::-1]), pattern("pos_2", GATA1, 70)])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_matches import drawn_matches
 
 from contactlens.dna.data.motif_database import jaspar_core
 from contactlens.dna.motifs.tomtom import all_matches, called_matches, called_names, top_matches
@@ -10,13 +11,37 @@ from contactlens.dna.motifs.tomtom import all_matches, called_matches, called_na
 TARGETS = jaspar_core()[::12]
 
 
+QUERIES = {f"q{n}": np.random.default_rng(n).dirichlet(np.full(4, 0.3), size=8) for n in range(3)}
+
+
+@pytest.fixture(params=["drawn", pytest.param("tomtom", marks=pytest.mark.slow)])
+def _matched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "drawn":
+        monkeypatch.setattr("memelite.tomtom", drawn_matches)
+
+
+@pytest.mark.usefixtures("_matched")
 def test_q_is_the_smallest_false_discovery_rate_that_admits_a_match() -> None:
-    queries = {f"q{n}": np.random.default_rng(n).dirichlet(np.full(4, 0.3), size=8) for n in range(3)}
-    for _, rows in all_matches(queries, TARGETS).groupby("pattern"):
+    for _, rows in all_matches(QUERIES, TARGETS).groupby("pattern"):
         p = rows["p"].to_numpy()
         rates = np.minimum([len(p) * limit / (p <= limit).sum() for limit in p], 1)
         expected = [rates[p >= limit].min() for limit in p]
         np.testing.assert_allclose(rows["q"], expected)
+
+
+def test_a_row_holds_what_was_found_of_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memelite.tomtom", drawn_matches)
+    motifs = [[motif.T for motif in one] for one in (QUERIES.values(), [target.probabilities for target in TARGETS])]
+    p, _, offset, overlap, strand = drawn_matches(*motifs)
+    found = all_matches(QUERIES, TARGETS)
+    assert found["pattern"].drop_duplicates().tolist() == list(QUERIES)
+    for n, (_, rows) in enumerate(found.groupby("pattern")):
+        assert rows["p"].is_monotonic_increasing and rows["rank"].tolist() == list(range(1, len(TARGETS) + 1))
+        rows = rows.set_index("matrix_id").loc[[target.matrix_id for target in TARGETS]]
+        assert rows["name"].tolist() == [target.name for target in TARGETS]
+        for name, values in (("p", p), ("offset", offset), ("overlap", overlap)):
+            assert rows[name].tolist() == values[n].tolist()
+        assert (rows["strand"] == "-").tolist() == (strand[n] == 1).tolist()
 
 
 def test_no_query_gives_no_match_and_no_base_is_an_error() -> None:
