@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from peaks_for_modisco import peaks_for_modisco
 
 from contactlens.attribution.modisco import core_of, find_patterns
 from contactlens.attribution.modisco_config import ModiscoConfig
@@ -36,6 +37,13 @@ def planted(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return hypothetical, np.eye(4, dtype=np.uint8)[letters], start
 
 
+@pytest.fixture(params=["peaks", pytest.param("modisco", marks=pytest.mark.slow)])
+def _searched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "peaks":
+        monkeypatch.setattr("modiscolite.tfmodisco.TFMoDISco", peaks_for_modisco)
+
+
+@pytest.mark.usefixtures("_searched")
 def test_a_stretch_of_one_of_two_letters_is_found_in_place_and_never_reversed() -> None:
     hypothetical, one_hot, start = planted()
     discovery = find_patterns(hypothetical, one_hot, CONFIG, 3, unit="frames")
@@ -48,6 +56,7 @@ def test_a_stretch_of_one_of_two_letters_is_found_in_place_and_never_reversed() 
     assert "no negative pattern" in discovery.reason
 
 
+@pytest.mark.usefixtures("_searched")
 def test_a_cap_that_cuts_is_said() -> None:
     hypothetical, one_hot, _ = planted()
     cut = find_patterns(hypothetical, one_hot, replace(CONFIG, max_seqlets=101), 3)
@@ -73,6 +82,7 @@ def test_a_search_that_breaks_off_is_no_search_that_finds_nothing(
         find_patterns(hypothetical, one_hot, CONFIG, 3)
 
 
+@pytest.mark.usefixtures("_searched")
 def test_letters_that_never_occur_contribute_nothing() -> None:
     hypothetical, one_hot, _ = planted()
     loud = hypothetical.copy()

@@ -1,6 +1,7 @@
 """Temporal motifs of models whose use of contact is known: a filter of the contact indicator."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from peaks_for_modisco import peaks_for_modisco
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -128,9 +130,13 @@ def search(tracks, folder: Path, channel: int = 0) -> TemporalMotifs:
     )
 
 
-@pytest.fixture(scope="module")
-def found(tracks, tmp_path_factory) -> TemporalMotifs:
-    return search(tracks, tmp_path_factory.mktemp("motifs"))
+@pytest.fixture(scope="module", params=["peaks", pytest.param("modisco", marks=pytest.mark.slow)])
+def found(request, tracks, tmp_path_factory) -> Iterator[TemporalMotifs]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "peaks":
+            patch.setattr("modiscolite.tfmodisco.TFMoDISco", peaks_for_modisco)
+            patch.setattr("contactlens.attribution.modisco._save", lambda *_: None)  # written by modisco-lite
+        yield search(tracks, tmp_path_factory.mktemp("motifs"))
 
 
 def test_the_leading_pattern_is_a_contact_that_ends_at_the_filters_lag(found):
