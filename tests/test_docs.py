@@ -29,6 +29,7 @@ COMMANDS = {
         *(words for page in PAGES for words in inline_commands(page)),
     ]
 }
+SLOW = ("quickstart.md", "windows.md")  # which train
 RUN = [page for page in PAGES if any(b.language in ("bash", "python") and b.how != NOT for b in blocks_of(page))]
 # What a problem of the machine that runs the tests, such as a full disk, may make of the doctor.
 MAY_FAIL = ["contactlens", "doctor"]
@@ -99,7 +100,11 @@ def test_settings_are_keys_of_the_parameters(page: Path, monkeypatch: pytest.Mon
                 assert value == (tuple(asked) if isinstance(asked, list) else asked), key
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.name in SLOW)) for page in RUN],
+    ids=[page.name for page in RUN],
+)
 def test_the_blocks_of_a_page_run_one_after_the_other(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,10 +179,10 @@ def failures(result: CheckResult) -> dict[tuple[str, str], int]:
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_fails_its_own_expectation(name: str) -> None:
     fault, expected = FAULTS[name]
-    broken = fault(sound())
-    assert failures(check_windows(broken, LIMITS, "windows", SPLITS)) == expected
+    result = check_windows(fault(sound()), LIMITS, "lab/windows.parquet", SPLITS)
+    assert failures(result) == expected
     with pytest.raises(InputError) as error:
-        validate_windows(broken, LIMITS, "lab/windows.parquet", SPLITS)
+        result.require_success()
     message = str(error.value)
     assert message.startswith("lab/windows.parquet: ") and message.count("\n") == len(expected)
     for (column, expectation), count in expected.items():
@@ -194,13 +194,13 @@ def test_each_fault_fails_its_own_expectation(name: str) -> None:
 def test_each_faulty_split_fails_its_own_expectation(name: str) -> None:
     splits, expected = SPLIT_FAULTS[name]
     assert failures(check_windows(sound(), LIMITS, "windows", splits)) == expected
-    assert check_windows(sound(), LIMITS, "windows").success
 
 
 @pytest.mark.parametrize("task", ["pair", "region"])
 def test_sound_windows_pass(task: Task) -> None:
     result = validate_windows(sound(task), LIMITS, "windows", SPLITS)
     assert result.success and result.counts == {"windows": 32}
+    assert check_windows(sound(task), LIMITS, "windows").success
     extra = sound(task)
     extra.windows["score"] = 1.0
     assert check_windows(extra, LIMITS, "windows").success

@@ -312,7 +312,11 @@ def test_only_data_is_fetched_from_the_hub(revision: str | None, folder: Path, m
 
 
 @pytest.mark.parametrize(
-    "network", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}], ids=["offline", "refused"]
+    "network",
+    [
+        pytest.param({"HF_HUB_OFFLINE": "1"}, id="offline"),
+        pytest.param({"HF_ENDPOINT": "http://127.0.0.1:9"}, id="refused", marks=pytest.mark.slow),
+    ],
 )
 def test_the_hubs_own_client_gives_up_at_once_without_a_network(network: dict[str, str], tmp_path: Path) -> None:
     code = (

@@ -229,6 +229,7 @@ def test_the_helix_turns_in_a_frame_of_its_own(report: Report, html: str) -> Non
     assert html.count("<iframe") == 1 and "<canvas" not in html  # escaped, inside the frame's source
 
 
+@pytest.mark.slow
 def test_a_rerun_gives_the_same_bytes_from_another_folder(
     windows: WindowSet, reports: Path, report: Report, html: str, tmp_path: Path
 ) -> None:

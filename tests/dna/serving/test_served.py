@@ -174,8 +174,3 @@ def test_rows_without_a_sequence_or_an_element_in_it_are_refused(column: str, va
     table.loc[1, column] = value
     with pytest.raises(InputError, match=message):
         pair_server().predict(table)
-
-
-def test_importing_it_does_not_import_mlflow() -> None:
-    code = "import sys, contactlens.dna.serving.served; sys.exit('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
