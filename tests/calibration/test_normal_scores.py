@@ -65,7 +65,7 @@ def test_a_gaussian_that_is_too_narrow_is_widened(wide):
     assert stats.kstest(found.pit(y), "uniform").statistic < 0.02
 
 
-def test_density_and_crps_belong_to_the_cdf(wide):
+def test_density_crps_and_moments_belong_to_the_cdf(wide):
     y, form = wide
     few = Gaussian(form.mean[:3], form.sd[:3])
     found = NormalScores.fit(y, form, CONFIG).of(few)
@@ -80,7 +80,12 @@ def test_density_and_crps_belong_to_the_cdf(wide):
 
         below, _ = quad(lambda x: cdf(x) ** 2, few.mean[i] - 15, at[i], limit=200)
         above, _ = quad(lambda x: (1 - cdf(x)) ** 2, at[i], few.mean[i] + 15, limit=200)
-        assert found.crps(at)[i] == pytest.approx(below + above, rel=2e-3)
+        assert found.crps(at)[i] == pytest.approx(below + above, rel=1e-4)
+        high = few.mean[i] + 15
+        first, _ = quad(cdf, high - 30, high, limit=200)
+        second, _ = quad(lambda x, high=high: 2 * (high - x) * cdf(x), high - 30, high, limit=200)
+        assert found.mean[i] == pytest.approx(high - first, abs=1e-4)
+        assert found.sd[i] == pytest.approx(np.sqrt(second - first**2), rel=1e-4)
 
 
 def test_moments_are_the_same_before_and_after_the_crps(wide):
