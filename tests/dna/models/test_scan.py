@@ -157,6 +157,7 @@ assert torch.get_num_threads() == 1, torch.get_num_threads()
 """
 
 
+@pytest.mark.slow
 def test_the_first_compiled_call_leaves_torch_its_number_of_threads() -> None:
     # A process of its own, as numba starts its threads once.
     done = subprocess.run([sys.executable, "-c", FIRST_SCAN], capture_output=True, text=True, check=False)

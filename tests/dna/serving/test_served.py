@@ -107,6 +107,7 @@ print(json.dumps({"package": contactlens.__file__, "found": found.to_dict("list"
 """
 
 
+@pytest.mark.slow
 def test_a_clean_process_loads_what_was_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without numba there, whose compilation would take longest: the reference scan has to give the same."""
     mlflow = pytest.importorskip("mlflow")

@@ -399,7 +399,7 @@ def test_smoothed_labels_hold_the_logits_at_the_best_value_that_they_have() -> N
     words = (("ACGTACGT", "ACGTACGT"), ("TTTTTTTT", "TTTTTTTT"))
     train = windows(24, 3, words)
     train.ids[train.label == 0] = int(encode("G")[0])
-    trainer = replace(TRAINER, learning_rate=0.05, max_epochs=40, patience=40, weight_decay=0.0)
+    trainer = replace(TRAINER, learning_rate=0.1, max_epochs=20, patience=20, weight_decay=0.0)
     largest = {}
     for smoothing in (0.0, 0.2):
         model = build(hidden=12)

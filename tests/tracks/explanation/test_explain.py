@@ -263,8 +263,8 @@ def inputs_of(task: str, tracks) -> tuple[Tensor, Tensor]:
     ("task", "changes"),
     [
         ("ep_to_ms2", {}),
-        ("ep_to_ms2", {"gated": False}),
-        ("epms2_to_ms2", {}),
+        pytest.param("ep_to_ms2", {"gated": False}, marks=pytest.mark.slow),
+        pytest.param("epms2_to_ms2", {}, marks=pytest.mark.slow),
         ("epms2_to_ms2_conditioned", {}),
         ("epms2_to_states", {}),
         ("ms2_to_states", {"gated": False}),
