@@ -124,6 +124,7 @@ def test_kmers_and_cnn_learn_a_motif_of_one_class():
     assert auroc(CnnBaseline.fit(train, validation, CNN, 0), test) > 0.97
 
 
+@pytest.mark.slow
 def test_a_match_is_learned_by_products_and_by_the_cnn_and_by_nothing_that_adds():
     train, validation, test = matching()
     for weak in (

@@ -101,6 +101,7 @@ def test_recalibration_makes_the_network_honest_and_leaves_its_ranking(evaluatio
         assert number(evaluation, "network_recalibrated", metric) == number(evaluation, "network", metric)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say():
     """AUROC of the data-generating model, known from a large sample, over 100 experiments."""
     _, test, models = experiment(99, n=200_000)

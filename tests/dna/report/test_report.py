@@ -291,6 +291,7 @@ def test_without_motifs_the_report_says_why(reason: str, windows: WindowSet, rep
     assert isinstance(first, TextBlock) and "the search broke off" in first.text
 
 
+@pytest.mark.slow
 def test_regions_without_a_known_truth_have_their_report(windows: WindowSet, tmp_path: Path) -> None:
     table = windows.windows.drop(columns=["enh_rel_start", "enh_rel_end", "prom_rel_start", "prom_rel_end"])
     real = WindowSet("region", table, windows.genome, "peaks.bed", {}, None)

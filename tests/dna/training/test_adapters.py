@@ -91,8 +91,8 @@ def test_adapters_are_drawn_by_the_seed_and_a_killed_training_goes_on(tmp_path: 
 
 def test_adapters_learn_and_leave_the_strands_alike() -> None:
     """A loss on training windows below that of the head alone, and one logit for a window and its other strand."""
-    train = windows(32)
-    trainer = replace(TRAINER, max_epochs=12, patience=12, learning_rate=0.02)
+    train = windows(16)
+    trainer = replace(TRAINER, max_epochs=6, patience=6, learning_rate=0.02)
     losses = {}
     for rank in (0, 2):
         model = build()

@@ -51,7 +51,7 @@ def test_freezing_counts_from_the_last_block(unfrozen: int, frozen: int) -> None
     assert moved == {name for name in before if name.startswith(tuple(trained))}
 
 
-@pytest.mark.parametrize("amount", [0, 1, 2])
+@pytest.mark.parametrize("amount", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize(
     "changes",
     [

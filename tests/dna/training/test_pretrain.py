@@ -114,6 +114,7 @@ def test_a_repeat_is_learned_far_below_the_entropy_of_its_composition() -> None:
     assert last["validation_perplexity"] == pytest.approx(math.exp(last["validation_loss"]))
 
 
+@pytest.mark.slow
 def test_random_sequence_stays_at_the_entropy_of_its_composition() -> None:
     """Were the chosen bases scored that training shows, each right with probability 5/8, it would fall 0.06 below."""
     done = run(genome(0, 5000), genome(1, 5000), validation_crops=64, crops_per_epoch=1000)

@@ -125,7 +125,7 @@ def test_a_damaged_index_claims_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_pickles_give_tracks_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -36,6 +36,7 @@ def test_amplitude_plateau_and_noise_are_the_ends_of_the_msd() -> None:
     assert motion.trap_rate_per_s == pytest.approx(0.5 ** (1 / 0.8) / 900)
 
 
+@pytest.mark.slow
 def test_a_rouse_chain_has_exponent_one_half_and_its_noise_and_plateau() -> None:
     """Where a straight line through the MSD reads 0.42."""
     fit = fit_motion(simulate(replace(ROUSE, missing_fraction=0.1), 1), 20, 0)

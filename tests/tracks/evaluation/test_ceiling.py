@@ -44,6 +44,7 @@ def shot_noise_density(config: SimulationConfig, y: np.ndarray) -> np.ndarray:
     return np.trapezoid((characteristic * np.exp(-1j * u * y[:, None])).real, u, axis=1) / np.pi
 
 
+@pytest.mark.slow
 def test_of_a_promoter_that_is_always_on_it_is_the_shot_noise_in_closed_form() -> None:
     y, form = scored(ALWAYS_ON)
     exact = -np.log(shot_noise_density(ALWAYS_ON, y))

@@ -89,6 +89,7 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, object]) -> 
         BernoulliVaeConfig(**changes)
 
 
+@pytest.mark.slow
 def test_a_short_training_makes_ones_that_mark_loading() -> None:
     """Forty steps on 32 short tracks: the ones lie near true loadings far more often than as many at random."""
     track_set = simulate(SimulationConfig(n_tracks=48, n_frames=151, k_off_per_s=1 / 360), seed=1)

@@ -118,6 +118,7 @@ def test_any_length_gives_one_finite_feature_vector_per_frame(window: int | None
         assert torch.isfinite(out).all()
 
 
+@pytest.mark.slow
 def test_a_delay_learned_on_short_tracks_holds_on_long_ones() -> None:
     """The target is the input four frames ago, which only attention by position can find."""
     torch.manual_seed(0)

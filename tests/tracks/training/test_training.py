@@ -229,7 +229,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("output", ["model.safetensors", "ensemble", "history.csv", "seeds.csv"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "model.safetensors",
+        pytest.param("ensemble", marks=pytest.mark.slow),
+        pytest.param("history.csv", marks=pytest.mark.slow),
+        "seeds.csv",
+    ],
+)
 def test_a_stage_that_fails_before_its_last_output_keeps_its_epochs(
     output: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
