@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,12 +16,13 @@ NO_TORCH = {
 }
 
 
-def imported_by(code: str) -> set[str]:
-    """The modules that are imported when a process has run `code`, which sees the repository's root as `ROOT`."""
-    given = f"import json, runpy, sys\nROOT = {str(ROOT)!r}\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+def imported_by(*codes: str) -> Iterator[set[str]]:
+    """The modules that are imported when one process has run each of the codes, which see the root as `ROOT`."""
+    parts = [f"{code}\nprint(json.dumps(sorted(sys.modules)))" for code in codes]
+    given = "\n".join([f"import json, runpy, sys\nROOT = {str(ROOT)!r}", *parts])
     done = subprocess.run([sys.executable, "-c", given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return (set(json.loads(line)) for line in done.stdout.splitlines()[-len(codes) :])
 
 
 def started(stages: set[str]) -> str:
@@ -28,23 +30,21 @@ def started(stages: set[str]) -> str:
     return "\n".join(f"runpy.run_path(ROOT + '/pipelines/{name}.py', run_name='started')" for name in sorted(stages))
 
 
-def test_reading_params_imports_neither_torch_nor_pandas_nor_scipy() -> None:
-    code = """
+PARAMS = """
 from contactlens.ops.params import load_params
 params = load_params(ROOT + "/params.yaml")
 params.tracks.training, params.tracks.evaluation, params.tracks.search, params.tracks.rules, params.dna.rules("pair")
 """
-    assert imported_by(code) & {"torch", "pandas", "pyarrow", "scipy", "matplotlib", "numba", *USED_LATER} == set()
 
 
-def test_a_stage_without_a_network_imports_no_torch() -> None:
-    assert imported_by(started(NO_TORCH)) & {"torch", *USED_LATER} == set()
+def test_reading_params_imports_no_scientific_library_and_a_stage_without_a_network_no_torch() -> None:
+    params, stages = imported_by(PARAMS, started(NO_TORCH))
+    assert params & {"torch", "pandas", "pyarrow", "scipy", "matplotlib", "numba", *USED_LATER} == set()
+    assert stages & {"torch", *USED_LATER} == set()
 
 
-def test_a_stage_with_a_network_imports_nothing_that_only_some_runs_use() -> None:
-    assert imported_by(started(STAGES - NO_TORCH)) & {"matplotlib", *USED_LATER} == set()
-
-
-def test_a_trial_of_the_sweep_imports_what_training_needs() -> None:
-    trial = imported_by("import contactlens.ops.sweep.trial, contactlens.tracks.training.trial")
+def test_a_trial_of_the_sweep_and_a_stage_with_a_network_import_nothing_that_only_some_runs_use() -> None:
+    code = "import contactlens.ops.sweep.trial, contactlens.tracks.training.trial"
+    trial, stages = imported_by(code, started(STAGES - NO_TORCH))
     assert trial & {"scipy.optimize", "matplotlib", *USED_LATER} == set()
+    assert "torch" in stages and stages & {"matplotlib", *USED_LATER} == set()
