@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 from contactlens.base.files import write_json
 from contactlens.calibration.config import RecalibrationConfig
@@ -26,6 +27,12 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 WEIGHTS, RECALIBRATION, DESCRIPTION = "model.safetensors", "recalibration.json", "serving.json"
 HEADS = {"network_recalibrated": "gaussian", "ensemble": "mixture", "ensemble_recalibrated": "mixture"}
 ENSEMBLES = ("ensemble", "ensemble_recalibrated")
+of_an_ensemble = pytest.mark.parametrize(
+    "served",
+    ["ensemble", pytest.param("network_recalibrated", marks=pytest.mark.slow)],
+    indirect=True,
+    scope="session",
+)
 METRICS = {"nll": {"estimate": 2.5, "low": 2.4, "high": 2.6}}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from served_model import copied, made
+from served_model import copied, made, of_an_ensemble
 
 import contactlens
 from contactlens.base.errors import InputError
@@ -209,6 +209,7 @@ def test_a_damaged_description_is_named(served, tmp_path) -> None:
         TracksModel.read(tmp_path)
 
 
+@of_an_ensemble
 def test_new_tracks_are_held_to_the_expectations_on_the_training_set(served) -> None:
     model = served.model
     with pytest.raises(InputError, match="a track has at least 50 frames"):
@@ -225,6 +226,7 @@ def test_states_are_asked_of_a_model_of_states(served) -> None:
         served.model.states(served.new)
 
 
+@of_an_ensemble
 def test_the_command_writes_what_the_model_says_and_the_drift_beside_it(served, tmp_path, monkeypatch, capsys) -> None:
     table = served.new.frames.drop(columns=["group", "frame", "ep_distance_nm"])
     table.to_csv(tmp_path / "lab.csv", index=False)

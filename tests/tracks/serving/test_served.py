@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from served_model import of_an_ensemble
 
 from contactlens.api.load import load_tracks, load_windows
 from contactlens.base.errors import InputError
 from contactlens.tracks.serving.served import log_served_model, served_table
 from same_prediction import assert_same_prediction
+
+pytestmark = of_an_ensemble
 
 CLEAN = """
 import json, sys
@@ -34,15 +37,6 @@ def test_nothing_in_it_is_pickled(logged: Path) -> None:
     assert [path for path in logged.rglob("*") if path.suffix in {".pkl", ".pickle", ".pth", ".pt", ".bin"}] == []
 
 
-of_an_ensemble = pytest.mark.parametrize(
-    "served",
-    ["ensemble", pytest.param("network_recalibrated", marks=pytest.mark.slow)],
-    indirect=True,
-    scope="session",
-)
-
-
-@of_an_ensemble
 def test_a_clean_process_predicts_what_the_model_predicts(logged: Path, served, tmp_path: Path) -> None:
     table = served_table(served.model, served.new)
     table[table["frame"] % 7 != 3].to_parquet(tmp_path / "table.parquet")
@@ -89,7 +83,6 @@ def test_the_same_model_is_loaded_from_the_registrys_folder(logged: Path, served
     pd.testing.assert_frame_equal(load_tracks(logged).predict(served.new), served.model.predict(served.new))
 
 
-@of_an_ensemble
 def test_a_version_is_loaded_by_its_alias_its_number_and_the_run_that_registered_it(
     served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
