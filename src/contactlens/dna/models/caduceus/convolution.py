@@ -56,5 +56,5 @@ class _NumbaDepthwiseSilu(torch.autograd.Function):
 
 
 def _arrays(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x as it lies in memory (numba takes strides), taps (K, D) and bias."""
-    return x.detach().numpy(), weight.detach()[:, 0].T.contiguous().numpy(), bias.detach().numpy()
+    """x, taps (K, D) and bias. x, half of a projection, is copied: a loop over strided channels is not vectorised."""
+    return x.detach().contiguous().numpy(), weight.detach()[:, 0].T.contiguous().numpy(), bias.detach().numpy()
