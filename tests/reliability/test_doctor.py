@@ -141,6 +141,7 @@ def test_a_tracking_server_that_stays_silent(
     found, seconds = timed("tracking store", module)
     assert found.state == "problem"
     assert "timed out" in found.found.lower() or "no answer" in found.found
+    assert "its process ended" not in found.found
     assert seconds < EXAMINATIONS["tracking store"].limit_s + 5
     record_fault("tracking server that accepts and stays silent", "`contactlens doctor` calls it a problem", "nothing")
 

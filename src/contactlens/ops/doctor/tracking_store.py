@@ -11,6 +11,7 @@ import contactlens
 from contactlens.base.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.reach import PATIENCE_S, PORTS, unreachable
+from contactlens.ops.runs.store import StoreError
 from contactlens.ops.runs.tracking import EXPERIMENT, SQLITE, mlflow_client, tracking_uri
 
 NAME = "tracking store"
@@ -89,6 +90,8 @@ def server(uri: str) -> Check:
         client = mlflow_client(uri)
         experiments = {one.name: one.experiment_id for one in client.search_experiments()}
         client.set_experiment_tag(experiments.get(EXPERIMENT, "0"), TAG, contactlens.__version__)
+    except StoreError as error:  # which names the server and what to do
+        return Check(NAME, "problem", str(error), "look into the server's log")
     except MlflowException as error:
         remedy = "log in by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; else look into the server's log"
         return Check(NAME, "problem", f"{uri}: {first_line(error)}", remedy)
