@@ -26,6 +26,8 @@ COPIED = (DVC_FILE, "pipelines", "src/contactlens")
 IMPORTS = ("data/import", "data/import_dna")
 Branch = Literal["tracks", "dna"]
 BRANCHES: tuple[Branch, ...] = ("tracks", "dna")
+LONGER: Branch = "dna"
+NICE = ("nice", "-n", "5")
 IMPORT = "import"  # the `source` of a branch whose data a command has imported
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n"
 YAML_WIDTH = 110
@@ -162,7 +164,8 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     stage: only this one and what it needs
     branch: only the stages of this one, in a folder that has both, which leaves the report, about both, as it is
     Where no stage and no branch is named and there are two cores, the branches run side by side, each by a DVC of its
-    own: no stage of one needs the other's before the report.
+    own: no stage of one needs the other's before the report. The branch that takes longer by default has the cores
+    first where both want them.
     What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
@@ -178,10 +181,11 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     if stage is None and not targets:
         if len(present) > 1 and usable_cpus() > 1:
             ensure_experiment(uri=store)  # two processes that make a store at once fail
-            of_branches = [_stages_of(folder, one) for one in present]
+            of_branches = {one: _stages_of(folder, one) for one in present}
             stages = read_yaml(folder / DVC_FILE)["stages"]
-            rest = [name for name in stages if not any(name in names for names in of_branches)]
-            steps = [[_repro(names) for names in of_branches], [_repro(["--single-item", *rest])]]
+            rest = [name for name in stages if not any(name in names for names in of_branches.values())]
+            side_by_side = [[*(() if one == LONGER else NICE), *_repro(names)] for one, names in of_branches.items()]
+            steps = [side_by_side, [_repro(["--single-item", *rest])]]
         steps.append([[sys.executable, "pipelines/publish_report.py"]])
     for commands in steps:
         status = run_to_end(commands, folder, environment)
