@@ -1,7 +1,7 @@
 """At the command line import says what it understood, asks at a terminal, and checks work in any folder."""
 
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from contactlens.cli import predict, track_import
 from contactlens.cli.main import app
+from contactlens.cli.radius import USUAL_SEED
 from contactlens.tracks.data.config import CheckLimits
 from contactlens.tracks.data.track_set import TrackSet
+from contactlens.tracks.radius.config import RadiusConfig
+from contactlens.tracks.simulation.config import SimulationConfig
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 MAPPED = ["--track", "track", "--distance", "d", "--length-unit", "um", "--signal", "ms2"]
@@ -114,5 +117,25 @@ def test_checks_work_outside_of_a_checkout(tmp_path: Path, monkeypatch: pytest.M
     assert "profiles belong to a checkout" in said("tracks", "check", "set", "--profile", "reduced", status=1)
 
 
-def test_the_usual_limits_are_those_of_params_yaml() -> None:
-    assert yaml.safe_load(PARAMS.read_text())["tracks"]["checks"] == asdict(CheckLimits())
+def test_a_radius_outside_of_a_checkout_has_the_usual_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    track_set = lab_table(frames=60)
+    said("import", "tracks", write(tmp_path, csv_of(track_set)), "--out", "set", "--time", "t", *MAPPED)
+    measured = ("tracks", "radius", "set", "--out", "radius")
+    few = said(*measured, "--set", "tracks.radius.samples=3", status=1)
+    assert "tracks.radius.samples" in few and "dvc.yaml" not in few
+    assert "only tracks.radius.NAME=VALUE and tracks.simulate.NAME=VALUE counts" in said(
+        *measured, "--set", "tracks.checks.min_frames_per_track=3", status=1
+    )
+    done = CliRunner().invoke(app, [*measured, "--set", "tracks.simulate.ms2_dwell_s=333"])
+    assert "dwell 333 s" in done.output and "at least 8" in str(done.exception)
+
+
+def test_the_usual_settings_are_those_of_params_yaml() -> None:
+    params = yaml.safe_load(PARAMS.read_text())
+    assert params["tracks"]["checks"] == asdict(CheckLimits())
+    usual = asdict(RadiusConfig())
+    assert {**params["tracks"]["radius"], "radius_bounds_nm": usual["radius_bounds_nm"]} == usual
+    assert params["tracks"]["radius"]["radius_bounds_nm"] == list(usual["radius_bounds_nm"])
+    assert SimulationConfig(**params["tracks"]["simulate"]) == replace(SimulationConfig(), n_tracks=800)
+    assert params["seed"] == USUAL_SEED

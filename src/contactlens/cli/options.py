@@ -1,7 +1,7 @@
 """What the commands of both branches share: parameters from the command line, and running the pipeline with them."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -52,22 +52,34 @@ def params_with(profiles: list[str] | None, settings: list[str] | None) -> "Para
 
 def track_limits(profiles: list[str] | None, settings: list[str] | None) -> "CheckLimits":
     """The limits of `tracks.checks`: of the checkout that this folder lies in, else the usual ones; with settings."""
-    from contactlens.ops.params.strict import from_mapping, overlay
     from contactlens.ops.runs.tracking import find_project_root
-    from contactlens.ops.workspace import setting
     from contactlens.tracks.data.config import CheckLimits
 
     if find_project_root() is not None:
         return params_with(profiles, settings).tracks.checks
+    limits: CheckLimits = usual_sections(profiles, settings, {"checks": CheckLimits()})["checks"]
+    return limits
+
+
+def usual_sections(profiles: list[str] | None, settings: list[str] | None, usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of `tracks` outside of a checkout: the `usual` ones, by name, with single values laid over them."""
+    from contactlens.ops.params.strict import from_mapping, overlay
+    from contactlens.ops.workspace import setting
+
     if profiles:
         raise InputError(f"--profile {profiles[0]}: profiles belong to a checkout; here give single values with --set")
-    values = asdict(CheckLimits())
+    values = {name: asdict(section) for name, section in usual.items()}
     for text in settings or []:
-        section = setting(text).get("tracks", {})
-        if not isinstance(section, dict) or not isinstance(section.get("checks"), dict):
-            raise InputError(f"--set {text}: outside of a checkout only tracks.checks.NAME=VALUE counts")
-        values = overlay(values, section["checks"], CheckLimits, f"--set {text}")
-    return from_mapping({"tracks": {"checks": values}}, CheckLimits, "tracks.checks", "--set")
+        changed = setting(text).get("tracks", {})
+        name = next((one for one in usual if isinstance(changed, dict) and isinstance(changed.get(one), dict)), None)
+        if name is None:
+            counted = " and ".join(f"tracks.{one}.NAME=VALUE" for one in usual)
+            raise InputError(f"--set {text}: outside of a checkout only {counted} counts")
+        values[name] = overlay(values[name], changed[name], type(usual[name]), f"--set {text}")
+    return {
+        name: from_mapping({"tracks": {name: values[name]}}, type(section), f"tracks.{name}", "--set")
+        for name, section in usual.items()
+    }
 
 
 def run_branch(

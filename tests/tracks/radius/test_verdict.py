@@ -7,6 +7,7 @@ import pytest
 from contactlens.tracks.radius.check import GroupCheck
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
+from contactlens.tracks.radius.tables import NUMBERS, evidence_content
 from contactlens.tracks.radius.verdict import Evidence, SharingTest, decide
 
 RULES = VerdictRules()
@@ -49,6 +50,19 @@ def test_a_radius_beside_a_smooth_law_as_good() -> None:
     laws = [r if r.law != "gaussian" else row("gaussian", -1.0, 4.0) for r in GOOD.laws]
     verdict = decide(replace(GOOD, laws=laws), RULES)
     assert verdict.kind == "radius" and "A smooth fall-off describes the data as well." in verdict.sentence
+
+
+def test_numbers_of_a_radius_are_left_out_where_the_verdict_gives_none() -> None:
+    stated = evidence_content(GOOD, decide(GOOD, RULES))
+    assert [stated[name] for name in NUMBERS] == [101.0, 93.0, 110.0, 110.0]
+    for found in (
+        replace(GOOD, gain_nats=1.0),
+        replace(GOOD, checks=[GroupCheck("bursts", 0.001, 5.0)]),
+        replace(GOOD, laws=[r if r.law != "gaussian" else row("gaussian", 12.0, 5.0) for r in GOOD.laws]),
+    ):
+        content = evidence_content(found, decide(found, RULES))
+        assert [content[name] for name in NUMBERS] == [None] * 4
+        assert content["smooth_half"] == 55.0
 
 
 def test_smooth() -> None:

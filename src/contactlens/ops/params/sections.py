@@ -92,8 +92,7 @@ class TracksParams:
 
     @property
     def reporter(self) -> Reporter:
-        known = self.simulate
-        return Reporter(known.ms2_ramp_s, known.ms2_dwell_s, known.polymerase_signal)
+        return Reporter.of(self.simulate)
 
     @property
     def training(self) -> TrainingConfig:

@@ -19,8 +19,6 @@ from contactlens.tracks.radius.tables import (
     law_table,
 )
 
-NUMBERS = ("estimate", "low", "high", "bound")  # of the joint radius, which is not stated where it is not shared
-
 
 def write_joint_measurement(measurement: JointMeasurement, folder: Path | str, context: dict[str, Any]) -> None:
     """Write verdict, groups, posterior and tables into `folder`, whole or not at all.
@@ -48,23 +46,19 @@ def write_joint_measurement(measurement: JointMeasurement, folder: Path | str, c
 
 def joint_content(measurement: JointMeasurement) -> dict[str, Any]:
     """The verdict with the numbers it rests on, the test of sharing, and the groups."""
-    content = evidence_content(measurement.evidence, measurement.verdict)
-    if measurement.verdict.kind == "not shared":
-        content |= dict.fromkeys(NUMBERS)
     test = measurement.interval.test
     return {
-        **content,
+        **evidence_content(measurement.evidence, measurement.verdict),
         "sharing": {"statistic": test.statistic, "p": test.p, "experiments": test.experiments},
         "groups": measurement.names,
     }
 
 
 def joint_metrics(measurement: JointMeasurement) -> dict[str, float]:
-    """What MLflow gets; of the radius nothing where it is not shared."""
-    metrics = headline_of(measurement.evidence, measurement.interval.calibration, measurement.rules)
-    if measurement.verdict.kind == "not shared":
-        metrics = {name: value for name, value in metrics.items() if not name.startswith("contact_radius")}
-    return {**metrics, "sharing_p": measurement.interval.test.p}
+    """What MLflow gets."""
+    calibration, test = measurement.interval.calibration, measurement.interval.test
+    metrics = headline_of(measurement.evidence, measurement.verdict, calibration, measurement.rules)
+    return {**metrics, "sharing_p": test.p}
 
 
 def group_table(measurement: JointMeasurement) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def plan(
 
     config: of the planned experiment; its radius is replaced
     """
-    reporter = Reporter(config.ms2_ramp_s, config.ms2_dwell_s, config.polymerase_signal)
+    reporter = Reporter.of(config)
     noise = float(np.sqrt(np.mean(config.separation_noise_nm**2)))
     settings = replace(settings, tracks=None, localisation_noise_nm=noise, substeps=config.substeps_per_frame)
     settings = replace(settings, between_substeps=config.contact_between_substeps)

@@ -19,11 +19,12 @@ from contactlens.tracks.radius.model.laws import contact_rate, hazard, parameter
 from contactlens.tracks.radius.model.likelihood import SIGNAL_PARAMETERS
 from contactlens.tracks.radius.model.observations import Observations
 from contactlens.tracks.radius.statistics import COUPLING_FRAMES, ONSET_FRAMES
-from contactlens.tracks.radius.verdict import Evidence, Verdict, failed_checks
+from contactlens.tracks.radius.verdict import WITHOUT_RADIUS, Evidence, Verdict, failed_checks
 from contactlens.tracks.simulation.reporter import Reporter
 
 Floats = NDArray[Any]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+NUMBERS = ("estimate", "low", "high", "bound")  # of the radius
 SHARING_CHECK = "groups: nats gained by radii and rates of their own"
 FILES = (
     "posterior.parquet", "hazard.csv", "laws.csv", "checks.csv", "calibration.csv", "verdict.json", "onsets.csv",
@@ -114,6 +115,7 @@ def verdict_content(measurement: Measurement) -> dict[str, Any]:
 
 
 def evidence_content(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
+    """Of a verdict that gives no radius its numbers are null, so that nobody quotes them."""
     given = {key: value for key, value in asdict(evidence).items() if isinstance(value, (int, float))}
     numbers = {key: (float(value) if np.isfinite(value) else None) for key, value in given.items()}
     return {
@@ -122,20 +124,27 @@ def evidence_content(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
         "remarks": verdict.remarks,
         "unit": evidence.unit,
         **numbers,
+        **(dict.fromkeys(NUMBERS) if verdict.kind in WITHOUT_RADIUS else {}),
     }
 
 
 def headline_metrics(measurement: Measurement) -> dict[str, float]:
     """What MLflow gets."""
-    return headline_of(measurement.evidence, measurement.interval.calibration, measurement.rules)
+    return headline_of(measurement.evidence, measurement.verdict, measurement.interval.calibration, measurement.rules)
 
 
-def headline_of(evidence: Evidence, calibration: Calibration, rules: VerdictRules) -> dict[str, float]:
+def headline_of(
+    evidence: Evidence, verdict: Verdict, calibration: Calibration, rules: VerdictRules
+) -> dict[str, float]:
+    """Of the radius nothing where the verdict gives none."""
     gaussian = next(row for row in evidence.laws if row.law == "gaussian")
-    return {
+    radius = {
         "contact_radius": evidence.estimate,
         "contact_radius_low": evidence.low,
         "contact_radius_high": evidence.high,
+    }
+    return {
+        **({} if verdict.kind in WITHOUT_RADIUS else radius),
         "gain_over_none_nats": evidence.gain_nats,
         "smooth_minus_step_nats": gaussian.difference,
         "calibration_coverage_95": float((np.abs(calibration.p_values - 0.5) < 0.475).mean()),

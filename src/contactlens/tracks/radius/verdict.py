@@ -10,6 +10,7 @@ from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
 
 Kind = Literal["radius", "upper bound", "smooth", "nothing", "not told", "model fails", "not shared"]
+WITHOUT_RADIUS: tuple[Kind, ...] = ("smooth", "nothing", "model fails", "not shared")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contactlens.tracks.simulation.config import SimulationConfig
 from contactlens.tracks.simulation.loading_grid import LoadingGrid
 
 
@@ -14,6 +15,10 @@ class Reporter:
     ramp_s: float
     dwell_s: float
     polymerase_signal: float
+
+    @classmethod
+    def of(cls, config: SimulationConfig) -> "Reporter":
+        return cls(config.ms2_ramp_s, config.ms2_dwell_s, config.polymerase_signal)
 
     def grid(self, frame_interval_s: float, bins_per_frame: int) -> LoadingGrid:
         """The grid on which polymerases are placed."""
