@@ -139,7 +139,7 @@ BAD: dict[str, Bad] = {
     "one column, two uses": mapped("column 'd' is used for two things", signal="d"),
     "unknown time unit": mapped("time unit 'sec' is unknown; known are ms, s, min", time_unit="sec"),
     "unknown length unit": mapped("length unit 'inch' is unknown; known are", length_unit="inch"),
-    "no length unit": mapped("length unit none was given", length_unit=None),
+    "no length unit": mapped("no length unit was given (--length-unit)", length_unit=None),
     "no driver unit": mapped("driver 'd' needs a unit", distance=None, scalar="d"),
     "no track column": mapped("no track column", track=[]),
     "names that join alike": table(

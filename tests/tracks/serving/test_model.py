@@ -15,6 +15,7 @@ from contactlens.base.errors import InputError
 from contactlens.base.files import read_json, write_json
 from contactlens.calibration.normal_scores import recalibration_from_json
 from contactlens.cli.main import main
+from contactlens.reporting.card import origin_sentence
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
 from contactlens.tracks.models.checkpoint import load_model
@@ -264,6 +265,8 @@ def test_a_model_is_loaded_by_its_folder_or_file_and_nothing_else_is(served, tmp
 
 def test_the_card_tells_data_split_scores_and_what_the_gate_is_not(served) -> None:
     ids = served.tracks.frames["track_id"].unique().tolist()
-    text = model_card("mine", served.model, {"train": ids[:8], "test": ids[8:]}, test_looks=3)
+    origin = origin_sentence({"git_commit": "abc", "dvc/data/tracks": "0123.dir"}, "data/tracks")
+    text = model_card("mine", served.model, {"train": ids[:8], "test": ids[8:]}, test_looks=3, origin=origin)
+    assert "Made at commit `abc` from `data/tracks` of DVC hash `0123.dir`." in text
     assert "8 training tracks" in text and "train 8, test 16" in text and "| nll | 2.5 | [2.4, 2.6] |" in text
     assert "Not measured by this model. Its gate is half open at" in text and "than 30 s is refused" in text

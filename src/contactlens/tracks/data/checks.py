@@ -136,7 +136,12 @@ def _tracks(track_set: TrackSet, limits: CheckLimits) -> Batch:
     suite.named("group")
     suite.between("groups", "a track belongs to one group", None, 1)
     fewest = limits.min_frames_per_track
-    suite.between("frames", f"a track has at least {fewest} frames (min_frames_per_track, --min-frames)", fewest, None)
+    suite.between(
+        "frames",
+        f"a track has at least {fewest} frames (tracks.checks.min_frames_per_track; of a prediction --min-frames)",
+        fewest,
+        None,
+    )
     share = limits.max_missing_fraction
     what = f"at least half of the tracks miss at most {100 * share:g} % of their frames"
     suite.between("missing_fraction", what, None, share, mostly=0.5)

@@ -35,7 +35,9 @@ FILES = (
 def observations_of(track_set: TrackSet) -> Observations:
     """The grid of all tracks. Raises InputError where the set has no signal."""
     if not track_set.has_signal:
-        raise InputError(f"{track_set.source}: the tracks have no {SIGNAL_COLUMN} column; a radius needs the signal")
+        raise InputError(
+            f"{track_set.source}: the tracks have no {SIGNAL_COLUMN} column; a radius needs the signal (--signal)"
+        )
     frames = track_set.frames
     track = frames.groupby("track_id", sort=False).ngroup().to_numpy()
     frame = (frames["frame"] - frames.groupby("track_id", sort=False)["frame"].transform("min")).to_numpy()

@@ -8,8 +8,9 @@ CAPTIONS = {
         polymer's curve holds both.""",
     "measured_hazard": """
         How likely the promoter is to switch on at each distance. The piecewise curve assumes no shape
-        but that closer is no less likely; a step that stays inside its band is a radius, a slope is a
-        smooth dependence. Below: the share of the time spent at each distance.""",
+        but that closer is no less likely. Its steps lie at fixed distances: it shows whether and how
+        steeply the rate falls, and not where; where is the fitted step, with its interval in green.
+        Below: the share of the time spent at each distance.""",
     "measured_ridge": """
         Draws of radius and rate. A small radius with a fast rate does nearly what a larger one with a
         slow rate does: where the draws fill the dashed line, only the product is measured.""",

@@ -8,10 +8,11 @@ from contactlens.tracks.serving.model import TracksModel
 CARD = "model_card.md"
 
 
-def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]], test_looks: int) -> str:
+def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]], test_looks: int, origin: str) -> str:
     """Markdown. `splits`: track ids of each split; the model must have come with its description.
 
     test_looks: decisions of this registered model that the test split has been used for, that on this one included
+    origin: the sentence that tells code and data
 
     The radius is told apart from the gate: a gate's midpoint is part of a predictor, no measurement.
     """
@@ -34,6 +35,7 @@ def model_card(name: str, model: TracksModel, splits: Mapping[str, Sequence[str]
         "Data",
         f"`{training.source}`: {training.tracks:,} training tracks of {training.groups:,} groups, {training.frames:,}"
         f" frames. Split by group, in tracks: {shares}. {looks_sentence(test_looks)}",
+        origin,
     )
     card.table(
         ["quantity", "unit", "5 %", "median", "95 %"],

@@ -117,12 +117,12 @@ class ColumnMapping:
         if self.kind != "scalar":
             _require_unit("length", self.length_unit, list(NANOMETRES))
         elif not self.elapsed and not (self.driver_unit or "").strip():
-            raise InputError(f"column mapping: the driver {self.scalar!r} needs a unit, such as a.u.")
+            raise InputError(f"column mapping: the driver {self.scalar!r} needs a unit, such as a.u. (--driver-unit)")
         if self.signal is not None and not self.signal_unit.strip():
-            raise InputError(f"column mapping: the signal {self.signal!r} needs a unit, such as a.u.")
+            raise InputError(f"column mapping: the signal {self.signal!r} needs a unit, such as a.u. (--signal-unit)")
 
 
 def _require_unit(what: str, unit: str | None, known: list[str]) -> None:
     if unit not in known:
-        found = "none was given" if unit is None else f"{unit!r} is unknown"
-        raise InputError(f"column mapping: {what} unit {found}; known are {', '.join(known)}")
+        found = f"no {what} unit was given (--{what}-unit)" if unit is None else f"{what} unit {unit!r} is unknown"
+        raise InputError(f"column mapping: {found}; known are {', '.join(known)}")

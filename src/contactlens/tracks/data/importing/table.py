@@ -48,10 +48,11 @@ class ImportReport(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        said = ", the closest moments (--merged says what they count as)" if self.merged else ""
         return (
             f"{self.frames:,} frames of {self.tracks:,} tracks from {self.rows:,} rows; missing frames: "
             f"{self.without_driver:,} rows without driver, {self.without_signal:,} without signal; "
-            f"{self.merged:,} rows with merged loci; {self.lost_tracks:,} tracks without any usable row"
+            f"{self.merged:,} rows with merged loci{said}; {self.lost_tracks:,} tracks without any usable row"
         )
 
 
