@@ -159,6 +159,26 @@ def test_help_imports_nothing_heavy() -> None:
     assert imported == [f"imported: {page}" for page in PAGES]
 
 
+def test_help_begins_with_what_the_tool_does() -> None:
+    said = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    assert "Learn which moments of closeness to an enhancer" in said and "library call" not in said
+
+
+def test_a_run_with_an_unknown_key_is_refused_once_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".dvc").mkdir()
+    with (tmp_path / "params.yaml").open("a") as file:
+        file.write("sead: 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "run") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.endswith("sead: unknown key; did you mean seed?\n")
+    assert said.count("\n") == 1
+
+
 def test_msd_writes_table_figure_and_report(tmp_path: Path) -> None:
     from contactlens.tracks.simulation.simulate import SimulationConfig, simulate
 

@@ -112,6 +112,24 @@ def test_a_setting_is_an_overlay() -> None:
         setting("tracks.fit.max_epochs")
 
 
+def test_parameters_and_stage_are_checked_before_anything_is_started(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(workspace, "run_to_end", lambda *arguments: started.append(arguments) or 0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(InputError, match=r"^--stage tracks_mkae: no such stage; did you mean tracks_make\?$"):
+        run_pipeline(source, source, "tracks_mkae")
+    (source / "params.yaml").write_text("seed: 1\nsede: 2\nnumbers: {count: 1, scale: 0.5}\n")
+    for stage in (None, "tracks_make"):
+        with pytest.raises(InputError, match=r"params\.yaml: line 2: sede: unknown key; did you mean seed\?$"):
+            run_pipeline(source, source, stage)
+    assert started == []
+    (source / "params.yaml").unlink()  # a pipeline without parameters
+    assert run_pipeline(source, source, "tracks_make") == 0
+    assert len(started) == 1
+
+
 @pytest.mark.slow
 def test_dvc_runs_in_the_workspace_with_this_python_and_the_source_store(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""`contactlens ...`: thin, every command is a library call that a notebook could make."""
+"""Learn which moments of closeness to an enhancer, and which DNA motifs, switch a gene on, and how sure that is."""
 
 import os
 import sys

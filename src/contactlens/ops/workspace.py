@@ -14,8 +14,8 @@ from ruamel.yaml.error import YAMLError
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_aside
 from contactlens.ops.doctor.machine import usable_cpus
-from contactlens.ops.params import Params
-from contactlens.ops.params.strict import from_mapping, overlay, read_yaml
+from contactlens.ops.params import PARAMS_FILE, Params
+from contactlens.ops.params.strict import from_mapping, load_section, overlay, read_yaml, suggestion
 from contactlens.ops.processes import run_to_end
 from contactlens.ops.runs.stored import outputs_of, remove_damaged
 from contactlens.ops.runs.tracking import ensure_experiment, tracking_uri
@@ -169,8 +169,10 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
     What is damaged in DVC's cache is removed first, and said, so that DVC makes it anew.
     Stages find this process's own Python first on PATH, and log to the source checkout's MLflow store unless
     MLFLOW_TRACKING_URI names another.
+    Raises InputError, before anything is started, for a params.yaml that is not valid and a stage that is not there.
     Raises KeyboardInterrupt on Ctrl-C, once all that was started has ended.
     """
+    _check_before(folder, stage)
     store = tracking_uri(source_root.resolve())
     environment = pipeline_environment(store)
     for out in remove_damaged(outputs_of(folder), folder):
@@ -192,6 +194,15 @@ def run_pipeline(folder: Path, source_root: Path, stage: str | None = None, bran
         if status != 0:
             return status
     return 0
+
+
+def _check_before(folder: Path, stage: str | None) -> None:
+    """DVC passes over stages that are up to date, and each stage that runs would refuse the parameters anew."""
+    if (folder / PARAMS_FILE).is_file():
+        load_section(folder / PARAMS_FILE, Params)
+    stages = list(read_yaml(folder / DVC_FILE)["stages"])
+    if stage is not None and stage not in stages:
+        raise InputError(f"--stage {stage}: no such stage{suggestion(stage, stages)}")
 
 
 def _repro(targets: Sequence[str]) -> list[str]:
