@@ -195,6 +195,17 @@ def test_stages_run_with_other_parameters_are_named(project: Path, change: dict[
     assert (found.state, found.found) == ("warning", said)
 
 
+def test_a_lock_whose_outputs_are_not_here_is_not_said_to_be_up_to_date(project: Path) -> None:
+    noted = yaml.safe_load((project / "dvc.lock").read_text())
+    noted["stages"]["train"]["outs"] = [{"path": "models/best", "md5": "0123"}]
+    (project / "dvc.lock").write_text(yaml.safe_dump(noted))
+    found = data_store.lock(project)
+    assert (found.state, found.found) == ("warning", "outputs not in this folder of train")
+    (project / "models").mkdir()
+    (project / "models" / "best").touch()
+    assert data_store.lock(project).state == "ok"
+
+
 def test_stages_that_were_never_run_are_named(project: Path) -> None:
     (project / "dvc.yaml").write_text("stages:\n  data: {cmd: a}\n  train: {cmd: b}\n  report: {cmd: c}\n")
     assert data_store.lock(project).found == "never run: report"

@@ -246,7 +246,11 @@ def test_a_remote_folder_that_is_missing(tmp_path: Path, record_fault: Record) -
     found = store_of(project)
     assert found.state == "warning"
     assert str(tmp_path / "remote") in found.found
-    assert "dvc push" in found.remedy
+    assert "dvc push" not in found.remedy and "no output here to push yet" in found.remedy
+    cached = project / ".dvc" / "cache" / "files" / "md5" / "01" / "23"
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    assert "`dvc push` fills it" in store_of(project).remedy
     assert not (tmp_path / "remote").exists()
     (tmp_path / "remote").mkdir()
     assert store_of(project).state == "ok"

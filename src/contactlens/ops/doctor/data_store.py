@@ -10,6 +10,7 @@ from contactlens.base.errors import InputError
 from contactlens.ops.doctor.check import Check, first_line
 from contactlens.ops.doctor.reach import PORTS, unreachable
 from contactlens.ops.params.strict import read_yaml
+from contactlens.ops.runs.stored import outputs_of
 
 REMOTE, CACHE, LOCK = "data store", "data cache", "dvc.lock"
 SHOWN = 6
@@ -54,7 +55,8 @@ def remote(repo: Any) -> Check:
         )
     if there:
         return Check(REMOTE, "ok", f"{named}: can be reached")
-    remedy = "`dvc push` fills it; or fix the address, which `dvc remote list` shows"
+    fill = "`dvc push` fills it" if _cached(Path(repo.cache.local.path)) else "no output here to push yet"
+    remedy = f"{fill}; or fix the address, which `dvc remote list` shows"
     return Check(REMOTE, "warning", f"{named}: nothing there", remedy)
 
 
@@ -67,12 +69,17 @@ def _dead_host(settings: Mapping[str, Any]) -> str | None:
 
 
 def cache(folder: Path) -> Check:
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    sizes = [path.stat().st_size for path in _cached(folder)]
     return Check(CACHE, "ok", f"{folder}: {len(sizes)} files, {sum(sizes) / 2**20:.0f} MiB")
 
 
+def _cached(folder: Path) -> list[Path]:
+    """The files of a cache, which may not be there."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 def lock(root: Path) -> Check:
-    """The parameters that dvc.lock notes for each stage beside those of params.yaml."""
+    """The parameters that dvc.lock notes for each stage beside those of params.yaml, and which outputs are here."""
     if not (root / LOCK).is_file():
         return Check(LOCK, "warning", "no dvc.lock: nothing has been run here", "make run")
     try:
@@ -82,9 +89,11 @@ def lock(root: Path) -> Check:
         return Check(LOCK, "problem", str(error), "restore the file: git checkout params.yaml dvc.yaml dvc.lock")
     never = [name for name in declared if name not in stages]
     changed = [name for name, stage in stages.items() if name in declared and _differs(stage, params)]
-    if not never and not changed:
+    missing = {out.stage for out in outputs_of(root) if not (root / out.path).exists()}
+    lost = [name for name in declared if name in missing]
+    if not never and not changed and not lost:
         return Check(LOCK, "ok", f"all {len(declared)} stages have been run with the present parameters")
-    kinds = {"parameters changed for": changed, "never run:": never}
+    kinds = {"parameters changed for": changed, "never run:": never, "outputs not in this folder of": lost}
     said = "; ".join(f"{kind} {_listed(names)}" for kind, names in kinds.items() if names)
     return Check(LOCK, "warning", said, "make run brings them up to date")
 
