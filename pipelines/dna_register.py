@@ -32,6 +32,7 @@ from contactlens.ops.registry.fitted_to import fitted_ids, refuse_fitted_to, spl
 from contactlens.ops.registry.register import Candidate, Registered, sync_registry
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
+from contactlens.reporting.card import origin_sentence
 
 EXPERIMENT = "dna"
 DATA, SPLITS = "data/dna", "models/dna/splits.json"
@@ -96,7 +97,6 @@ def register(params: Params, windows: WindowSet, kept: Path) -> Registered:
     rules = params.dna.rules(windows.task)
     attributed_windows(windows).write(kept / "windows")
     metrics = read_json(REPORTS / "metrics.json").get(rules.evaluated, {})
-    (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.evaluated, metrics))
     fitted = write_fitted_to(kept, contents(windows.select(fitted_ids(splits))))
     described = Description.of(
         windows,
@@ -122,6 +122,8 @@ def register(params: Params, windows: WindowSet, kept: Path) -> Registered:
         },
         test_split=split_digest(contents(test)),
     )
+    origin = origin_sentence(candidate.tags, DATA)
+    (kept / CARD).write_text(model_card(rules.registered_model, windows, splits, rules.evaluated, metrics, origin))
     done = sync_registry(
         candidate, rules, lambda weights: test_auroc(weights, test, trainer, rules.evaluated), EXPERIMENT
     )

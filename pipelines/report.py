@@ -37,8 +37,7 @@ def tracks_part(params: Params, reports: Path, figures: Path) -> Report:
     rules = params.tracks.rules
     decision = rules.decide(read_json(reports / "metrics.json"), champion=None)
     write_json(reports / "promotion_rules.json", asdict(decision))
-    looks = read_json("models/tracks/registered.json").get("test_looks")
-    inputs = ReportInputs.of(tracks, reports, figures, decision.reasons, rules.evaluated, looks)
+    inputs = ReportInputs.of(tracks, reports, figures, decision.reasons, rules.evaluated)
     origin = provenance(tracks.source, "tracks", "model.safetensors", params.seed, asdict(params.tracks))
     return tracks_report(inputs, f"{params.tracks.task} on {tracks.source} tracks", origin)
 

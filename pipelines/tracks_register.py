@@ -17,6 +17,7 @@ from contactlens.ops.registry.register import Candidate, Registered, looks_at_te
 from contactlens.ops.registry.rules import Beside, Difference, PromotionRules, Score
 from contactlens.ops.runs.provenance import provenance
 from contactlens.ops.stage import stage
+from contactlens.reporting.card import looks_sentence, origin_sentence
 from contactlens.tracks.data.batch import TrackBatch
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.split import is_split_by_group
@@ -123,22 +124,22 @@ def register(params: Params, kept: Path) -> Registered:
     described.write(kept / DESCRIPTION)
     ensemble = [Path(ENSEMBLE)] if rules.evaluated.startswith(Path(ENSEMBLE).name) else []
     served = [Path(MODEL), *ensemble, Path(RECALIBRATION), kept / DESCRIPTION]
-    chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST).training
-    write_json(kept / TRAINING, asdict(chosen))
+    chosen = apply_best(params.tracks, yaml.safe_load(Path(BEST).read_text()), BEST)
+    write_json(kept / TRAINING, asdict(chosen.training))
     fitted = write_fitted_to(kept, contents(batch_of(tracks, fitted_ids(splits))))
     candidate = Candidate(
         log_model=lambda: log_served_model(served, tracks),
         weights=[*served, fitted],
         metrics=REPORTS / "metrics.json",
         history=REPORTS / "history.csv",
-        params={"seed": params.seed, "tracks": {k: v for k, v in asdict(params.tracks).items() if k != AFTERWARDS}},
+        params={"seed": params.seed, "tracks": {k: v for k, v in asdict(chosen).items() if k != AFTERWARDS}},
         tags=provenance(params.seed, INPUTS),
         artifacts={**ARTIFACTS, ANALYSIS: [*served, kept / TRAINING], "card": [kept / CARD]},
         test_split=split_digest(contents(test)),
     )
     own = TracksModel.of_files(served)
-    looks = looks_at_test(candidate, rules.registered_model)
-    (kept / CARD).write_text(model_card(rules.registered_model, own, splits, looks))
+    looks, origin = looks_at_test(candidate, rules.registered_model), origin_sentence(candidate.tags, DATA)
+    (kept / CARD).write_text(model_card(rules.registered_model, own, splits, looks, origin))
 
     def beside(weights: Path) -> Beside:
         champion, task = comparable_champion(weights, spec, test), spec.resolved_task
@@ -164,6 +165,7 @@ def main() -> None:
     state = "registered" if done.created else "was registered before"
     print(f"{done.name} version {done.version} {state}; {standing(done)}")
     print("\n".join(f"  {reason}" for reason in done.decision.reasons))
+    print(f"  {looks_sentence(done.test_looks)}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ import yaml
 import contactlens
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
+from contactlens.ops.params import apply_best, load_params
 from contactlens.ops.registry.fitted_to import write_fitted_to
+from contactlens.ops.runs.tracking import flat_params, mlflow_client
 from contactlens.ops.workspace import create_workspace, run_pipeline
 from contactlens.tracks.data.dataset import batch_of
 from contactlens.tracks.data.track_set import TrackSet
@@ -62,6 +64,23 @@ def test_every_stage_left_its_outputs_and_the_model_is_registered(finished: Path
     assert list(registry["versions"]) == ["1"]
     assert registry["aliases"]["candidate"] == "1"
     assert "NLL of ensemble less that of " in registry["versions"]["1"]["promotion"]
+
+
+@pytest.mark.slow
+def test_the_registered_version_shows_the_parameters_that_it_was_trained_with(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{finished.parent}/first.db")
+    given = load_params(finished / "params.yaml").tracks
+    chosen = apply_best(given, yaml.safe_load((finished / "models/tracks/best_params.yaml").read_text()))
+    version = mlflow_client().get_model_version_by_alias("tiny", "candidate")
+    shown = mlflow_client().get_run(version.run_id).data.params
+    assert chosen.model != given.model
+    for name in ("model", "gate", "loss", "fit"):
+        section = flat_params({"tracks": {name: getattr(chosen, name)}})
+        assert {key: shown[key] for key in section} == section
+    card = mlflow_client().download_artifacts(version.run_id, "card/model_card.md")
+    assert version.tags["git_commit"] in Path(card).read_text() and version.tags["dvc/data/tracks"].endswith(".dir")
 
 
 @pytest.mark.slow

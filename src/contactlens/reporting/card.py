@@ -43,6 +43,13 @@ def metric_rows(metrics: Mapping[str, Mapping[str, float | None]]) -> list[list[
     ]
 
 
+def origin_sentence(tags: Mapping[str, str], data: str) -> str:
+    """Which code and data a version was made from. `tags`: those of its run; `data`: path of the data.
+
+    Raises KeyError where the tags do not tell."""
+    return f"Made at commit `{tags['git_commit']}` from `{data}` of DVC hash `{tags[f'dvc/{data}']}`."
+
+
 def looks_sentence(test_looks: int) -> str:
     """How far a test split is used up: of several models that it chose from, the best looks better than it is."""
     if test_looks == 1:

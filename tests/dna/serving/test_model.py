@@ -212,6 +212,8 @@ def test_the_card_tells_splits_scores_and_limits() -> None:
         "auroc": {"estimate": 0.81, "low": 0.7, "high": 0.9},
         "ece": {"estimate": None, "low": None, "high": None},
     }
-    text = model_card("mine", windows, {"train": ids[:4], "test": ids[4:]}, "network_recalibrated", scores)
+    splits = {"train": ids[:4], "test": ids[4:]}
+    text = model_card("mine", windows, splits, "network_recalibrated", scores, "Made at commit `abc`.")
+    assert "\n\nMade at commit `abc`.\n\n" in text
     assert "| train | 4 | 0.500 | c1 |" in text and "| auroc | 0.81 | [0.7, 0.9] |" in text
     assert "| ece | not known | [not known, not known] |" in text and "windows of 90 bp" in text

@@ -215,6 +215,10 @@ def test_a_version_keeps_everything(story: dict[str, Step], tmp_path: Path) -> N
     assert found >= {f"tables/{name}.csv" for name in ("metrics", "history", "roc_per_epoch", "faithfulness")}
     assert found >= {"validation/validation.json", "validation/data_docs/index.html", "promotion.json"}
     assert found >= {f"analysis/{name}" for name in story["first"].files if name != "champion.json"}
+    tags = client.get_model_version("story", "1").tags
+    card = (root / "card" / "model_card.md").read_text()
+    told = f"Made at commit `{tags['git_commit']}` from `data/dna` of DVC hash `{tags['dvc/data/dna']}`."
+    assert told in card and run.data.tags["dvc/data/dna"] == tags["dvc/data/dna"]
 
 
 def test_a_better_model_takes_over_with_its_own_attributions(story: dict[str, Step]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from contactlens.base.errors import InputError
 from contactlens.base.files import write_json
-from contactlens.ops.registry.champion import standing
+from contactlens.ops.registry.champion import standing, write_registered
 from contactlens.ops.registry.register import (
     Candidate,
     Registered,
@@ -95,7 +95,7 @@ def make(tmp_path: Path) -> Make:
             metrics=folder / "metrics.json",
             history=folder / "history.csv",
             params=params or {"seed": 7, "fit": {"learning_rate": 0.1}},
-            tags={"git_commit": "abc"},
+            tags={"git_commit": "abc", "seed": "7", "dvc/data/tracks": "0123.dir", "dvc/models/splits.json": "45"},
             artifacts={"reports": [folder / "figures", folder / "metrics.json"]},
             test_split="split",
         )
@@ -152,6 +152,30 @@ def test_its_run_holds_params_metrics_curves_and_files(first: First, tmp_path: P
     assert run.info.run_name == "register version 1: promoted"
     note = run.data.tags["mlflow.note.content"]
     assert f"#/models/{registered.name}/versions/1" in note and all(why in note for why in promotion["reasons"])
+
+
+def test_a_version_tells_code_data_and_pipeline_as_its_run_does(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("seed: 7\n")
+    registered = sync_registry(make(1, 1.0), replace(RULES, registered_model="origin"), no_champion)
+    version = mlflow_client().get_model_version("origin", str(registered.version)).tags
+    run = mlflow_client().get_run(registered.run_id).data.tags
+    assert (version["git_commit"], version["dvc/data/tracks"]) == ("abc", "0123.dir")
+    assert version["pipeline_run"] == run["pipeline_run"] and version["content_hash"] == run["content_hash"]
+    assert set(version) & {"seed", "dvc/models/splits.json"} == set()
+
+
+def test_what_the_pipeline_keeps_of_a_version_does_not_depend_on_the_registrys_history(
+    first: First, tmp_path: Path
+) -> None:
+    candidate, rules, registered = first
+    for looks in (1, 5):
+        write_registered(candidate, replace(registered, test_looks=looks), tmp_path / f"{looks}.json")
+        kept = {"registered_model": rules.registered_model, "content_hash": candidate.content_hash()}
+        assert json.loads((tmp_path / f"{looks}.json").read_text()) == kept
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "5.json").read_bytes()
 
 
 def test_running_again_changes_nothing(first: First) -> None:

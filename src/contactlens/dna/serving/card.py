@@ -15,10 +15,12 @@ def model_card(
     splits: Mapping[str, Sequence[str]],
     evaluated: str,
     metrics: Mapping[str, Mapping[str, float | None]],
+    origin: str,
 ) -> str:
     """Markdown.
 
-    splits: window ids of each split; evaluated: the form that is served, of which `metrics` are
+    splits: window ids of each split; evaluated: the form that is served, of which `metrics` are; origin: the sentence
+    that tells code and data
     """
     table = windows.windows.set_index("window_id")
     length = int((table["win_end"] - table["win_start"]).iloc[0])
@@ -29,7 +31,9 @@ def model_card(
         " recalibration, `probability` after it.",
     )
     card.section(
-        "Data", f"`{windows.source}`: windows of {length:,} bp, split by chromosome. The test split was read once."
+        "Data",
+        f"`{windows.source}`: windows of {length:,} bp, split by chromosome. The test split was read once.",
+        origin,
     )
     rows = []
     for split, ids in splits.items():

@@ -45,10 +45,9 @@ def write_champion(
 
 
 def write_registered(candidate: Candidate, registered: Registered, path: Path | str) -> None:
-    """Which version the pipeline's files are, as its registered model and content hash, and the decisions that its test
-    split has been used for there; the same in any store but for that."""
-    described = {"registered_model": registered.name, "content_hash": candidate.content_hash()}
-    write_json(path, {**described, "test_looks": registered.test_looks})
+    """Which version the pipeline's files are, as its registered model and content hash: the same in any store. How
+    often its test split has been used depends on the store, and is told by the version's tag alone."""
+    write_json(path, {"registered_model": registered.name, "content_hash": candidate.content_hash()})
 
 
 def standing(registered: Registered) -> str:

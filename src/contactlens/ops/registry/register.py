@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from contactlens.base.errors import InputError
 from contactlens.base.files import read_json
 from contactlens.ops.registry.rules import Beside, Decision, Metrics, NotComparable, Rules
-from contactlens.ops.runs.described import describe_registered
+from contactlens.ops.runs.described import DATA_TAG, GROUP_TAG, describe_registered
 from contactlens.ops.runs.provenance import dvc_hash
 from contactlens.ops.runs.tracking import EXPERIMENT, StageRun, flat_params, mlflow_client, stage_run
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HASH_TAG = "content_hash"
 DECISION_TAG = "promotion"
 ATTACHED_TAG = "attached"
+ORIGIN_TAGS = ("git_commit", GROUP_TAG, DATA_TAG)  # beginnings of what a version tells as its run does
 WEIGHTS_FOLDER = "weights"
 CHAMPION, CANDIDATE = "champion", "candidate"
 LOOKS_TAG = "test_looks"  # of a version; of the registered model one for each test split, with its digest
@@ -110,8 +111,8 @@ def sync_registry(
 
     score_champion: score, as `rules` take it, of the present champion on the candidate's own test data
     The version carries alias `candidate`, then `champion` if the rules let it, the tags `content_hash`,
-    `stage` (Production, Staging, Archived) and `promotion` (the decision with its reasons, also
-    promotion.json in its run).
+    `stage` (Production, Staging, Archived), `promotion` (the decision with its reasons, also promotion.json in
+    its run) and, as its run does, `git_commit`, `pipeline_run` and the DVC hashes of the data.
 
     Raises InputError where metrics.json is not one.
     """
@@ -232,7 +233,9 @@ def _register(
             client.log_artifact(run.run_id, str(path), WEIGHTS_FOLDER)
         logged = candidate.log_model()
         mlflow.log_metrics(metric_values(metrics), model_id=logged.model_id)
-        version = mlflow.register_model(logged.model_uri, name, tags={HASH_TAG: content})
+        carried = client.get_run(run.run_id).data.tags
+        origin = {key: value for key, value in carried.items() if key.startswith(ORIGIN_TAGS)}
+        version = mlflow.register_model(logged.model_uri, name, tags={**origin, HASH_TAG: content})
     return version
 
 
