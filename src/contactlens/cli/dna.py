@@ -1,4 +1,4 @@
-"""`contactlens dna ...` and the imports of windows: thin, every command is a library call."""
+"""`contactlens dna ...` and the imports of windows. Every command is a call of the library that a notebook could make."""
 
 import inspect
 import shutil

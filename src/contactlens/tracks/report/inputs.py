@@ -27,7 +27,6 @@ class ReportInputs:
     true_radius: in the driver's unit, promoter_state: track_id, start_s, end_s; None where not known
     promotion_reasons: one sentence a rule, `passed: ...` or `failed: ...`; none where nothing was decided
     served: the row of metrics.csv that is evaluated for promotion, and served
-    test_looks: decisions that the test split has been used for, this one included; None where none is known
     """
 
     reports: Path
@@ -38,7 +37,6 @@ class ReportInputs:
     promoter_state: pd.DataFrame | None = None
     promotion_reasons: Sequence[str] = ()
     served: str = "network"
-    test_looks: int | None = None
 
     @classmethod
     def of(
@@ -48,7 +46,6 @@ class ReportInputs:
         figures: Path,
         promotion_reasons: Sequence[str] = (),
         served: str = "network",
-        test_looks: int | None = None,
     ) -> "ReportInputs":
         """What is known of a track set: its driver and units and, where it was simulated, the truth."""
         truth = track_set.truth
@@ -61,7 +58,6 @@ class ReportInputs:
             promoter_state=None if truth is None else truth.promoter_state,
             promotion_reasons=promotion_reasons,
             served=served,
-            test_looks=test_looks,
         )
 
     def table(self, name: str) -> pd.DataFrame | None:

@@ -14,10 +14,8 @@ from contactlens.reporting.blocks import (
     Report,
     Section,
     TableBlock,
-    TextBlock,
     figure_first,
 )
-from contactlens.reporting.card import looks_sentence
 from contactlens.reporting.figure_style import plain
 from contactlens.reporting.tables import promotion_finding, promotion_table
 from contactlens.reporting.trials import trial_blocks
@@ -247,8 +245,7 @@ def sweep_section(inputs: ReportInputs) -> list[Block]:
 def promotion_section(inputs: ReportInputs) -> list[Block]:
     if not inputs.promotion_reasons:
         return []
-    looks = [] if inputs.test_looks is None else [TextBlock(looks_sentence(inputs.test_looks))]
-    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion")), *looks]
+    return [TableBlock(promotion_table(inputs.promotion_reasons), caption("promotion"))]
 
 
 SectionBuilder = tuple[str, str, Callable[[ReportInputs], list[Block]]]
