@@ -1,4 +1,4 @@
-"""`contactlens dna ...` and the imports of windows. Every command is a call of the library that a notebook could make."""
+"""`contactlens dna ...` and the imports of windows. Every command is a library call that a notebook could make."""
 
 import inspect
 import shutil
