@@ -72,6 +72,16 @@ def test_variants_in_windows_around_pairs(here: Path, monkeypatch: Any, capsys: 
     assert "CL_CHANGE=" in Path("e.vcf").read_text()
 
 
+def test_windows_are_as_long_as_those_of_the_training(here: Path, monkeypatch: Any) -> None:
+    model = load_classifier("pair/classifier")
+    model.window_bp = 300
+    save_classifier(model, here / "pair/classifier")
+    asked = ("--vcf", "v.vcf", "--fasta", "g.fa", "--windows", "pairs.bedpe", "--motif", "MA0139.2", "--out")
+    assert run(monkeypatch, "dna", "variants", "pair", *asked, "given.tsv", "--window-bp", 300) == 0
+    assert run(monkeypatch, "dna", "variants", "pair", *asked, "left_out.tsv") == 0
+    assert Path("left_out.tsv").read_bytes() == Path("given.tsv").read_bytes()
+
+
 def test_variants_of_regions_need_no_windows(here: Path, monkeypatch: Any, capsys: Any) -> None:
     asked = ("--vcf", "v.vcf", "--fasta", "g.fa", "--window-bp", 100, "--out", "e.tsv", "--motif", "MA0139.2")
     assert run(monkeypatch, "dna", "variants", "region", *asked) == 0

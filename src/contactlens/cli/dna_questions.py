@@ -13,7 +13,6 @@ from contactlens.cli.dna import (
     MaxN,
     Method,
     OptionalFasta,
-    OptionalWindowBp,
     RowsPerPass,
     dna,
 )
@@ -103,7 +102,7 @@ def variants(
     windows: Annotated[
         Path | None, typer.Option(help=f"{WINDOWS}. A model of regions also does with --window-bp alone.")
     ] = None,
-    window_bp: OptionalWindowBp = None,
+    window_bp: ModelsBp = None,
     motif: Annotated[
         list[str] | None, typer.Option(help="JASPAR id; every CORE motif of vertebrates if left out.")
     ] = None,
@@ -130,6 +129,7 @@ def variants(
     if vcf.exists() and out.suffix == ".vcf":
         raise InputError(f"--out {out}: is for the table; the annotated VCF is written beside it, in NAME.vcf")
     classifier = _classifier(model, device)
+    window_bp = window_bp or classifier.window_bp
     places: list[GenomicInterval] | int
     if windows is not None:
         genome, places = read_windows(windows, classifier.task, fasta, window_bp)
@@ -163,7 +163,7 @@ def marginalize_motifs(
         Path | None,
         typer.Option(help=f"Backgrounds. {WINDOWS}. A model of regions also does with --window-bp: random DNA then."),
     ] = None,
-    window_bp: OptionalWindowBp = None,
+    window_bp: ModelsBp = None,
     element: Annotated[
         list[str] | None,
         typer.Option(help="Element that takes the motifs (enhancer, promoter, region); twice: a motif in each."),
@@ -203,6 +203,7 @@ def marginalize_motifs(
     if out.suffix != ".png":
         raise InputError(f"--out {out}: the figure is a .png; its table is written beside it, as .csv")
     classifier = _classifier(model, device)
+    window_bp = window_bp or classifier.window_bp
     names = REGIONS[classifier.task]
     unknown = [name for name in element or [] if name not in names]
     if unknown:
@@ -253,7 +254,7 @@ def mutate_region(
     windows: Annotated[
         Path | None, typer.Option(help=f"{WINDOWS}; the first that holds the region is shown to the model.")
     ] = None,
-    window_bp: OptionalWindowBp = None,
+    window_bp: ModelsBp = None,
     out: Annotated[Path, typer.Option(help="Folder for ism.png, ism.csv and ism.bw.")] = Path("ism"),
     rows_per_pass: RowsPerPass = 8,
     device: Device = "cpu",
@@ -266,6 +267,7 @@ def mutate_region(
 
     place = parse_region(region)
     classifier = _classifier(model, device)
+    window_bp = window_bp or classifier.window_bp
     if windows is not None:
         genome, found = read_windows(windows, classifier.task, fasta, window_bp)
         window = window_of_region(place, genome, found)

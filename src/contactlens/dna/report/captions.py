@@ -12,8 +12,8 @@ CAPTIONS = {
         Which factor each element carries, by class. A factor that is as frequent in positives as in
         negatives says nothing on its own.""",
     "combinations": """
-        Which combination of factors each window carries, by class. The label is in the combination
-        alone.""",
+        Which combination of factors each window carries, by class. A combination that is as frequent in
+        both does not tell the label: what tells it is how the sites lie.""",
     "pretraining": """
         Predicting masked bases before any label is seen. Dashed: the loss of a base's frequency given
         that many neighbours, which needs no network; below the lowest of them the network has learned
@@ -74,7 +74,7 @@ CAPTIONS = {
         The planted factors and the pattern that recovers each. Recall is the share of its planted sites
         that lie under a seqlet of its patterns, precision the share of these seqlets on such a site;
         of hits, which read as the pattern and contribute as it does, both again. Rank 1 means that no motif of the
-        database fits better.""",
+        database fits better. A factor without sites is a decoy, which no pattern should recover.""",
     "deletion": """
         Deletion and insertion curves, one element at a time. Its bases are replaced at random (left) or put
         back (right), the largest contribution first: a method that knows what matters loses the logit sooner and brings

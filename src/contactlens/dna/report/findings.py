@@ -136,4 +136,8 @@ def motif_finding(
     wanted = recovery[recovery["n_sites"] > 0]
     found = int((wanted["tomtom_q"] <= max_q).sum())
     verdict: Verdict = "good" if found == len(wanted) else "neutral" if found else "bad"
+    shares = zip(wanted["TF"], wanted["hit_recall"].fillna(0.0), strict=True)
+    detail += (
+        f" Of the planted sites hits cover {', '.join(f'{100 * share:.0f} % ({name})' for name, share in shares)}."
+    )
     return Finding("Are the planted factors recovered?", f"{found} of {len(wanted)}", detail, verdict)
