@@ -46,7 +46,7 @@ RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "lines.linewidth": 1.4,
-    "savefig.dpi": 160,
+    "savefig.dpi": 152,
     "svg.hashsalt": "contactlens",
 }
 
