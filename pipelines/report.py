@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 
 from contactlens.base.files import read_json, write_aside, write_json
@@ -55,14 +57,17 @@ PARTS: dict[str, Callable[[Params, Path, Path], Report]] = {"tracks": tracks_par
 
 
 def main() -> None:
-    params = load_params()
-    with ExitStack() as figure_folders:
-        parts = []
-        for branch in branches_of():
-            figures = figure_folders.enter_context(write_aside(REPORTS / branch / "figures"))
-            figures.mkdir()
-            parts.append(PARTS[branch](params, REPORTS / branch, figures))
-        write_report(parts, REPORTS / "report.html")
+    params, branches = load_params(), branches_of()
+    with ExitStack() as opened:
+        figures = [opened.enter_context(write_aside(REPORTS / branch / "figures")) for branch in branches]
+        for folder in figures:
+            folder.mkdir()
+        pool = opened.enter_context(ProcessPoolExecutor(len(branches), get_context("fork")))  # all is imported already
+        drawn = [
+            pool.submit(PARTS[branch], params, REPORTS / branch, folder)
+            for branch, folder in zip(branches, figures, strict=True)
+        ]
+        write_report([part.result() for part in drawn], REPORTS / "report.html")
 
 
 if __name__ == "__main__":

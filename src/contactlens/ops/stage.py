@@ -16,6 +16,7 @@ from contactlens.ops.runs.store import store_errors
 from contactlens.ops.runs.stored import changed_inputs, how_to_restore, require_unchanged_inputs
 from contactlens.ops.runs.tracking import tracking_uri
 from contactlens.ops.sweep.trial import SweepError
+from contactlens.ops.threads import one_thread
 
 DVC_FILE = Path("dvc.yaml")
 SOURCES = ("pipelines", "src")
@@ -70,7 +71,7 @@ def stage(main: Callable[[], None], compute: Callable[[Any], Compute] | None = N
             require_unchanged_inputs(under_dvc)
         files = StageFiles.of(name)
         print(_start_line(name, files, compute), flush=True)
-        with progress_shown(name), store_errors(tracking_uri()):
+        with one_thread(), progress_shown(name), store_errors(tracking_uri()):
             main()
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,17 @@ def test_select_keeps_the_order_asked_for_and_the_planted_motifs() -> None:
     assert chosen.planted["window_id"].tolist() == ["w1"]
     with pytest.raises(InputError, match="no window 'nope'"):
         pairs().select(["w1", "nope"])
+
+
+def test_a_truth_without_any_motif_is_read_whatever_its_text_columns_were_stored_as(tmp_path: Path) -> None:
+    found = pairs()
+    replace(found, planted=found.planted.iloc[:0]).write(tmp_path / "set")
+    path = tmp_path / "set" / "planted.parquet"
+    pd.read_parquet(path).astype({"name": "float64"}).to_parquet(path)
+    assert WindowSet.read(tmp_path / "set").planted.empty
+    pd.read_parquet(path).astype({"start": "float64"}).to_parquet(path)
+    with pytest.raises(InputError, match="'start': expected int64"):
+        WindowSet.read(tmp_path / "set")
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:

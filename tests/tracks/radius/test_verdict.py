@@ -1,13 +1,15 @@
 """Each rule of the verdict with a case made for it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from contactlens.tracks.radius.check import GroupCheck
 from contactlens.tracks.radius.compare import LawRow
 from contactlens.tracks.radius.config import VerdictRules
-from contactlens.tracks.radius.tables import NUMBERS, evidence_content
+from contactlens.tracks.radius.tables import NUMBERS, evidence_content, headline_of
 from contactlens.tracks.radius.verdict import Evidence, SharingTest, decide
 
 RULES = VerdictRules()
@@ -50,6 +52,24 @@ def test_a_radius_beside_a_smooth_law_as_good() -> None:
     laws = [r if r.law != "gaussian" else row("gaussian", -1.0, 4.0) for r in GOOD.laws]
     verdict = decide(replace(GOOD, laws=laws), RULES)
     assert verdict.kind == "radius" and "A smooth fall-off describes the data as well." in verdict.sentence
+
+
+def test_metrics_of_a_measurement() -> None:
+    p_values, errors = np.array([0.01, 0.03, 0.5, 0.9]), np.array([0.1, -0.2, 0.0, 0.3])
+    calibration = SimpleNamespace(p_values=p_values, errors=errors)
+    found = headline_of(GOOD, decide(GOOD, RULES), calibration, RULES)
+    assert found == {
+        "contact_radius": 101.0,
+        "contact_radius_low": 93.0,
+        "contact_radius_high": 110.0,
+        "gain_over_none_nats": 300.0,
+        "smooth_minus_step_nats": -9.0,
+        "calibration_coverage_95": 0.75,
+        "calibration_bias_log": pytest.approx(0.05),
+        "checks_failed": 0.0,
+    }
+    nothing = replace(GOOD, gain_nats=1.0)
+    assert "contact_radius" not in headline_of(nothing, decide(nothing, RULES), calibration, RULES)
 
 
 def test_numbers_of_a_radius_are_left_out_where_the_verdict_gives_none() -> None:

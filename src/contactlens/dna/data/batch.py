@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ REGIONS = {"pair": ("enhancer", "promoter"), "region": ("region",)}
 ELEMENT_BOUNDS = {"enhancer": ("enh_rel_start", "enh_rel_end"), "promoter": ("prom_rel_start", "prom_rel_end")}
 Rows = Sequence[int] | Tensor
 DIGESTED = 64  # windows of which a digest is made at once
+KEPT_BASES = 2**25  # of windows that are read once for all; more of them stay in their genome
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Windows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StoredWindows:
-    """N windows of L bases, which stay in their genome until they are read: memory holds some 200 bytes a window.
+    """N windows of L bases, which stay in their genome until they are read: memory holds some 200 bytes a window, and
+    the bases themselves where there are few.
 
     places: record, start and end of each
     bounds: (N, R, 2) int64, where each element starts and ends, from the window's first base
@@ -108,12 +111,21 @@ class StoredWindows:
     def read(self, rows: Rows) -> WindowBatch:
         """Their bases. Raises InputError where a window lies outside of its record."""
         chosen = self.select(rows)
-        ids = np.stack([unknown_as_pad(encode(self.genome.fetch(*place))) for place in chosen.places])
+        kept = self._kept
+        ids = chosen._ids() if kept is None else kept[torch.as_tensor(rows, dtype=torch.long).numpy()]
         position, bounds = np.arange(ids.shape[1]), chosen.bounds
         inside = (position >= bounds[..., :1]) & (position < bounds[..., 1:])
         return WindowBatch(
             torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(inside), chosen.label, chosen.window_ids
         )
+
+    @cached_property
+    def _kept(self) -> np.ndarray | None:
+        return self._ids() if len(self) * self.length <= KEPT_BASES else None
+
+    def _ids(self) -> np.ndarray:
+        """Tokens (N, L) uint8."""
+        return np.stack([unknown_as_pad(encode(self.genome.fetch(*place))) for place in self.places])
 
 
 def stored(windows: "WindowSet", window_ids: Sequence[str] | None = None) -> StoredWindows:

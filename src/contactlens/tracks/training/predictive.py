@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,11 +58,15 @@ class HeadPredictive:
     def crps(self, y: Array) -> Array:
         return self._each(lambda form, own: form.crps(own), y)
 
+    @cached_property
+    @torch.no_grad()
+    def _forms(self) -> list[Distribution]:
+        return [self.read(channels) for channels in self.channels.split(CHUNK)]
+
     @torch.no_grad()
     def _each(self, value: Callable[[Distribution, Tensor], Tensor], y: Array) -> Array:
-        given = torch.as_tensor(y, dtype=torch.float64)
-        chunks = zip(self.channels.split(CHUNK), given.split(CHUNK), strict=True)
-        return torch.cat([value(self.read(channels), own) for channels, own in chunks]).numpy()
+        given = torch.as_tensor(y, dtype=torch.float64).split(CHUNK)
+        return torch.cat([value(form, own) for form, own in zip(self._forms, given, strict=True)]).numpy()
 
 
 @torch.no_grad()
