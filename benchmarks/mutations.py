@@ -3,7 +3,8 @@
 python benchmarks/mutations.py --faults 30 --seed 0 --table mutations.csv
 
 A fault turns one comparison round, exchanges + and - or * and /, changes a number, drops a `not`, or returns None.
-First the test files that import the touched module run, then all of its room. A table that exists is continued.
+First the test files that import the touched module run, then all of its room, then all tests. A table that exists is
+continued.
 """
 
 import argparse
@@ -123,7 +124,8 @@ def drawn(root: Path, n: int, seed: int) -> list[Fault]:
 
 
 def tests_of(root: Path, file: str) -> Iterator[list[str]]:
-    """Test files that import the module, those of its room first; then the folder of its room."""
+    """Test files that import the module, those of its room first; then the folder of its room; then all, as
+    `make test` runs them."""
     module = ".".join(Path(file).with_suffix("").parts[1:]).removesuffix(".__init__")
     parent, _, name = module.rpartition(".")
     imports = re.compile(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b")
@@ -137,13 +139,14 @@ def tests_of(root: Path, file: str) -> Iterator[list[str]]:
         room = room.parent
     if room != Path():
         yield [f"tests/{room}"]
+    yield ["-n", "2", "--dist", "loadfile", "tests"]
 
 
 def caught(root: Path, file: str, limit_s: float) -> str:
     """The first test that fails, or what else ended the run; '' where all pass."""
     environment = os.environ | {"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     for paths in tests_of(root, file):
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *paths]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *paths]
         try:
             done = subprocess.run(
                 command, cwd=root, env=environment, capture_output=True, text=True, timeout=limit_s, check=False
@@ -184,7 +187,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", type=Path, default=Path("mutations.csv"))
-    parser.add_argument("--limit-s", type=float, default=300, help="longest run of tests, in seconds")
+    parser.add_argument("--limit-s", type=float, default=900, help="longest run of tests, in seconds")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "repo"

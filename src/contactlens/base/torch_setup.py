@@ -11,13 +11,14 @@ from contactlens.base.errors import InputError
 def seed_everything(seed: int, threads: int) -> None:
     """Seed Python, numpy and torch, and ask torch for deterministic algorithms on `threads` CPU threads.
 
+    By its debug mode: `use_deterministic_algorithms` does the same, and imports the compiler, of 3 s, to tell it too.
     Torch would also fill each new tensor with NaN, to show where memory is read before it is written: 4 % of training.
     """
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (libraries below use the global state)
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 

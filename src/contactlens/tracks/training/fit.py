@@ -59,7 +59,11 @@ class _Fitting:
         self.target, self.target_validation = map(self.objective.target, (self.train, self.validation))
         on_gpu = self.device.type == "cuda"
         self.amp = config.amp and on_gpu
-        self.predict = torch.compile(model.standardised) if config.compile and on_gpu else model.standardised
+        self.predict = model.standardised
+        if config.compile and on_gpu:
+            deterministic = torch.are_deterministic_algorithms_enabled()
+            torch.use_deterministic_algorithms(deterministic, warn_only=True)  # tells the compiler
+            self.predict = torch.compile(model.standardised)
 
     def optimizer(self) -> torch.optim.Optimizer:
         model, config = self.model, self.config
