@@ -23,8 +23,12 @@ def test_each_room_has_its_tests_and_seconds(tmp_path: Path) -> None:
     assert (models.tests, models.skipped, models.seconds, len(models.files)) == (2, 1, 3.5, 2)
     assert models.slowest == (2.5, "test_scan::test_a")
     assert (project.tests, project.seconds) == (1, 0.75)  # the later file's time
-    page = SCRIPT["page"](rows, found)
-    lines = SCRIPT["source_lines"]("dna/models")
-    assert 1_000 < lines < SCRIPT["source_lines"]("whole project")
-    assert f"| dna/models | {lines:,} | 2 | 2 | 1 | 4 | `test_scan::test_a` (2.5) |" in page
+    covered = {
+        "src/contactlens/dna/models/caduceus/scan.py": {"num_statements": 900, "covered_lines": 600},
+        "src/contactlens/dna/models/pieces.py": {"num_statements": 300, "covered_lines": 300},
+        "src/contactlens/base/files.py": {"num_statements": 1_200, "covered_lines": 300},
+    }
+    page = SCRIPT["page"](rows, found, covered)
+    assert "| dna/models | 1,200, 75% | 2 | 2 | 1 | 4 | `test_scan::test_a` (2.5) |" in page
+    assert "| all | 2,400, 50% | 3 | 3 | 1 | 4 | |" in page
     assert "- 2.5 s `tests/dna/models/caduceus/test_scan.py::test_a`" in page
