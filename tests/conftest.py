@@ -1,5 +1,6 @@
 """Shared switches and small track sets whose answers are known."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--slow"):
         config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
         items[:] = [item for item in items if "slow" not in item.keywords]
+    longest_files_first(items)
+
+
+def longest_files_first(items: list[pytest.Item]) -> None:
+    """Files with slow tests, then those with many: with whole files shared out, no worker ends on a long one alone."""
+    count = Counter(item.path for item in items)
+    slow = {item.path for item in items if "slow" in item.keywords}
+    items.sort(key=lambda item: (item.path not in slow, -count[item.path], item.path))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
