@@ -97,6 +97,18 @@ def test_loading_of_a_track_is_fitted_only_in_groups_where_it_differs(
     assert moved.common(offset)[:8].max() == 0 and moved.common(offset)[8:] == pytest.approx(0.05)
 
 
+def test_slope_by_the_loading_of_one_groups_tracks(joint: JointLikelihood, theta: np.ndarray) -> None:
+    group, own = joint.groups[1], joint.sharing.part(theta, 1)
+    offset, step = np.linspace(-0.3, 0.4, 10), 1e-5
+    moved = group.with_amplitude(np.exp(offset))
+    values = []
+    for s in (step, -step):
+        there = group.with_amplitude(np.exp(offset + s))  # the tracks don't look at each other
+        values.append(there(own, False)[0] - there.amplitude_penalty(offset + s))
+    numeric = (values[0] - values[1]) / (2 * step)
+    np.testing.assert_allclose(moved.amplitude_slope(moved(own)[1], offset), numeric, rtol=2e-3, atol=2e-3)
+
+
 def test_sharing_is_judged_by_the_experiments_near_the_estimate() -> None:
     """Experiments far from the interval, with huge gains, don't count; p is the share that gains as much."""
     truth = np.linspace(3.0, 5.0, 201)[:, None]
