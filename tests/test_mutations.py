@@ -43,11 +43,11 @@ def test_equal_seeds_draw_equal_faults_of_every_kind(tmp_path: Path) -> None:
     assert {fault.kind for fault in drawn[0]} == {"comparison", "operator", "number", "not", "return"}
 
 
-def test_the_tests_of_a_fault_import_its_module_and_then_are_its_room() -> None:
-    first, room = SCRIPT["tests_of"](ROOT, "src/contactlens/calibration/bootstrap.py")
+def test_the_tests_of_a_fault_import_its_module_then_are_its_room_then_all() -> None:
+    first, room, all_of_them = SCRIPT["tests_of"](ROOT, "src/contactlens/calibration/bootstrap.py")
     assert first[0] == "tests/calibration/test_calibration.py"
-    assert room == ["tests/calibration"]
-    (only,) = SCRIPT["tests_of"](ROOT, "src/contactlens/dna/models/no_such_module.py")
+    assert room == ["tests/calibration"] and all_of_them[-1] == "tests"
+    only, *_ = SCRIPT["tests_of"](ROOT, "src/contactlens/dna/models/no_such_module.py")
     assert only == ["tests/dna/models"]
 
 
